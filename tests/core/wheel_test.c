@@ -204,6 +204,14 @@ TEST(wheel_next_due_is_exact_for_few_and_converges_for_many)
             aldis__wheel_add(&wheel, &nodes[i],
                              later_by(due + (aldis_ns)i * 3, (aldis_ns)1 << bits));
         wakes_until_due(&wheel, &nodes[0]);
+
+        /* Many in one slot, the first of them at its very start. */
+        memset(nodes, 0, sizeof nodes);
+        aldis__wheel_init(&wheel, 0);
+        due = (aldis_ns)1 << bits;
+        for (size_t i = 0; i < 100; i++)
+            aldis__wheel_add(&wheel, &nodes[i], due + (aldis_ns)(i % 2));
+        wakes_until_due(&wheel, &nodes[0]);
     }
 }
 
