@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# The everyday commands. Meson does the work: `meson setup`, `ninja -C build` and `meson install`
+# are as good, and take every option that these pass on.
+#
+#   make            build into build/, the program is build/aldis
+#   make run        and run the harbour scenario
+#   make test       build and run the tests (make test-long: with the slow ones, too)
+#   make test-san   the tests under the address and undefined-behaviour, then the thread sanitizer
+#   make lint       the checks of the tree (make tidy: clang-tidy, a few minutes)
+#   make bench      the benchmarks
+#   make install    into PREFIX (default /usr/local), below DESTDIR if that is set
+#   make clean      remove what was built
+#
+# Variables: BUILD (build), CC, PREFIX, DESTDIR, MESONFLAGS (for `meson setup`), TESTFLAGS (for
+# tools/run_tests.py: TESTFLAGS="-v --suite core").
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+SCENARIO ?= scenarios/harbour.yaml
+
+# The sanitizers' libraries do not take part in linking a library with undefined symbols refused;
+# -O1 keeps their reports readable.
+SANFLAGS = -Db_lundef=false -Doptimization=1
+
+.PHONY: all run test test-long test-san lint tidy bench install clean packages lint-packages
+
+all: packages $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+run: all
+	$(BUILD)/aldis run $(SCENARIO)
+
+test: all
+	@tools/run_tests.py $(BUILD) $(TESTFLAGS)
+
+test-long: all lint-packages
+	@$(MAKE) --no-print-directory lint tidy
+	@tools/run_tests.py $(BUILD) --long $(TESTFLAGS)
+
+test-san: packages $(BUILD)-asan/build.ninja $(BUILD)-tsan/build.ninja
+	@ninja -C $(BUILD)-asan --quiet
+	@echo "address and undefined-behaviour sanitizers:"
+	@tools/run_tests.py $(BUILD)-asan --timeout-factor 10 $(TESTFLAGS)
+	@ninja -C $(BUILD)-tsan --quiet
+	@echo "thread sanitizer:"
+	@tools/run_tests.py $(BUILD)-tsan --timeout-factor 10 $(TESTFLAGS)
+
+lint: lint-packages
+	@tools/lint.sh
+
+tidy: all lint-packages
+	@tools/tidy.sh $(BUILD)
+
+bench: all
+	$(BUILD)/aldis bench
+
+# An installation is often done as root: nothing is built or fetched here, `make` comes first.
+install:
+	@test -f $(BUILD)/build.ninja || { echo "nothing is built yet: run make first" >&2; exit 1; }
+	meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
+	meson install -C $(BUILD) --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan
+
+packages:
+	@tools/setup.sh build
+
+lint-packages:
+	@tools/setup.sh build lint
+
+$(BUILD)/build.ninja: | packages
+	meson setup $(BUILD) --prefix $(abspath $(PREFIX)) $(MESONFLAGS)
+
+$(BUILD)-asan/build.ninja: | packages
+	meson setup $(BUILD)-asan -Db_sanitize=address,undefined $(SANFLAGS) $(MESONFLAGS)
+
+$(BUILD)-tsan/build.ninja: | packages
+	meson setup $(BUILD)-tsan -Db_sanitize=thread $(SANFLAGS) $(MESONFLAGS)
