@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 
+running_groups = set()  # process groups of the tests that run: Ctrl-C does not reach them
 EXIT_SKIP = 77  # what a program returns to be skipped as a whole
 RESULT = re.compile(r"^(not )?ok\b(?:\s+\d+)?(?:\s*-)?\s*(.*?)(?:\s*#\s*(skip)\b.*)?$", re.IGNORECASE)
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*(skip)\b.*)?", re.IGNORECASE)
@@ -113,13 +114,16 @@ def run(test, timeout_factor):
     except OSError as error:
         result.failed, result.faults = 1, [f"cannot be started: {error}"]
         return result
+    running_groups.add(process.pid)
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         # Its children too: they hold the pipes, and would outlive the run.
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-        result.faults.append(f"no end after {timeout:.0f} s: killed")
+        result.faults.append(f"no end after {timeout:g} s: killed")
+    finally:
+        running_groups.discard(process.pid)
     result.seconds = time.monotonic() - started
     tap = out.decode(errors="replace")
     result.output = tap + err.decode(errors="replace")
@@ -204,5 +208,21 @@ def main():
     return 1 if total.failed or total.passed + total.skipped == 0 else 0
 
 
+def kill_all():
+    for group in list(running_groups):
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:
+        kill_all()
+        os._exit(1)
+    except KeyboardInterrupt:
+        kill_all()
+        print("interrupted", file=sys.stderr)
+        os._exit(130)
