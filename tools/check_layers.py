@@ -16,6 +16,8 @@ LIBRARIES = {
     "sqlite3": ("sqlite3.h",),
     "nats": ("nats",),
 }
+# Where the compiler looks after the file's own folder: what the build passes by -I.
+INCLUDE_PATHS = ("include", "src", "space", "bench", "tests", "")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.MULTILINE)
 
 
@@ -55,7 +57,7 @@ def read_parts(tree):
 def resolve(path, name, tree_files):
     """The file of the tree that `#include name` in path means, or None."""
     folder = os.path.dirname(path)
-    for base in (folder, "include", "src", "", "tests"):
+    for base in (folder, *INCLUDE_PATHS):
         candidate = os.path.normpath(os.path.join(base, name))
         if candidate in tree_files:
             return candidate
