@@ -7,6 +7,7 @@
 #   make test       build and run the tests (make test-long: with the slow ones, too)
 #   make test-san   the tests under the address and undefined-behaviour, then the thread sanitizer
 #   make lint       the checks of the tree (make tidy: clang-tidy, a few minutes)
+#   make format     lay the C files out with clang-format, in place
 #   make bench      the benchmarks
 #   make install    into PREFIX (default /usr/local), below DESTDIR if that is set
 #   make clean      remove what was built
@@ -23,7 +24,7 @@ SCENARIO ?= scenarios/harbour.yaml
 # -w: instrumented code misleads the compiler's warnings; the plain build is the judge of those.
 SANFLAGS = -Db_lundef=false -Doptimization=1 -Dc_args=-w
 
-.PHONY: all run test test-long test-san lint tidy bench install clean packages lint-packages
+.PHONY: all run test test-long test-san lint tidy format bench install clean packages lint-packages
 
 all: packages $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -51,6 +52,10 @@ lint: lint-packages
 
 tidy: all lint-packages
 	@tools/tidy.sh $(BUILD)
+
+# A table that reads better by hand stands between /* clang-format off */ and /* clang-format on */.
+format: lint-packages
+	@tools/lint.sh --format
 
 bench: all
 	$(BUILD)/aldis bench
