@@ -3,8 +3,8 @@
 """Check that memory orders are named in src/base/atomic.h only, and that each ordered access says
 with whom it pairs.
 
-An ordered access (a call of a helper named aldis__..._acquire, _release, _acq_rel or _seq_cst)
-carries a comment on its line or on one of the 4 lines above:
+An ordered access (a call of one of that file's helpers whose name ends in _acquire, _release,
+_acq_rel or _seq_cst) carries a comment on its line or on one of the 4 lines above:
 
     /* I1 acq_rel: pairs with I2 in aldis__inbox_take(). ... */
 
@@ -26,8 +26,10 @@ FENCE = re.compile(r"\b(?:atomic_(?:thread|signal)_fence|__atomic_(?:thread|sign
                    r"|__sync_synchronize)\b")
 RAW = re.compile(r"\b(?:memory_order(?:_\w+)?|__ATOMIC_\w+|__atomic_\w+|__sync_\w+|atomic_(?:load|store"
                  r"|exchange|compare_exchange|fetch|flag|init)\w*)\b")
-ACCESS = re.compile(r"\baldis__\w+?_(acquire|release|acq_rel|seq_cst)\s*\(")
-LABEL = re.compile(r"\b([A-Z]{1,3}[0-9]+) (acquire|release|acq_rel|seq_cst): pairs with ([^.:;,]*)")
+HELPER = re.compile(r"\b(aldis__\w+_(?:acquire|release|acq_rel|seq_cst))\(")
+PARTNER = r"(?:itself|[A-Z]{1,3}[0-9]+)(?:\s+in\s+[\w./]+(?:\(\))?)?"
+LABEL = re.compile(r"\b([A-Z]{1,3}[0-9]+)\s+(acquire|release|acq_rel|seq_cst):\s+pairs\s+with\s+"
+                   rf"({PARTNER}(?:(?:,\s*(?:and\s+)?|\s+and\s+){PARTNER})*)")
 NAME = re.compile(r"\b[A-Z]{1,3}[0-9]+\b")
 
 Label = collections.namedtuple("Label", "path line name order partners")
@@ -60,10 +62,13 @@ def check_raw(tree, path):
                        f"{match.group(0)}: only {HOME} names atomic operations and orders")
 
 
-def check_accesses(tree, path, labels):
+def check_accesses(tree, path, labels, helpers):
     code = tree.code(path)
-    for match in ACCESS.finditer(code):
-        line, order = line_of(code, match.start()), match.group(1)
+    for match in HELPER.finditer(code):
+        if match.group(1) not in helpers:
+            continue
+        line = line_of(code, match.start())
+        order = re.search(r"(acquire|release|acq_rel|seq_cst)\($", match.group(0)).group(1)
         near = [label for label in labels if line - LINES_ABOVE <= label.line <= line]
         if not near:
             tree.fault(path, line, f"{match.group(0)}...) has no label (`/* X1 {order}: pairs with "
@@ -82,8 +87,6 @@ def check_partners(tree, labels):
         if others:
             tree.fault(label.path, label.line,
                        f"label {label.name} is used in {', '.join(sorted(others))}, too")
-        if not label.partners:
-            tree.fault(label.path, label.line, f"label {label.name} names no partner")
         for partner in sorted(label.partners):
             if partner not in by_name:
                 tree.fault(label.path, label.line,
@@ -94,12 +97,12 @@ def check_partners(tree, labels):
 
 
 def check(tree):
-    labels = []
+    labels, helpers = [], set(HELPER.findall(tree.code(HOME)))
     for path in tree.c_files(*SCOPE):
         check_raw(tree, path)
         if path != HOME:
             own = read_labels(tree, path)
-            check_accesses(tree, path, own)
+            check_accesses(tree, path, own, helpers)
             labels += own
     check_partners(tree, labels)
 

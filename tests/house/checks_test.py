@@ -19,7 +19,9 @@ CLEAN = {
     "include/aldis/actor.h": "#include <aldis/types.h>\n",
     "src/base/atomic.h": "#include <stdatomic.h>\n"
                          "#define aldis__load_acquire(p) atomic_load_explicit((p), "
-                         "memory_order_acquire)\n",
+                         "memory_order_acquire)\n"
+                         "#define aldis__store_release(p, v) atomic_store_explicit((p), (v), "
+                         "memory_order_release)\n",
     "src/base/clock.c": "#include <time.h>\nlong aldis__now(void) { return time(NULL); }\n",
     "src/core/inbox.h": "#include \"base/atomic.h\"\n"
                         "/* I1 release: pairs with I2 in take(). */\n"
@@ -148,9 +150,10 @@ def atomics_orders_are_named_in_one_file():
 @case
 def atomics_fences_are_refused_everywhere():
     expect("check_atomics.py",
-           {"src/base/atomic.h": "#define fence() atomic_thread_fence(memory_order_seq_cst)\n",
+           {"src/base/atomic.h": CLEAN["src/base/atomic.h"] +
+                                 "#define fence() atomic_thread_fence(memory_order_seq_cst)\n",
             "src/core/a.c": "void f(void) { __sync_synchronize(); }\n"},
-           "src/base/atomic.h:2: atomic_thread_fence: no stand-alone fences",
+           "src/base/atomic.h:5: atomic_thread_fence: no stand-alone fences",
            "src/core/a.c:2: __sync_synchronize: no stand-alone fences")
 
 
@@ -188,6 +191,20 @@ def atomics_a_partner_has_to_exist_and_to_name_it_back():
 
 
 @case
+def atomics_a_label_may_name_several_partners_over_several_lines():
+    expect_clean("check_atomics.py",
+                 {"src/core/a.c": "/* A1 release: pairs with A2 in g(), A3 and\n"
+                                  " * A4 in h(), and comes before I1. */\n"
+                                  "void f(int *p) { aldis__store_release(p, 1); }\n"
+                                  "int g(int *p) { return aldis__load_acquire(p); /* A2 acquire: pairs "
+                                  "with A1. */ }\n"
+                                  "/* A3 acquire: pairs\n * with A1: why. */\n"
+                                  "int h(int *p) { return aldis__load_acquire(p); }\n"
+                                  "/* A4 acquire: pairs with A1 (in f). */\n"
+                                  "int i(int *p) { return aldis__load_acquire(p); }\n"})
+
+
+@case
 def atomics_a_label_belongs_to_one_file():
     expect("check_atomics.py",
            {"src/core/a.c": "/* I1 release: pairs with I2 in take(). */\n"
@@ -200,7 +217,8 @@ def atomics_a_label_belongs_to_one_file():
 def atomics_relaxed_access_and_words_in_comments_pass():
     expect_clean("check_atomics.py",
                  {"src/core/a.c": "/* memory_order_acquire; atomic_thread_fence() */\n"
-                                  "int f(int *p) { return aldis__load_relaxed(p); }\n"})
+                                  "int f(int *p) { return aldis__load_relaxed(p); }\n"
+                                  "void g(void) { aldis__waiters_release(); }\n"})
 
 
 @case
