@@ -49,7 +49,7 @@ void aldis__wheel_init(struct aldis__wheel *wheel, aldis_ns now_ns);
 /** Arm a node that is not armed. A due_ns that has passed is fine: it is ready at once. O(1). */
 void aldis__wheel_add(struct aldis__wheel *wheel, struct aldis__wheel_node *node, aldis_ns due_ns);
 
-/** Disarm a node of this wheel, whether it is due or not; if it is not armed, nothing happens. O(1). */
+/** Disarm a node of this wheel, whether it is due or not; one that is not armed stays so. O(1). */
 void aldis__wheel_remove(struct aldis__wheel *wheel, struct aldis__wheel_node *node);
 
 /**
