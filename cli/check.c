@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/* check.c: `aldis check FILE`: is this a scenario that can run? Layer: cli. */
+#include "command.h"
+#include "input.h"
+
+#include <stdio.h>
+
+static const struct argp_child children[] = {{.argp = &command_shared_argp}, {0}};
+static const struct argp check_argp = {
+    .parser = input_parse_file,
+    .args_doc = "FILE",
+    .doc = "Check the scenario in FILE, and run nothing.\v"
+           "Status 0: it can run. 65: its content is wrong; each error is printed with its place. "
+           "66: it cannot be read.",
+    .children = children,
+};
+
+int command_check(int argc, char **argv)
+{
+    const char *path = NULL;
+    command_parse(&check_argp, argc, argv, 0, &path);
+    struct scenario *scenario = NULL;
+    int status = input_read(path, &scenario);
+    if (status == EXIT_GOOD)
+        printf("%s: good\n", path);
+    scenario_destroy(scenario);
+    return status;
+}

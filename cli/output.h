@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/* output.h: standard output, and how a failed write ends the program. Layer: cli. */
+#ifndef ALDIS_CLI_OUTPUT_H
+#define ALDIS_CLI_OUTPUT_H
+
+#include <stdbool.h>
+
+/** Make sure that descriptors 0, 1 and 2 are taken, so that no file opened later becomes one of
+ *  them, and give stdout a buffer that a report fits in. First call of the program. What argp
+ *  prints before it exits is looked after, too: there a failed write ends in EXIT_IO. */
+void output_open(void);
+
+/** Write out what is buffered. False: it failed; a closed pipe ends the program quietly. */
+bool output_flush(void);
+
+/** The exit status: `status`, or EXIT_IO with a message where stdout could not be written. */
+int output_finish(int status);
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/* progress.c: the progress line and the log on standard error. Layer: cli. */
+#include "progress.h"
+
+#include <aldis/log.h>
+#include <aldis/types.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static bool shown;        /* progress is wanted */
+static bool on_terminal;  /* ... and rewritten in place */
+static bool line_is_open; /* the terminal's line holds a text; under the lock of stderr */
+static aldis_ns due_ns;   /* when the next text may be shown */
+
+static aldis_ns monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (aldis_ns)t.tv_sec * ALDIS_SECOND + t.tv_nsec;
+}
+
+/* Under the lock of stderr. */
+static void clear_line(void)
+{
+    if (line_is_open)
+        fputs("\r\033[K", stderr);
+    line_is_open = false;
+}
+
+void progress_begin(bool wanted)
+{
+    shown = wanted;
+    on_terminal = wanted && isatty(STDERR_FILENO) == 1;
+    due_ns = 0;
+}
+
+bool progress_is_due(void)
+{
+    return shown && monotonic_ns() >= due_ns;
+}
+
+void progress_show(const char *format, ...)
+{
+    if (!shown)
+        return;
+    va_list args;
+    va_start(args, format);
+    flockfile(stderr);
+    clear_line();
+    vfprintf(stderr, format, args);
+    line_is_open = on_terminal;
+    if (!on_terminal)
+        fputc('\n', stderr);
+    fflush(stderr);
+    funlockfile(stderr);
+    va_end(args);
+    due_ns = monotonic_ns() + (on_terminal ? ALDIS_SECOND / 10 : ALDIS_SECOND);
+}
+
+void progress_line(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    flockfile(stderr);
+    clear_line();
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    funlockfile(stderr);
+    va_end(args);
+}
+
+void progress_clear(void)
+{
+    flockfile(stderr);
+    clear_line();
+    fflush(stderr);
+    funlockfile(stderr);
+}
+
+static const char *level_name(aldis_log_level level)
+{
+    switch (level) {
+    case ALDIS_LOG_ERROR:
+        return "error";
+    case ALDIS_LOG_WARN:
+        return "warning";
+    case ALDIS_LOG_INFO:
+        return "info";
+    case ALDIS_LOG_DEBUG:
+        return "debug";
+    }
+    return "log";
+}
+
+static void log_line(void *arg, aldis_log_level level, const char *line)
+{
+    (void)arg;
+    flockfile(stderr);
+    clear_line();
+    fprintf(stderr, "aldis: %s: %s\n", level_name(level), line);
+    funlockfile(stderr);
+}
+
+void progress_log(int verbosity)
+{
+    if (verbosity > 0)
+        aldis_log_set(log_line, NULL, verbosity == 1 ? ALDIS_LOG_INFO : ALDIS_LOG_DEBUG);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/* run.c: `aldis run FILE`: runs a scenario, shows how it goes, and reports. Layer: cli. */
+#include "../space/space.h"
+
+#include "command.h"
+#include "input.h"
+#include "interrupt.h"
+#include "progress.h"
+#include "values.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct run_args {
+    const char *path;
+    struct space_run_opts opts;
+    bool json;
+    bool quiet;
+};
+
+enum {
+    OPTION_QUIET = 'q',
+    OPTION_SEED = 256,
+    OPTION_WORKERS,
+    OPTION_SHARDS,
+    OPTION_CLOCK,
+    OPTION_UNTIL,
+    OPTION_JSON
+};
+static const struct argp_option options[] = {
+    {.name = "seed", .key = OPTION_SEED, .arg = "N", .doc = "Seed, in place of the scenario's"},
+    {.name = "workers",
+     .key = OPTION_WORKERS,
+     .arg = "N",
+     .doc = "Threads, 1 to 255 (default: the cores); in virtual time no result depends on them"},
+    {.name = "shards",
+     .key = OPTION_SHARDS,
+     .arg = "N",
+     .doc = "Shards, 1 to 4094 (default: 64); as the seed, part of what is run"},
+    {.name = "clock",
+     .key = OPTION_CLOCK,
+     .arg = "CLOCK",
+     .doc = "virtual (default): as fast as it goes, and repeatable; live: by the wall clock"},
+    {.name = "until",
+     .key = OPTION_UNTIL,
+     .arg = "TIME",
+     .doc = "How long to run, in place of the scenario's duration: 500ms, 90s, 10m, 2h, 1d"},
+    {.name = "json", .key = OPTION_JSON, .doc = "Print the report as one JSON object"},
+    {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
+    {0}};
+
+static bool parse_clock(struct argp_state *state, const char *value)
+{
+    bool live = strcmp(value, "live") == 0;
+    if (!live && strcmp(value, "virtual") != 0)
+        argp_error(state, "--clock: found '%s', allowed: virtual or live", value);
+    return live;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    struct run_args *args = state->input;
+    struct space_run_opts *opts = &args->opts;
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[1] = &args->path;
+    } else if (key == OPTION_SEED) {
+        opts->seed = value_whole(state, "--seed", value, 0, UINT64_MAX);
+        opts->has_seed = true;
+    } else if (key == OPTION_WORKERS) {
+        opts->workers = (uint32_t)value_whole(state, "--workers", value, 1, 255);
+    } else if (key == OPTION_SHARDS) {
+        opts->shards = (uint32_t)value_whole(state, "--shards", value, 1, 4094);
+    } else if (key == OPTION_CLOCK) {
+        opts->live = parse_clock(state, value);
+    } else if (key == OPTION_UNTIL) {
+        opts->until_ns = value_duration(state, "--until", value);
+    } else if (key == OPTION_JSON) {
+        args->json = true;
+    } else if (key == OPTION_QUIET) {
+        args->quiet = true;
+    } else {
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp file_argp = {.parser = input_parse_file};
+static const struct argp_child children[] = {
+    {.argp = &command_shared_argp}, {.argp = &file_argp}, {0}};
+static const struct argp run_argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "FILE",
+    .doc = "Run the scenario in FILE and report.\v"
+           "Progress goes to standard error, the report to standard output. SIGINT and SIGTERM end "
+           "the run; the report then tells how far it came.\n\n"
+           "Status 0: it ran. 65: the scenario's content is wrong. 66: it cannot be read. 70: "
+           "messages were lost, or the run broke a rule of its own. 71: no memory or threads. "
+           "74: the report cannot be written. 130, 143: ended by SIGINT, SIGTERM.",
+    .children = children,
+};
+
+/* "1h 02m 03s": two or three units from the largest that is not zero. */
+static const char *duration_text(aldis_ns ns, char text[32])
+{
+    int64_t total_s = ns / ALDIS_SECOND, h = total_s / 3600, m = total_s / 60 % 60;
+    int64_t s = total_s % 60;
+    if (h > 0)
+        snprintf(text, 32, "%" PRId64 "h %02" PRId64 "m %02" PRId64 "s", h, m, s);
+    else if (m > 0)
+        snprintf(text, 32, "%" PRId64 "m %02" PRId64 "s", m, s);
+    else
+        snprintf(text, 32, "%.3fs", (double)ns * 1e-9);
+    return text;
+}
+
+static bool on_progress(void *arg, const struct space_progress *now)
+{
+    (void)arg;
+    char at[32], until[32];
+    if (progress_is_due())
+        progress_show("run: %s of %s, %" PRIu64 " messages, %" PRIu64 " dockings",
+                      duration_text(now->now_ns, at), duration_text(now->until_ns, until),
+                      now->handled_msgs, now->dockings);
+    return interrupt_signal() == 0;
+}
+
+static void on_system(void *arg, aldis_system *system)
+{
+    (void)arg;
+    interrupt_set_system(system);
+}
+
+static double monotonic_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void print_error(const char *path, aldis_err err)
+{
+    const aldis_error_info *info = aldis_error_last();
+    bool detailed = info->err == err && info->text && info->text[0] != '\0';
+    fprintf(stderr, "aldis run: %s: %s%s%s\n", path, aldis_error_text(err), detailed ? ": " : "",
+            detailed ? info->text : "");
+}
+
+/* The status of a run that has come back; the worst news first. */
+static int judge(const struct run_args *args, aldis_err err, const struct space_report *report)
+{
+    if (err == ALDIS_ENOMEM || err == ALDIS_EAGAIN)
+        return EXIT_SYSTEM;
+    if (err != ALDIS_OK)
+        return EXIT_WRONG;
+    if (!report->audit.balanced) {
+        fprintf(stderr, "aldis run: %s: audit: %s\n", args->path, report->audit.text);
+        return EXIT_WRONG;
+    }
+    return interrupt_signal() ? 128 + interrupt_signal() : EXIT_GOOD;
+}
+
+static int run_scenario(struct run_args *args, const struct scenario *scenario)
+{
+    struct space_report report;
+    interrupt_install();
+    progress_begin(!args->quiet);
+    args->opts.on_progress = on_progress;
+    args->opts.on_system = on_system;
+    double start_s = monotonic_s();
+    aldis_err err = space_run(scenario, &args->opts, &report);
+    report.wall_s = monotonic_s() - start_s;
+    progress_clear();
+    if (err != ALDIS_OK)
+        print_error(args->path, err);
+    /* A loop of zero-delay messages is found in the middle of a run: what was done until then is
+     * worth reading. After other errors there was no run. A failed write is seen when stdout is
+     * flushed at the end. */
+    if (err == ALDIS_OK || err == ALDIS_ELOOP)
+        (void)space_report_print(&report, stdout, args->json ? SPACE_JSON : SPACE_TEXT);
+    int status = judge(args, err, &report);
+    space_report_fini(&report);
+    return status;
+}
+
+int command_run(int argc, char **argv)
+{
+    struct run_args args = {.path = NULL};
+    command_parse(&run_argp, argc, argv, 0, &args);
+    struct scenario *scenario = NULL;
+    int status = input_read(args.path, &scenario);
+    if (status == EXIT_GOOD)
+        status = run_scenario(&args, scenario);
+    scenario_destroy(scenario);
+    return status;
+}

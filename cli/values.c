@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/* values.c: strict numbers and durations. Layer: cli. */
+#include "values.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Read decimal digits into *out; gives what follows them, or NULL: no digit, or beyond 64 bits. */
+static const char *read_digits(const char *text, uint64_t *out)
+{
+    const char *at = text;
+    uint64_t value = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return NULL;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return at == text ? NULL : at;
+}
+
+uint64_t value_whole(const struct argp_state *state, const char *option, const char *text,
+                     uint64_t min, uint64_t max)
+{
+    uint64_t value = 0;
+    const char *rest = read_digits(text, &value);
+    if (!rest || *rest != '\0' || value < min || value > max)
+        argp_error(state, "%s: found '%s', allowed: a whole number from %" PRIu64 " to %" PRIu64,
+                   option, text, min, max);
+    return value;
+}
+
+aldis_ns value_duration(const struct argp_state *state, const char *option, const char *text)
+{
+    static const struct {
+        const char *name;
+        aldis_ns ns;
+    } units[] = {{"ms", ALDIS_MS},
+                 {"s", ALDIS_SECOND},
+                 {"m", ALDIS_MINUTE},
+                 {"h", ALDIS_HOUR},
+                 {"d", 24 * ALDIS_HOUR}};
+    uint64_t value = 0;
+    const char *rest = read_digits(text, &value);
+    for (size_t i = 0; rest && i < sizeof units / sizeof units[0]; i++)
+        if (strcmp(rest, units[i].name) == 0 && value >= 1 &&
+            value <= (uint64_t)(ALDIS_FOREVER / units[i].ns))
+            return (aldis_ns)value * units[i].ns;
+    argp_error(state,
+               "%s: found '%s', allowed: a whole number and ms, s, m, h or d, from 1ms to 106751d "
+               "(such as 90s)",
+               option, text);
+    return 0; /* never: argp_error ends the program */
+}

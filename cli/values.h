@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* values.h: the values of options, taken strictly. Layer: cli.
+ *
+ * Each function reads the whole text or none of it: no sign, no blank, nothing after the value. On
+ * a wrong text it ends the program through argp_error (status 64), which names the option, what was
+ * found and what is allowed. */
+#ifndef ALDIS_CLI_VALUES_H
+#define ALDIS_CLI_VALUES_H
+
+#include <aldis/types.h>
+#include <argp.h>
+
+/** A whole number in decimal digits, min .. max. */
+uint64_t value_whole(const struct argp_state *state, const char *option, const char *text,
+                     uint64_t min, uint64_t max);
+
+/** A duration: a whole number and ms, s, m, h or d, 1ms .. 106751d. */
+aldis_ns value_duration(const struct argp_state *state, const char *option, const char *text);
+
+#endif

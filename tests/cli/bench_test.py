@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`aldis bench`: every workload at small sizes. The program checks its own counts (status 70)."""
+import json
+import os
+import signal
+import subprocess
+import sys
+
+from tap import case, check, check_equal, check_in, main
+from program import ALDIS, expect, refused
+
+WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create",
+             "fork-join-throughput", "big", "broadcast", "router", "router-4", "codec",
+             "idle-memory")
+APART = WORKLOADS[:10]
+FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
+          "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
+          "handovers": int}
+# Operations that the rate counts for one N.
+FACTORS = {"fork-join-throughput": 100, "big": 120, "broadcast": 1000, "codec": 4}
+
+
+def measure(name, n, workers, *more):
+    out, err = expect(0, "bench", name, "--n", str(n), "--workers", str(workers), "--json",
+                      "--quiet", *more)
+    check_equal(err, "", "stderr")
+    check_equal(out.count("\n"), 1, "lines")
+    return json.loads(out)
+
+
+def check_result(row, name, n, workers):
+    for field, kind in FIELDS.items():
+        check(isinstance(row.get(field), kind), f"{name}: {field} is {row.get(field)!r}")
+    check_equal((row["workload"], row["n"], row["workers"]), (name, n, workers), "what was run")
+    check(row["seconds"] > 0 and row["cpu_s"] >= 0, f"{name}: no time passed: {row}")
+    operations = n * FACTORS.get(name, 1)
+    check(abs(row["rate"] * row["seconds"] / operations - 1) < 1e-3,
+          f"{name}: rate x seconds is not {operations}: {row}")
+    check(row["peak_rss_bytes"] > 100_000, f"{name}: peak_rss_bytes {row['peak_rss_bytes']}")
+
+
+@case
+def every_workload_runs_on_one_worker():
+    for name in WORKLOADS:
+        for n in (1, 7, 3000):
+            check_result(measure(name, n, 1), name, n, 1)
+
+
+@case
+def every_workload_runs_on_two_workers():
+    for name in WORKLOADS:
+        for n in (1, 3000):
+            check_result(measure(name, n, 2), name, n, 2)
+
+
+@case
+def every_set_of_actors_runs_apart():
+    for name in APART:
+        row = measure(name, 3000, 2, "--apart")
+        check_result(row, name, 3000, 2)
+        check(row["apart"], f"{name}: not apart: {row}")
+
+
+@case
+def apart_needs_two_workers_and_actors():
+    for name in APART:
+        check_in("--apart: needs 2 workers", refused("bench", name, "--apart", "--workers", "1"))
+    for name in ("codec", "idle-memory"):
+        check_in(f"--apart: not for {name}", refused("bench", name, "--apart", "--workers", "2"))
+
+
+@case
+def producers_wait_for_their_receivers():
+    # 100 producers overrun one counter of 1024 messages: they are parked, and nothing is lost.
+    row = measure("fan-in", 200_000, 1)
+    check(row["parked"] > 0, f"nobody was parked: {row}")
+
+
+@case
+def idle_memory_counts_bytes():
+    row = measure("idle-memory", 100_000, 1)
+    check(32 <= row["bytes_per_actor"] <= 2000, f"bytes_per_actor {row['bytes_per_actor']}")
+
+
+@case
+def codec_gives_both_ways():
+    row = measure("codec", 100, 1)
+    for size in ("small", "large"):
+        for way in ("encode", "decode"):
+            check(row[f"{size}_{way}_per_s"] > 0, f"{size} {way}: {row}")
+    check(row["large_frame_bytes"] > 10 * row["small_frame_bytes"], f"sizes: {row}")
+
+
+@case
+def without_a_name_all_run():
+    out, err = expect(0, "bench", "--n", "50", "--workers", "2", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    check_equal([row["workload"] for row in rows], list(WORKLOADS), "workloads")
+    for name in WORKLOADS:
+        check_in(f"bench: {name} (", err, "progress")
+
+
+@case
+def without_json_a_table_is_printed():
+    out, err = expect(0, "bench", "codec", "--n", "10", "--quiet")
+    check_equal(err, "", "stderr")
+    heading, row = out.splitlines()[:2]
+    check_equal(heading.split()[:2], ["workload", "n"], "heading")
+    check_equal(row.split()[:2], ["codec", "10"], "row")
+    check_in("small_encode_per_s", out)
+
+
+@case
+def unknown_workload_names_the_nearest():
+    check_in("did you mean 'ping-pong'?", refused("bench", "pingpong"))
+    check_in("did you mean 'thread-ring'?", refused("bench", "thread"))
+
+
+@case
+def signals_end_it_at_once():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for words in (["ping-pong", "--n", "1000000000000"], []):
+            with subprocess.Popen([ALDIS, "bench", *words], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True) as child:
+                check_in("bench: ", child.stderr.readline(), "first line of progress")
+                os.kill(child.pid, number)
+                child.communicate()
+                check_equal(child.returncode, 128 + number, f"status after signal {number}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

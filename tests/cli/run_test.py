@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`aldis run` and `aldis check`: what they print, with which status, and how a signal ends a run."""
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+from tap import case, check, check_equal, check_in, main
+from program import ALDIS, HARBOUR, expect
+
+COUNTS = ("handled", "rejected", "dropped", "expired", "dead", "queued")
+
+
+def run_json(*words):
+    out, err = expect(0, "run", HARBOUR, "--json", "--quiet", *words)
+    check_equal(err, "", "stderr of --quiet")
+    check_equal(out.count("\n"), 1, "lines of --json")
+    return json.loads(out)
+
+
+def check_report(report):
+    """The fields that a reader may rely on, and that every message is accounted for."""
+    for field, kind in {"seed": int, "workers": int, "shards": int, "virtual_ns": int,
+                        "wall_s": float, "messages": dict, "audit": str,
+                        "end_reason": str}.items():
+        check(isinstance(report.get(field), kind), f"{field} is {report.get(field)!r}")
+    check_equal(report["audit"], "balanced", "audit")
+    check(report["wall_s"] > 0, f"wall_s is {report['wall_s']}")
+    check(report["messages"], "no message type is listed")
+    for name, row in report["messages"].items():
+        check_equal(row["sent"], sum(row[count] for count in COUNTS), f"sent of {name}: {row}")
+
+
+def in_file(text):
+    """A file of this content, gone when the program ends."""
+    folder = tempfile.mkdtemp(prefix="aldis-cli-")
+    path = os.path.join(folder, "scenario.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def harbour_with(old, new):
+    """The harbour scenario with one thing changed; gives its path and the line of the change."""
+    with open(HARBOUR, encoding="utf-8") as file:
+        text = file.read()
+    check(old in text, f"the harbour scenario has no {old!r}")
+    line = text[:text.index(old)].count("\n") + 1
+    return in_file(text.replace(old, new, 1)), line
+
+
+@case
+def check_says_good():
+    out, err = expect(0, "check", HARBOUR)
+    check_equal((out, err), (f"{HARBOUR}: good\n", ""), "output")
+
+
+@case
+def bad_content_is_status_65_with_its_place():
+    for old, new, wanted in (("berths: 4", "berths: -4", "berths"),
+                             ("seed: 7", "sead: 7", "sead"),
+                             ("duration: 1 h", "duration: 1 parsec", "duration")):
+        path, line = harbour_with(old, new)
+        for command in ("check", "run"):
+            out, err = expect(65, command, path)
+            check_equal(out, "", f"stdout of {command}")
+            check(re.search(rf"^{re.escape(path)}:{line}:\d+: .*{wanted}", err, re.MULTILINE),
+                  f"not named with its line {line}:\n{err}")
+
+
+@case
+def not_a_scenario_is_status_65():
+    for text in ("", "\t", "[" * 10000, "just words", "\0\1\2", "name: [unclosed"):
+        path = in_file(text)
+        for command in ("check", "run"):
+            out, err = expect(65, command, path)
+            check_equal(out, "", "stdout")
+            check_in(path, err, "error")
+
+
+@case
+def no_such_input_is_status_66():
+    for path in ("/no/such/file.yaml", os.path.dirname(HARBOUR), "/dev/null", ""):
+        for command in ("check", "run"):
+            out, err = expect(66, command, path)
+            check_equal(out, "", "stdout")
+            check(err.count("\n") == 1, f"one line of error for {path!r}:\n{err}")
+
+
+@case
+def json_report_has_its_fields():
+    report = run_json("--until", "10m", "--seed", "3", "--workers", "1", "--shards", "16")
+    check_report(report)
+    check(re.fullmatch("[0-9a-f]{16}", report["run_print"]), f"run_print {report['run_print']!r}")
+    check_equal((report["seed"], report["workers"], report["shards"]), (3, 1, 16), "what was asked")
+    check_equal(report["virtual_ns"], 600 * 10**9, "virtual_ns")
+    check_equal(report["end_reason"], "until", "end_reason")
+
+
+@case
+def same_seed_gives_the_same_run():
+    one = run_json("--until", "5m", "--workers", "1")
+    for workers in ("1", "2", "3"):
+        other = run_json("--until", "5m", "--workers", workers)
+        for field in ("run_print", "messages", "virtual_ns", "end_reason", "seed", "shards"):
+            check_equal(other[field], one[field], f"{field} with {workers} workers")
+    other = run_json("--until", "5m", "--workers", "1", "--seed", str(one["seed"] + 1))
+    check(other["run_print"] != one["run_print"], "another seed gave the same run print")
+
+
+@case
+def live_run_has_no_run_print():
+    report = run_json("--clock", "live", "--until", "200ms")
+    check_report(report)
+    check(report["run_print"] is None, f"run_print {report['run_print']!r}")
+    check(report["virtual_ns"] >= 200 * 10**6, f"virtual_ns {report['virtual_ns']}")
+
+
+@case
+def text_report_is_readable():
+    out, _ = expect(0, "run", HARBOUR, "--until", "10m", "--quiet")
+    for word in ("ships", "dockings", "waits", "audit", "run print", "balanced"):
+        check_in(word, out.lower())
+
+
+@case
+def progress_is_plain_lines_without_a_terminal():
+    out, err = expect(0, "run", HARBOUR, "--until", "10m", "--json")
+    json.loads(out)
+    check(err.startswith("run: ") and "\r" not in err and "\033" not in err, f"stderr: {err!r}")
+    check(all(line.startswith("run: ") for line in err.splitlines()), f"stderr: {err!r}")
+
+
+@case
+def progress_is_one_line_on_a_terminal():
+    master, slave = pty.openpty()
+    with subprocess.Popen([ALDIS, "run", HARBOUR, "--until", "10m"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=slave) as child:
+        os.close(slave)
+        seen = b""
+        try:
+            while chunk := os.read(master, 4096):
+                seen += chunk
+        except OSError:  # the terminal's other side is closed
+            pass
+        os.close(master)
+    check_equal(child.returncode, 0, "status")
+    check(seen.startswith(b"run: "), f"on the terminal: {seen!r}")
+    check(b"\n" not in seen and seen.endswith(b"\r\033[K"), f"not one line, erased: {seen!r}")
+
+
+@case
+def verbose_prints_the_log():
+    for words in (["-v", "run"], ["run", "-v"]):
+        _, err = expect(0, *words, HARBOUR, "--until", "1s", "--quiet", "-v")
+        check(all(line.startswith("aldis: ") for line in err.splitlines()), f"stderr: {err!r}")
+
+
+def interrupted(number, *words):
+    """Start a run that would last for years, send it a signal, and give its report."""
+    with subprocess.Popen([ALDIS, "run", HARBOUR, "--until", "36500d", "--json", *words],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as child:
+        check_in("run: ", child.stderr.readline(), "first line of progress")
+        os.kill(child.pid, number)
+        out, err = child.communicate()
+    check_equal(child.returncode, 128 + number, f"status after signal {number}:\n{err}")
+    return json.loads(out)
+
+
+@case
+def signals_end_a_run_with_its_report():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for clock in ("virtual", "live"):
+            report = interrupted(number, "--clock", clock)
+            check_report(report)
+            check_equal(report["end_reason"], "halted", "end_reason")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
