@@ -27,7 +27,9 @@ ALONE = (
      "a tracker's number: say the reason itself"),
 )
 SWITCH = re.compile(r"\bswitch\s*\(")
-OWN_CASE = re.compile(r"\bcase\s+(?:ALDIS|SPACE|[A-Z]+)_[A-Z0-9_]+\s*:")
+CASE = re.compile(r"\bcase\s+([A-Z]\w+)\s*:")
+# An enum with a name is a type whose values the compiler counts; without one it is only constants.
+ENUM = re.compile(r"\benum\s+\w+\s*\{(.*?)\}", re.DOTALL)
 DEFAULT = re.compile(r"\bdefault\s*:")
 
 
@@ -81,16 +83,26 @@ def without_inner(block):
     return block
 
 
-def check_switches(tree, path):
+def own_values(tree):
+    """The values of the tree's named enums. Those of the errors come from an X-macro."""
+    values = set(re.findall(r"\bX\((ALDIS_\w+),", tree.text("include/aldis/error.h")))
+    for path in tree.c_files():
+        for body in ENUM.findall(tree.code(path)):
+            values |= set(re.findall(r"\b[A-Z]\w+", body))
+    return values
+
+
+def check_switches(tree, path, values):
     code = tree.code(path)
     for match in SWITCH.finditer(code):
         block = without_inner(block_after(code, match.end()))
-        if DEFAULT.search(block) and OWN_CASE.search(block):
+        if DEFAULT.search(block) and values & set(CASE.findall(block)):
             tree.fault(path, line_of(code, match.start()),
                        "a switch over our own enum has a default: name the values instead")
 
 
 def check(tree):
+    values = own_values(tree)
     for path in tree.files:
         if is_code(path):
             check_licence(tree, path)
@@ -98,7 +110,7 @@ def check(tree):
             check_alone(tree, path)
         if path.endswith(C_SUFFIXES):
             check_size(tree, path)
-            check_switches(tree, path)
+            check_switches(tree, path, values)
 
 
 if __name__ == "__main__":

@@ -280,21 +280,32 @@ def files_stand_alone():
            "src/core/b.c:2: `iss" + "ue 12`: a tracker's number")
 
 
+def switch_over(kind, outer, inner):
+    """A switch over constants of `enum kind {...}`, one with letters inside it; either may have a
+    default."""
+    return ("enum %s {\n    RED,\n    GREEN\n};\nint f(int e)\n{\n    switch (e) {\n"
+            "    case RED:\n        switch (g()) {\n        case 'a':\n            break;\n"
+            "        %s\n        }\n        return 1;\n    %s\n    }\n    return 0;\n}\n"
+            % (kind, inner, outer))
+
+
 @case
 def files_a_switch_over_our_own_enum_has_no_default():
-    bad = "int f(int e)\n{\n    switch (e) {\n    case ALDIS_OK:\n        return 1;\n" \
-          "    default:\n        return 0;\n    }\n}\n"
-    expect("check_files.py", {"src/core/a.c": bad},
+    expect("check_files.py", {"src/core/a.c": switch_over("colour", "default: break;", "")},
+           "src/core/a.c:8: a switch over our own enum has a default")
+    expect("check_files.py",
+           {"include/aldis/error.h": "#define LIST(X) X(ALDIS_OK, 0, \"ok\")\n",
+            "src/core/a.c": "int f(int e)\n{\n    switch (e) {\n    case ALDIS_OK:\n"
+                            "        return 1;\n    default:\n        return 0;\n    }\n}\n"},
            "src/core/a.c:4: a switch over our own enum has a default")
 
 
 @case
-def files_a_switch_over_characters_may_have_a_default():
+def files_a_switch_over_letters_or_mere_constants_may_have_a_default():
     expect_clean("check_files.py",
-                 {"src/core/a.c": "int f(int e)\n{\n    switch (e) {\n    case ALDIS_OK:\n"
-                                  "        switch (g()) {\n        case 'a':\n            break;\n"
-                                  "        default:\n            break;\n        }\n"
-                                  "        return 1;\n    }\n    return 0;\n}\n"})
+                 {"src/core/a.c": switch_over("colour", "", "default: break;"),
+                  "src/core/b.c": switch_over("", "default: break;", "").replace("RED", "BLACK")
+                                                                        .replace("GREEN", "WHITE")})
 
 
 @case
