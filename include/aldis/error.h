@@ -10,33 +10,33 @@
 #include <aldis/version.h>
 
 /** X(name, value, text) */
-#define ALDIS_ERROR_LIST(X)                                                  \
-    X(ALDIS_OK, 0, "ok")                                                     \
-    X(ALDIS_EINVAL, 1, "invalid argument")                                   \
-    X(ALDIS_ESTATE, 2, "invalid state for this call")                        \
-    X(ALDIS_ENOTFOUND, 3, "actor not found")                                 \
-    X(ALDIS_ESTALE, 4, "actor unavailable: it has stopped")                  \
-    X(ALDIS_ESHUTDOWN, 5, "shutting down")                                   \
-    X(ALDIS_EHANDLER, 6, "handler failed")                                   \
-    X(ALDIS_ECOMM, 7, "communication failed")                                \
-    X(ALDIS_EFULL, 8, "queue full")                                          \
-    X(ALDIS_ERATE, 9, "rate limited")                                        \
-    X(ALDIS_ENOSUBS, 10, "no subscribers")                                   \
-    X(ALDIS_ENORECEIVER, 11, "receiver gone")                                \
-    X(ALDIS_ENOSENDER, 12, "all senders gone")                               \
-    X(ALDIS_ETIMEDOUT, 13, "timed out")                                      \
-    X(ALDIS_ETOOLARGE, 14, "too large")                                      \
-    X(ALDIS_ECODEC, 15, "cannot be encoded or decoded")                      \
-    X(ALDIS_ENETWORK, 16, "network failed")                                  \
-    X(ALDIS_EIO, 17, "input or output failed")                               \
-    X(ALDIS_ENOMEM, 18, "out of memory")                                     \
-    X(ALDIS_EAGAIN, 19, "no room now, try again")                            \
-    X(ALDIS_EEXISTS, 20, "name already taken")                               \
-    X(ALDIS_EUNACCEPTED, 21, "message type not accepted by the receiver")    \
-    X(ALDIS_EDROPPED, 22, "dropped by the mailbox policy")                   \
-    X(ALDIS_EEXPIRED, 23, "expired before it was handled")                   \
-    X(ALDIS_ELOOKAHEAD, 24, "delay below the lookahead")                     \
-    X(ALDIS_ELOOP, 25, "zero-delay messages go round in a loop")             \
+#define ALDIS_ERROR_LIST(X)                                                                        \
+    X(ALDIS_OK, 0, "ok")                                                                           \
+    X(ALDIS_EINVAL, 1, "invalid argument")                                                         \
+    X(ALDIS_ESTATE, 2, "invalid state for this call")                                              \
+    X(ALDIS_ENOTFOUND, 3, "actor not found")                                                       \
+    X(ALDIS_ESTALE, 4, "actor unavailable: it has stopped")                                        \
+    X(ALDIS_ESHUTDOWN, 5, "shutting down")                                                         \
+    X(ALDIS_EHANDLER, 6, "handler failed")                                                         \
+    X(ALDIS_ECOMM, 7, "communication failed")                                                      \
+    X(ALDIS_EFULL, 8, "queue full")                                                                \
+    X(ALDIS_ERATE, 9, "rate limited")                                                              \
+    X(ALDIS_ENOSUBS, 10, "no subscribers")                                                         \
+    X(ALDIS_ENORECEIVER, 11, "receiver gone")                                                      \
+    X(ALDIS_ENOSENDER, 12, "all senders gone")                                                     \
+    X(ALDIS_ETIMEDOUT, 13, "timed out")                                                            \
+    X(ALDIS_ETOOLARGE, 14, "too large")                                                            \
+    X(ALDIS_ECODEC, 15, "cannot be encoded or decoded")                                            \
+    X(ALDIS_ENETWORK, 16, "network failed")                                                        \
+    X(ALDIS_EIO, 17, "input or output failed")                                                     \
+    X(ALDIS_ENOMEM, 18, "out of memory")                                                           \
+    X(ALDIS_EAGAIN, 19, "no room now, try again")                                                  \
+    X(ALDIS_EEXISTS, 20, "name already taken")                                                     \
+    X(ALDIS_EUNACCEPTED, 21, "message type not accepted by the receiver")                          \
+    X(ALDIS_EDROPPED, 22, "dropped by the mailbox policy")                                         \
+    X(ALDIS_EEXPIRED, 23, "expired before it was handled")                                         \
+    X(ALDIS_ELOOKAHEAD, 24, "delay below the lookahead")                                           \
+    X(ALDIS_ELOOP, 25, "zero-delay messages go round in a loop")                                   \
     X(ALDIS_EAUDIT, 26, "messages lost or invented: the audit does not balance")
 
 typedef enum aldis_err {
@@ -57,7 +57,8 @@ typedef struct aldis_error_info {
 extern "C" {
 #endif
 
-/** The text of err ("queue full"). Owner: static. Thread: any. Unknown values give "unknown error". */
+/** The text of err ("queue full"). Owner: static. Thread: any. Unknown values give "unknown
+ *  error". */
 ALDIS_API const char *aldis_error_text(aldis_err err);
 
 /** The name of err ("ALDIS_EFULL"). Owner: static. Thread: any. Unknown values give "ALDIS_E?". */

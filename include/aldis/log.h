@@ -13,7 +13,8 @@ typedef enum aldis_log_level {
     ALDIS_LOG_DEBUG
 } aldis_log_level;
 
-/** Gets one line, without its end. May be called from several threads at once; must not call Aldis. */
+/** Gets one line, without its end. May be called from several threads at once; must not call
+ *  Aldis. */
 typedef void (*aldis_log_fn)(void *arg, aldis_log_level level, const char *line);
 
 #ifdef __cplusplus

@@ -6,7 +6,7 @@
  *
  *     #include "dock.pb.h"
  *     #include <aldis/wire.h>
- *     ALDIS_WIRE_STRUCT(Vec3);                                   // what a message contains comes first
+ *     ALDIS_WIRE_STRUCT(Vec3);                           // what a message contains comes first
  *     ALDIS_WIRE_STRUCT_RULES(Dock, ALDIS_WIRE_RANGE(Dock, mass, 0, 1e9));
  *     ALDIS_MESSAGE_CODEC(dock, Dock, 0, ALDIS_CODEC(Dock));
  *
@@ -42,7 +42,8 @@ extern "C" {
 /**
  * Check a payload against its type's rules: enums within their values, floats finite, strings
  * valid UTF-8 and terminated, counts within their arrays, arms of a oneof known, bools 0 or 1, no
- * value in an optional field whose has_ flag is off (it would be dropped), and the type's own rules.
+ * value in an optional field whose has_ flag is off (it would be dropped), and the type's own
+ * rules.
  *
  * report: may be NULL.          Thread: any.          Blocks: never.
  * Errors: ALDIS_ECODEC with the field and the reason; ALDIS_EINVAL the type has no codec, or a rule
@@ -61,8 +62,7 @@ ALDIS_API aldis_err aldis_wire_check(const aldis_type *type, const void *payload
  *           ALDIS_WIRE_FRAME_MAX.
  */
 ALDIS_API aldis_err aldis_wire_encode(const aldis_type *type, const void *payload, uint8_t *out,
-                                      size_t capacity, size_t *out_size,
-                                      aldis_wire_report *report);
+                                      size_t capacity, size_t *out_size, aldis_wire_report *report);
 
 /**
  * Decode exactly one frame into a payload of type's struct. The bytes are not trusted: over-long,
@@ -101,11 +101,13 @@ ALDIS_API uint32_t aldis_type_number(const aldis_type *type);
  *  it. Structs inside it come first; the compiler names the one that is missing. */
 #define ALDIS_WIRE_STRUCT(M) ALDIS_WIRE_DEFINE_(M, NULL, 0)
 
-/** The same with rules: one or more of those below, separated by commas. They hold wherever M is. */
+/** The same with rules: one or more of those below, separated by commas. They hold wherever M
+ *  is. */
 #define ALDIS_WIRE_STRUCT_RULES(M, ...)                                                            \
     ALDIS_UNUSED_ static const aldis_wire_rule M##_wire_rules[] = {__VA_ARGS__};                   \
     ALDIS_WIRE_DEFINE_(M, M##_wire_rules, sizeof M##_wire_rules / sizeof M##_wire_rules[0])
 
+/* clang-format off */
 /** A number (each one, in an array) is low to high, both allowed; never NaN. Compared as double. */
 #define ALDIS_WIRE_RANGE(M, field, low, high)                                                      \
     {ALDIS_WIRE_RULE_RANGE, M##_##field##_tag, (low), (high), NULL, 0}
@@ -119,6 +121,7 @@ ALDIS_API uint32_t aldis_type_number(const aldis_type *type);
 /** An optional field, a message or an arm of a oneof must be there; an array must not be empty. */
 #define ALDIS_WIRE_PRESENT(M, field)                                                               \
     {ALDIS_WIRE_RULE_PRESENT, M##_##field##_tag, 0, 0, NULL, 0}
+/* clang-format on */
 
 /** The codec of the generated struct M, for ALDIS_MESSAGE_CODEC. Needs ALDIS_WIRE_STRUCT(M). */
 #define ALDIS_CODEC(M) (&(const aldis_codec){&M##_wire, (uint32_t)(M##_size)})

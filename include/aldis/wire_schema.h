@@ -44,7 +44,7 @@ typedef struct aldis_wire_field {
     uint32_t count;  /* most values: the array's length, or 1 */
     uint32_t size;   /* bytes of one value in the struct */
     aldis_wire_kind kind;
-    uint32_t capacity;                       /* bytes that a value may fill, a string's end included */
+    uint32_t capacity;                       /* bytes a value may fill, a string's end included */
     const char *type_name;                   /* of an enum or a message, or NULL */
     const struct aldis_wire_schema *message; /* of a message, or NULL */
     int64_t min, max;                        /* of an enum */
@@ -113,34 +113,32 @@ struct aldis_codec {
 #define ALDIS_WIRE_CALL_(f, ...) f(__VA_ARGS__)
 #define ALDIS_WIRE_UNPACK_(...) __VA_ARGS__
 
-/* nanopb's M_FIELDLIST(X, a) applies X(a, STATIC, SINGULAR, FLOAT, name, tag) to each field. There is
- * no macro here for CALLBACK and POINTER: such fields have no place in a flat payload. */
+/* nanopb's M_FIELDLIST(X, a) applies X(a, STATIC, SINGULAR, FLOAT, name, tag) to each field. There
+ * is no macro here for CALLBACK and POINTER: such fields have no place in a flat payload. */
 #define ALDIS_WIRE_ROW_(M, atype, label, type, field, tag)                                         \
     ALDIS_WIRE_ROW_##atype(M, label, type, field, tag)
 #define ALDIS_WIRE_ROW_STATIC(M, label, type, field, tag)                                          \
     ALDIS_WIRE_ROW_##label(M, type, field, tag)
 
-/* One for each label. M_name_ENUMTYPE and M_name_MSGTYPE are nanopb's; where it defines none they stay
- * as they are, unused. A oneof's arm has (union, arm, path) for its name. */
+/* One for each label. M_name_ENUMTYPE and M_name_MSGTYPE are nanopb's; where it defines none they
+ * stay as they are, unused. A oneof's arm has (union, arm, path) for its name. */
+/* clang-format off */
 #define ALDIS_WIRE_ROW_SINGULAR(M, type, field, tag)                                               \
-    {ALDIS_WIRE_LABEL_SINGULAR, (tag), #field, (uint32_t)offsetof(M, field), 0, 1,                 \
-     ALDIS_WIRE_REST_(type, ((M *)0)->field, M##_##field##_ENUMTYPE, M##_##field##_MSGTYPE)},
+    ALDIS_WIRE_FIELD_(M, SINGULAR, type, field, tag, 0, 1, ((M *)0)->field)
 #define ALDIS_WIRE_ROW_REQUIRED(M, type, field, tag)                                               \
-    {ALDIS_WIRE_LABEL_REQUIRED, (tag), #field, (uint32_t)offsetof(M, field), 0, 1,                 \
-     ALDIS_WIRE_REST_(type, ((M *)0)->field, M##_##field##_ENUMTYPE, M##_##field##_MSGTYPE)},
+    ALDIS_WIRE_FIELD_(M, REQUIRED, type, field, tag, 0, 1, ((M *)0)->field)
 #define ALDIS_WIRE_ROW_OPTIONAL(M, type, field, tag)                                               \
-    {ALDIS_WIRE_LABEL_OPTIONAL, (tag), #field, (uint32_t)offsetof(M, field),                       \
-     (uint32_t)offsetof(M, has_##field), 1,                                                        \
-     ALDIS_WIRE_REST_(type, ((M *)0)->field, M##_##field##_ENUMTYPE, M##_##field##_MSGTYPE)},
+    ALDIS_WIRE_FIELD_(M, OPTIONAL, type, field, tag, offsetof(M, has_##field), 1, ((M *)0)->field)
 #define ALDIS_WIRE_ROW_REPEATED(M, type, field, tag)                                               \
-    {ALDIS_WIRE_LABEL_REPEATED, (tag), #field, (uint32_t)offsetof(M, field),                       \
-     (uint32_t)offsetof(M, field##_count),                                                         \
-     (uint32_t)(sizeof(((M *)0)->field) / sizeof(((M *)0)->field[0])),                             \
-     ALDIS_WIRE_REST_(type, ((M *)0)->field[0], M##_##field##_ENUMTYPE, M##_##field##_MSGTYPE)},
+    ALDIS_WIRE_FIELD_(M, REPEATED, type, field, tag, offsetof(M, field##_count),                   \
+                      sizeof(((M *)0)->field) / sizeof(((M *)0)->field[0]), ((M *)0)->field[0])
 #define ALDIS_WIRE_ROW_FIXARRAY(M, type, field, tag)                                               \
-    {ALDIS_WIRE_LABEL_FIXARRAY, (tag), #field, (uint32_t)offsetof(M, field), 0,                    \
-     (uint32_t)(sizeof(((M *)0)->field) / sizeof(((M *)0)->field[0])),                             \
-     ALDIS_WIRE_REST_(type, ((M *)0)->field[0], M##_##field##_ENUMTYPE, M##_##field##_MSGTYPE)},
+    ALDIS_WIRE_FIELD_(M, FIXARRAY, type, field, tag, 0,                                            \
+                      sizeof(((M *)0)->field) / sizeof(((M *)0)->field[0]), ((M *)0)->field[0])
+#define ALDIS_WIRE_FIELD_(M, label, type, field, tag, mark, count, value)                          \
+    {ALDIS_WIRE_LABEL_##label, (tag), #field, (uint32_t)offsetof(M, field), (uint32_t)(mark),      \
+     (uint32_t)(count),                                                                            \
+     ALDIS_WIRE_REST_(type, value, M##_##field##_ENUMTYPE, M##_##field##_MSGTYPE)},
 #define ALDIS_WIRE_ROW_ONEOF(M, type, field, tag)                                                  \
     ALDIS_WIRE_CALL_(ALDIS_WIRE_ROW_ARM_, M, type, tag, ALDIS_WIRE_UNPACK_ field)
 #define ALDIS_WIRE_ROW_ARM_(M, type, tag, union_, arm, path)                                       \
@@ -148,9 +146,11 @@ struct aldis_codec {
      (uint32_t)offsetof(M, which_##union_), 1,                                                     \
      ALDIS_WIRE_REST_(type, ((M *)0)->path, M##_##union_##_##arm##_ENUMTYPE,                       \
                       M##_##union_##_##arm##_MSGTYPE)},
+/* clang-format on */
 
 /* size, kind, capacity, type_name, message, min, max: one for each type. */
-#define ALDIS_WIRE_REST_(type, value, E, T) (uint32_t)sizeof(value), ALDIS_WIRE_REST_##type(value, E, T)
+#define ALDIS_WIRE_REST_(type, value, E, T)                                                        \
+    (uint32_t)sizeof(value), ALDIS_WIRE_REST_##type(value, E, T)
 #define ALDIS_WIRE_PLAIN_(kind, value)                                                             \
     ALDIS_WIRE_KIND_##kind, (uint32_t)sizeof(value), NULL, NULL, 0, 0
 #define ALDIS_WIRE_REST_BOOL(value, E, T) ALDIS_WIRE_PLAIN_(BOOL, value)

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* What four bits in the low end of the register leave behind: the polynomial 0x1EDC6F41, reflected. */
+/* What four bits in the low end of the register leave behind: the polynomial 0x1EDC6F41,
+ * reflected. */
 static const uint32_t of_nibble[16] = {
     0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
     0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,

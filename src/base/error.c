@@ -44,8 +44,8 @@ const aldis_error_info *aldis_error_last(void)
     return &last;
 }
 
-aldis_err aldis__error_set(aldis_err err, aldis_id actor, const char *type_name,
-                           const char *format, ...)
+aldis_err aldis__error_set(aldis_err err, aldis_id actor, const char *type_name, const char *format,
+                           ...)
 {
     last.err = err;
     last.actor = actor;

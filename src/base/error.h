@@ -17,7 +17,7 @@
  *            formatting; a few nanoseconds, for paths where a refusal is an everyday answer.
  * Thread:    any.          Blocks: never.
  */
-aldis_err aldis__error_set(aldis_err err, aldis_id actor, const char *type_name,
-                           const char *format, ...) __attribute__((format(printf, 4, 5)));
+aldis_err aldis__error_set(aldis_err err, aldis_id actor, const char *type_name, const char *format,
+                           ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -2,9 +2,9 @@
 /* hash.c: the digest of the run print. Layer: base.
  *
  * The idea is the multiply-and-fold of wyhash (Wang Yi, 2019): a 64 x 64 multiplication whose two
- * halves are xored mixes 16 bytes at once. Unlike there, a lane keeps a rotated copy of itself beside
- * the product, so that a factor of zero forgets nothing that went before. Its values are frozen by
- * the tests: a run print must mean the same in every release. */
+ * halves are xored mixes 16 bytes at once. Unlike there, a lane keeps a rotated copy of itself
+ * beside the product, so that a factor of zero forgets nothing that went before. Its values are
+ * frozen by the tests: a run print must mean the same in every release. */
 #include "base/hash.h"
 
 /* Digits of pi, because nobody chose them. */
@@ -70,6 +70,6 @@ uint64_t aldis__digest_bytes(uint64_t seed, const void *p, size_t size)
     }
     for (; end - at > 16; at += 16)
         lane = absorb(lane, at, PI2);
-    /* The last 16 bytes may overlap what is already in; the size, taken in first, keeps it clear. */
+    /* The last 16 bytes may overlap what is already in; the size, taken in first, tells. */
     return finish(lane, load64(end - 16), load64(end - 8));
 }

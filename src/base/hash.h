@@ -39,8 +39,8 @@ static inline uint32_t aldis__name_number(const char *name)
     return number ? number : 1;
 }
 
-/** Spread every bit of x over all 64: the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA'14). A
- *  bijection; 0 stays 0. */
+/** Spread every bit of x over all 64: the finaliser of SplitMix64 (Steele, Lea, Flood,
+ *  OOPSLA'14). A bijection; 0 stays 0. */
 static inline uint64_t aldis__mix64(uint64_t x)
 {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -48,8 +48,9 @@ static inline uint64_t aldis__mix64(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/** The digest of size bytes at p, going on from `seed`: chain calls by handing the last digest in as
- *  the next seed. The size counts: "ab" then "c" differs from "a" then "bc". p may be NULL with 0. */
+/** The digest of size bytes at p, going on from `seed`: chain calls by handing the last digest in
+ *  as the next seed. The size counts: "ab" then "c" differs from "a" then "bc". p may be NULL
+ *  with 0. */
 uint64_t aldis__digest_bytes(uint64_t seed, const void *p, size_t size);
 
 #endif

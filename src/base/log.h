@@ -7,16 +7,16 @@
 
 #include <aldis/log.h>
 
-/** The least important level that the hook wants; 0: no hook. Written only by aldis_log_set(), before
- *  any thread of Aldis exists, hence a plain int. */
+/** The least important level that the hook wants; 0: no hook. Written only by aldis_log_set(),
+ *  before any thread of Aldis exists, hence a plain int. */
 extern int aldis__log_level_max;
 
 /** Build one line (cut after 511 bytes) and hand it to the hook. Called through aldis__log(). */
 void aldis__log_line(aldis_log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
 
-/** aldis__log(ALDIS_LOG_WARN, "worker %u: %s", ...): the arguments are evaluated only if the line is
- *  wanted. */
+/** aldis__log(ALDIS_LOG_WARN, "worker %u: %s", ...): the arguments are evaluated only if the line
+ *  is wanted. */
 #define aldis__log(level, ...)                                                                     \
     do {                                                                                           \
         if (__builtin_expect((int)(level) <= aldis__log_level_max, 0))                             \

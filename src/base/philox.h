@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* philox.h: Philox4x32-10, the counter-based random function. Layer: base. Threads: any; it is a pure
- * function. Memory: none.
+/* philox.h: Philox4x32-10, the counter-based random function. Layer: base. Threads: any; it is a
+ * pure function. Memory: none.
  *
  * Source: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel Random Numbers: As Easy as
  * 1, 2, 3", SC'11. Having no state is the point: a draw depends on who draws and which draw it is,

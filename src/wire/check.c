@@ -76,7 +76,9 @@ static bool check_float(const struct walk *w, const aldis_wire_field *field, uin
     if (find_rule(w->schema, field, ALDIS_WIRE_RULE_ANY_FLOAT))
         return true;
     return aldis__wire_blame(w->report, field, index, "is %s; must be finite",
-                             value != value ? "NaN" : value > 0 ? "infinity" : "-infinity");
+                             value != value ? "NaN"
+                             : value > 0    ? "infinity"
+                                            : "-infinity");
 }
 
 /* The length of the character at p in bytes, or 0: not UTF-8 (RFC 3629: no overlong forms, no
@@ -156,7 +158,7 @@ static bool check_value(const struct walk *w, const aldis_wire_field *field, uin
     return false;
 }
 
-/* ------------------------------------------------------------------ values that would be dropped */
+/* ------------------------------------------------------------------ values to be dropped */
 
 static bool is_empty_message(const aldis_wire_schema *schema, const uint8_t *base);
 
@@ -193,8 +195,8 @@ static bool is_empty_field(const aldis_wire_field *field, const uint8_t *base)
     return true;
 }
 
-/* Field by field, because what lies between them may be anything. Where a struct has defaults of its
- * own (proto2) even what is absent holds something, so nothing can be said. */
+/* Field by field, because what lies between them may be anything. Where a struct has defaults of
+ * its own (proto2) even what is absent holds something, so nothing can be said. */
 static bool is_empty_message(const aldis_wire_schema *schema, const uint8_t *base)
 {
     if (schema->defaults)
@@ -292,8 +294,8 @@ static bool check_listed(const struct walk *w, const aldis_wire_field *field,
     for (size_t i = 0; i < rule->value_count; i++)
         if (rule->values[i] == value)
             return true;
-    return aldis__wire_blame(w->report, field, index,
-                             "is %" PRId64 ", which is no value of %s", value, field->type_name);
+    return aldis__wire_blame(w->report, field, index, "is %" PRId64 ", which is no value of %s",
+                             value, field->type_name);
 }
 
 static bool check_rule(const struct walk *w, const aldis_wire_rule *rule,

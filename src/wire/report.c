@@ -13,8 +13,8 @@ static void set_path(aldis_wire_report *report, const aldis_wire_field *field, u
     char path[sizeof report->field + 128], number[16] = "";
     if (index != ALDIS__WIRE_NO_INDEX && aldis__wire_is_array(field))
         snprintf(number, sizeof number, "[%u]", index);
-    int length = snprintf(path, sizeof path, "%s%s%s%s", field->name, number,
-                          rest[0] ? "." : "", rest);
+    int length =
+        snprintf(path, sizeof path, "%s%s%s%s", field->name, number, rest[0] ? "." : "", rest);
     char *from = path;
     if (length >= (int)sizeof path)
         length = sizeof path - 1;

@@ -52,33 +52,28 @@ static const char *read_length(struct cursor *in, size_t *out_length)
     return NULL;
 }
 
-/* Gives NULL and steps over the value of an unknown field. */
-static const char *skip_value(struct cursor *in, unsigned wire_type)
+/* Gives NULL and steps over the bytes. */
+static const char *skip_bytes(struct cursor *in, size_t size)
 {
-    uint64_t value;
-    size_t size = 0;
-    const char *wrong = NULL;
-    switch (wire_type) {
-    case VARINT:
-        return read_varint(in, &value);
-    case DELIMITED:
-        wrong = read_length(in, &size);
-        break;
-    case FIXED64:
-        size = 8;
-        break;
-    case FIXED32:
-        size = 4;
-        break;
-    default:
-        return "its wire type is none of those allowed: 0, 1, 2, 5";
-    }
-    if (wrong)
-        return wrong;
     if (size > (size_t)(in->end - in->at))
         return "the bytes end inside a value";
     in->at += size;
     return NULL;
+}
+
+/* Gives NULL and steps over the value of an unknown field. */
+static const char *skip_value(struct cursor *in, unsigned wire_type)
+{
+    uint64_t value;
+    size_t size;
+    if (wire_type == VARINT)
+        return read_varint(in, &value);
+    if (wire_type == FIXED64 || wire_type == FIXED32)
+        return skip_bytes(in, wire_type == FIXED64 ? 8 : 4);
+    if (wire_type != DELIMITED)
+        return "its wire type is none of those allowed: 0, 1, 2, 5";
+    const char *wrong = read_length(in, &size);
+    return wrong ? wrong : skip_bytes(in, size);
 }
 
 static enum wire_type wire_type_of(const aldis_wire_field *field)
@@ -113,10 +108,9 @@ static bool check_signed(struct cursor *in, const aldis_wire_field *field, uint3
     }
     if (value >= min && value <= max)
         return true;
-    return aldis__wire_blame(in->report, field, index,
-                             "is %" PRId64 "; allowed: %" PRId64 " to %" PRId64 "%s%s", value, min,
-                             max, field->type_name ? " of " : "",
-                             field->type_name ? field->type_name : "");
+    return aldis__wire_blame(
+        in->report, field, index, "is %" PRId64 "; allowed: %" PRId64 " to %" PRId64 "%s%s", value,
+        min, max, field->type_name ? " of " : "", field->type_name ? field->type_name : "");
 }
 
 static bool check_unsigned(struct cursor *in, const aldis_wire_field *field, uint32_t index,
@@ -180,15 +174,23 @@ static bool scan_value(struct cursor *in, const aldis_wire_field *field, enum wi
             return aldis__wire_blame(in->report, field, ALDIS__WIRE_NO_INDEX,
                                      "has more than %u values; allowed: up to %u", field->count,
                                      field->count);
-        return aldis__wire_blame(in->report, field, ALDIS__WIRE_NO_INDEX,
-                                 "appears more than once");
+        return aldis__wire_blame(in->report, field, ALDIS__WIRE_NO_INDEX, "appears more than once");
     }
     if (wire_type == VARINT)
         return scan_number(in, field, index);
     if (wire_type == DELIMITED)
         return scan_delimited(in, field, index);
-    const char *wrong = skip_value(in, wire_type);
+    const char *wrong = skip_bytes(in, wire_type == FIXED64 ? 8 : 4);
     return !wrong || aldis__wire_blame(in->report, field, index, "%s", wrong);
+}
+
+/* An array of a fixed count is all there or not there at all, and in one piece: nanopb cannot put
+ * it together from pieces. */
+static bool check_whole(const aldis_wire_field *field, uint32_t seen, aldis_wire_report *report)
+{
+    return field->label != ALDIS_WIRE_LABEL_FIXARRAY || seen == field->count ||
+           aldis__wire_blame(report, field, ALDIS__WIRE_NO_INDEX,
+                             "has %u values in one piece; allowed: %u", seen, field->count);
 }
 
 /* An array of numbers in one piece: the values stand one after the other, without keys. */
@@ -204,7 +206,7 @@ static bool scan_packed(struct cursor *in, const aldis_wire_field *field, enum w
     while (values.at != values.end)
         if (!scan_value(&values, field, wire_type, seen))
             return false;
-    return true;
+    return check_whole(field, *seen, in->report);
 }
 
 static bool scan_field(struct cursor *in, const aldis_wire_field *field, unsigned wire_type,
@@ -235,7 +237,22 @@ static const aldis_wire_field *find_field(const aldis_wire_schema *schema, uint6
     return NULL;
 }
 
-/* All fields have come: is anything missing? */
+/* Protocol Buffers would take the last of several arms, but no encoder sends more than one, and
+ * nanopb would leave the earlier ones' bytes around the last. */
+static bool check_only_arm(const aldis_wire_schema *schema, const uint32_t *seen, uint32_t i,
+                           aldis_wire_report *report)
+{
+    const aldis_wire_field *fields = schema->fields;
+    for (uint32_t j = i + 1; j < schema->field_count; j++)
+        if (seen[j] && fields[j].label == ALDIS_WIRE_LABEL_ONEOF &&
+            fields[j].mark == fields[i].mark)
+            return aldis__wire_blame(report, &fields[j], ALDIS__WIRE_NO_INDEX,
+                                     "comes beside %s, another arm of the same oneof",
+                                     fields[i].name);
+    return true;
+}
+
+/* All fields have come: is anything missing, or too much? */
 static bool check_seen(const aldis_wire_schema *schema, const uint32_t *seen,
                        aldis_wire_report *report)
 {
@@ -244,9 +261,11 @@ static bool check_seen(const aldis_wire_schema *schema, const uint32_t *seen,
         if (field->label == ALDIS_WIRE_LABEL_REQUIRED && !seen[i])
             return aldis__wire_blame(report, field, ALDIS__WIRE_NO_INDEX,
                                      "is missing; it is required");
-        if (field->label == ALDIS_WIRE_LABEL_FIXARRAY && seen[i] && seen[i] != field->count)
-            return aldis__wire_blame(report, field, ALDIS__WIRE_NO_INDEX,
-                                     "has %u values; allowed: %u", seen[i], field->count);
+        if (seen[i] && !check_whole(field, seen[i], report))
+            return false;
+        if (field->label == ALDIS_WIRE_LABEL_ONEOF && seen[i] &&
+            !check_only_arm(schema, seen, i, report))
+            return false;
     }
     return true;
 }
@@ -266,6 +285,7 @@ bool aldis__wire_scan(const aldis_wire_schema *schema, const uint8_t *at, const 
                       aldis_wire_report *report)
 {
     struct cursor in = {at, end, report};
+    const aldis_wire_field *before = NULL;
     uint32_t seen[ALDIS_WIRE_FIELDS_MAX], next = 0;
     memset(seen, 0, schema->field_count * sizeof seen[0]);
     while (in.at != in.end) {
@@ -276,6 +296,10 @@ bool aldis__wire_scan(const aldis_wire_schema *schema, const uint8_t *at, const 
         if (key >> 3 == 0 || key >> 3 > TAG_MAX)
             return blame_key(&in, schema, key, "no field has such a number");
         const aldis_wire_field *field = find_field(schema, key >> 3, &next);
+        if (before && before != field &&
+            !check_whole(before, seen[before - schema->fields], report))
+            return false;
+        before = field;
         if (field) {
             if (!scan_field(&in, field, key & 7, &seen[next]))
                 return false;

@@ -10,8 +10,8 @@
 #include <aldis/wire.h>
 #include <string.h>
 
-/** Does the Protocol Buffers encoding in [at, end) have the shape of schema: known wire types, whole
- *  values, lengths and counts within bounds, integers that fit? Unknown fields are counted.
+/** Does the Protocol Buffers encoding in [at, end) have the shape of schema: known wire types,
+ *  whole values, lengths and counts within bounds, integers that fit? Unknown fields are counted.
  *  Otherwise false, and the report says where and why. */
 bool aldis__wire_scan(const aldis_wire_schema *schema, const uint8_t *at, const uint8_t *end,
                       aldis_wire_report *report);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* wire.c: frames: the layout of docs/design/wire.md around what nanopb encodes. Layer: wire. Threads:
- * any; nothing is kept between calls. Memory: none is allocated. */
+/* wire.c: frames: the layout of docs/design/wire.md around what nanopb encodes. Layer: wire.
+ * Threads: any; nothing is kept between calls. Memory: none is allocated. */
 #include <aldis/wire.h>
 
 #include "base/crc32c.h"
@@ -75,8 +75,7 @@ static bool check_type(const aldis_type *type, aldis_wire_report *report)
         return blame_whole(report, ALDIS_EINVAL, "the type has no codec: it stays in the process");
     if (type->size != type->codec->schema->struct_size)
         return blame_whole(report, ALDIS_EINVAL, "the type has %u bytes, its codec's struct %s %u",
-                           type->size, type->codec->schema->name,
-                           type->codec->schema->struct_size);
+                           type->size, type->codec->schema->name, type->codec->schema->struct_size);
     return true;
 }
 
@@ -187,8 +186,8 @@ static bool check_frame(const aldis_type *type, const uint8_t *bytes, size_t siz
                            found, said);
     uint32_t number = load32(bytes + AT_NUMBER), expected = aldis_type_number(type);
     if (number != expected)
-        return blame_whole(report, ALDIS_ECODEC, "the type number is 0x%08x; %s has 0x%08x",
-                           number, type->name, expected);
+        return blame_whole(report, ALDIS_ECODEC, "the type number is 0x%08x; %s has 0x%08x", number,
+                           type->name, expected);
     return true;
 }
 

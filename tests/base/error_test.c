@@ -78,8 +78,7 @@ TEST(error_text_that_is_too_long_is_cut_and_says_so)
 TEST(error_text_may_quote_the_last_text)
 {
     aldis__error_set(ALDIS_EIO, aldis_nobody(), NULL, "disk %d is full", 3);
-    aldis__error_set(ALDIS_EHANDLER, aldis_nobody(), NULL, "saving: %s",
-                     aldis_error_last()->text);
+    aldis__error_set(ALDIS_EHANDLER, aldis_nobody(), NULL, "saving: %s", aldis_error_last()->text);
     CHECK_STR(aldis_error_last()->text, "saving: disk 3 is full");
 }
 

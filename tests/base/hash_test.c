@@ -49,9 +49,9 @@ static const struct {
     size_t size;
     uint64_t digest;
 } frozen[] = {
-    {0, 0x360e07935beb586fu},   {1, 0x1fd64ae308759689u},  {3, 0x47378772ebaad069u},
-    {4, 0x9372a6d5ae9cd3e6u},   {8, 0x984060b4e536f882u},  {16, 0xe2020e6c70f77b24u},
-    {17, 0x591e58b89c01aa3eu},  {64, 0xc1bd6b890a2be060u}, {65, 0xf55e2539c83f519cu},
+    {0, 0x360e07935beb586fu},   {1, 0x1fd64ae308759689u},   {3, 0x47378772ebaad069u},
+    {4, 0x9372a6d5ae9cd3e6u},   {8, 0x984060b4e536f882u},   {16, 0xe2020e6c70f77b24u},
+    {17, 0x591e58b89c01aa3eu},  {64, 0xc1bd6b890a2be060u},  {65, 0xf55e2539c83f519cu},
     {129, 0x8b204a68a134a7a1u}, {300, 0x12313d1a456925e9u},
 };
 
@@ -82,12 +82,12 @@ TEST(hash_digest_reads_only_its_bytes)
     for (size_t size = 0; size <= SIZES; size++) {
         memset(framed, 0xa5, sizeof framed);
         memcpy(framed + 16, sample, size);
-        CHECK_UINT(aldis__digest_bytes(7, framed + 16, size),
-                   aldis__digest_bytes(7, sample, size));
+        CHECK_UINT(aldis__digest_bytes(7, framed + 16, size), aldis__digest_bytes(7, sample, size));
     }
 }
 
-/* One bit of the input or the seed changed: each bit of the digest must change about half the time. */
+/* One bit of the input or the seed changed: each bit of the digest must change about half the
+ * time. */
 TEST(hash_digest_avalanche)
 {
     fill_sample();
@@ -110,7 +110,8 @@ TEST(hash_digest_avalanche)
                     flips[out] += changed >> out & 1;
             }
         }
-        for (int out = 0; out < 64; out++) /* 4096 trials: the deviation is 0.8 %, allow 6 of them */
+        for (int out = 0; out < 64;
+             out++) /* 4096 trials: the deviation is 0.8 %, allow 6 of them */
             CHECK(flips[out] > trials * 45 / 100 && flips[out] < trials * 55 / 100);
     }
 }

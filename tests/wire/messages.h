@@ -16,8 +16,8 @@ ALDIS_WIRE_STRUCT_RULES(Ruled, ALDIS_WIRE_RANGE(Ruled, share, 0, 1),
                         ALDIS_WIRE_RANGE(Ruled, big, 0, 1e19),
                         ALDIS_WIRE_VALUES(Ruled, holes, Holes_NONE, Holes_FIRST, Holes_FIFTH),
                         ALDIS_WIRE_ANY_FLOAT(Ruled, wild), ALDIS_WIRE_PRESENT(Ruled, place),
-                        ALDIS_WIRE_RANGE(Ruled, masses, 0, 1e9),
-                        ALDIS_WIRE_PRESENT(Ruled, masses), ALDIS_WIRE_RANGE(Ruled, left, 0, 9));
+                        ALDIS_WIRE_RANGE(Ruled, masses, 0, 1e9), ALDIS_WIRE_PRESENT(Ruled, masses),
+                        ALDIS_WIRE_RANGE(Ruled, left, 0, 9));
 ALDIS_WIRE_STRUCT(Sized);
 ALDIS_WIRE_STRUCT(ShipOld);
 ALDIS_WIRE_STRUCT(ShipNew);

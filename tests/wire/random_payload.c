@@ -35,9 +35,17 @@ static void put_float(struct random *random, const aldis_wire_field *field, uint
 
 static void put_text(struct random *random, const aldis_wire_field *field, uint8_t *at)
 {
-    static const char *const characters[] = {"a", "Z", " ", "\x01", "\x7f", "\xc2\x80",
-                                             "\xc3\xa9", "\xe0\xa0\x80", "\xed\x9f\xbf",
-                                             "\xef\xbf\xbf", "\xf0\x90\x80\x80",
+    static const char *const characters[] = {"a",
+                                             "Z",
+                                             " ",
+                                             "\x01",
+                                             "\x7f",
+                                             "\xc2\x80",
+                                             "\xc3\xa9",
+                                             "\xe0\xa0\x80",
+                                             "\xed\x9f\xbf",
+                                             "\xef\xbf\xbf",
+                                             "\xf0\x90\x80\x80",
                                              "\xf4\x8f\xbf\xbf"};
     size_t length = 0, wanted = random_below(random, field->capacity);
     while (length < wanted) {

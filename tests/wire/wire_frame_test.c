@@ -13,8 +13,8 @@ static const Hold full = {.item = "ore",
                           .place = {.x = 1.0F}};
 
 /* Made by hand from the layout page and the rules of Protocol Buffers. */
-static const uint8_t full_payload[] = {0x0a, 3, 'o', 'r', 'e', 0x11, 0, 0, 0, 0, 0, 0, 4, 0x40,
-                                       0x1a, 2, 2, 0, 0x22, 5, 0x0d, 0, 0, 0x80, 0x3f};
+static const uint8_t full_payload[] = {0x0a, 3,    'o', 'r', 'e', 0x11, 0, 0,    0, 0, 0,    0,   4,
+                                       0x40, 0x1a, 2,   2,   0,   0x22, 5, 0x0d, 0, 0, 0x80, 0x3f};
 
 static size_t encode_full(uint8_t *frame, size_t capacity)
 {
@@ -271,7 +271,8 @@ TEST(frame_bad_arguments_are_refused)
     CHECK(strstr(report.text, "the payload's place has") != NULL);
 }
 
-ALDIS_MESSAGE(local_only, struct { int x; });
+ALDIS_MESSAGE(
+    local_only, struct { int x; });
 ALDIS_MESSAGE_CODEC(mismatched, Vec3, 0, ALDIS_CODEC(Hold));
 
 TEST(frame_type_without_codec_or_with_anothers_is_refused)

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that must not compile: prints TAP.
+
+Usage: must_not_compile.py INCLUDE_DIR GENERATED_DIR COMPILER...
+
+One right program is compiled first, without any warning flag; then one with each mistake put in. The
+compiler must refuse it, and its errors must name the thing at fault. A compiler that is not there is
+left out."""
+
+import shutil
+import subprocess
+import sys
+
+RIGHT = r"""
+#include "wire_test.pb.h"
+#include <aldis/aldis.h>
+
+/* Plain C structs as payloads. */
+struct ping { uint32_t seq; };
+ALDIS_MESSAGE(ping, struct ping);
+ALDIS_SIGNAL(go);
+ALDIS_MESSAGE(pong, struct ping);
+
+#define SHIP_PROTOCOL(X, kind) X(kind, ping) X(kind, go)
+ALDIS_PROTOCOL(ship, SHIP_PROTOCOL);
+
+/* A protocol from a .proto. */
+ALDIS_WIRE_STRUCT(Empty);
+ALDIS_WIRE_STRUCT(Vec3);
+ALDIS_WIRE_STRUCT(Dock);
+ALDIS_WIRE_STRUCT_RULES(Leave, ALDIS_WIRE_RULES_OF_LEAVE);
+ALDIS_WIRE_MESSAGES(StationMessage);
+#define STATION_PROTOCOL(X, kind) ALDIS_WIRE_ARMS(StationMessage, X, kind)
+ALDIS_PROTOCOL(station, STATION_PROTOCOL);
+
+struct ship { ship_ref other; station_ref home; };
+
+static aldis_err ship_on_ping(struct ship *self, const struct ping *msg, aldis_ctx *ctx)
+{
+    /*SEND*/ aldis_send(ctx, self->other, ping, .seq = msg->seq);
+    aldis_send(ctx, self->home, dock, .berth = 1);
+    aldis_signal(ctx, self->other, go);
+    /*COPY*/ aldis_send_copy(ctx, self->other, ping, msg);
+    struct ping *place = aldis_build(ctx, self->other, ping);
+    /*SPAWN*/ (void)aldis_spawn(ctx, ship, NULL, &self->other);
+    return place ? aldis_post(ctx, place) : ALDIS_OK;
+}
+/*GO*/
+static aldis_err ship_on_go(struct ship *self, const aldis_none *msg, aldis_ctx *ctx)
+{
+    (void)self; (void)msg; (void)ctx;
+    return ALDIS_OK;
+}
+/*END*/
+ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL, .on_start = NULL);
+
+struct station { int docked; };
+static aldis_err station_on_dock(struct station *self, const Dock *msg, aldis_ctx *ctx)
+{
+    (void)msg; (void)ctx; self->docked++;
+    return ALDIS_OK;
+}
+static aldis_err station_on_leave(struct station *self, const Leave *msg, aldis_ctx *ctx)
+{
+    (void)msg; (void)ctx; self->docked--;
+    return ALDIS_OK;
+}
+/*SALUTE*/
+static aldis_err station_on_salute(struct station *self, const Empty *msg, aldis_ctx *ctx)
+{
+    (void)self; (void)msg; (void)ctx;
+    return ALDIS_OK;
+}
+/*SALUTE END*/
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+""".replace("ALDIS_WIRE_RULES_OF_LEAVE", "ALDIS_WIRE_PRESENT(Leave, why)")
+
+
+def between(text, start, end, new):
+    """text with everything from start to end replaced."""
+    first, last = text.index(start), text.index(end)
+    return text[:first] + new + text[last:]
+
+
+def line(mark, new):
+    """The right program with the line that begins with mark replaced."""
+    first = RIGHT.index(mark)
+    return RIGHT[:first] + new + RIGHT[RIGHT.index("\n", first):]
+
+
+# name, program, what the errors must name
+WRONG = [
+    ("sending a message that the receiver's kind does not accept",
+     line("/*SEND*/", "aldis_send(ctx, self->other, pong, .seq = 1);"), ["pong", "ship_accepts"]),
+    ("signalling a message that the receiver's kind does not accept",
+     line("/*SEND*/", "aldis_signal(ctx, self->home, go);"), ["go", "station_accepts"]),
+    ("copying a message that the receiver's kind does not accept",
+     line("/*COPY*/", "aldis_send_copy(ctx, self->home, ping, msg);"), ["ping", "station_accepts"]),
+    ("sending an arm of another kind's oneof",
+     line("/*SEND*/", "aldis_send(ctx, self->other, dock, .berth = 1);"), ["dock", "ship_accepts"]),
+    ("building a message that the receiver's kind does not accept",
+     line("/*SEND*/", "(void)aldis_build(ctx, self->home, ping);"), ["ping", "station_accepts"]),
+    ("sending a field that the message does not have",
+     line("/*SEND*/", "aldis_send(ctx, self->other, ping, .sequence = 1);"), ["sequence"]),
+    ("sending a copy of another payload",
+     line("/*COPY*/", "Dock dock = {0}; aldis_send_copy(ctx, self->other, ping, &dock);"),
+     ["Dock"]),
+    ("sending to a bare id, which has no kind",
+     line("/*SEND*/", "aldis_send(ctx, self->other.id, ping, .seq = 1);"), ["accepts_"]),
+    ("leaving out a handler", between(RIGHT, "/*GO*/", "/*END*/", ""), ["ship_on_go"]),
+    ("leaving out the handler of an arm", between(RIGHT, "/*SALUTE*/", "/*SALUTE END*/", ""),
+     ["station_on_salute"]),
+    ("a handler with another payload",
+     RIGHT.replace("ship_on_ping(struct ship *self, const struct ping *msg",
+                   "ship_on_ping(struct ship *self, const Dock *msg")
+          .replace("msg->seq", "0").replace("aldis_send_copy(ctx, self->other, ping, msg);", ""),
+     ["ship_on_ping", "signature"]),
+    ("a handler with another state",
+     RIGHT.replace("ship_on_go(struct ship *self", "ship_on_go(struct station *self"),
+     ["ship_on_go", "signature"]),
+    ("a handler that may write to its payload",
+     RIGHT.replace("ship_on_go(struct ship *self, const aldis_none *msg",
+                   "ship_on_go(struct ship *self, aldis_none *msg"), ["ship_on_go", "signature"]),
+    ("a handler that returns nothing",
+     RIGHT.replace("static aldis_err ship_on_go", "static void ship_on_go")
+          .replace("(void)self; (void)msg; (void)ctx;\n    return ALDIS_OK;\n}\n/*END*/", "}"),
+     ["ship_on_go", "signature"]),
+    ("a handler of an arm with another arm's payload",
+     RIGHT.replace("station_on_leave(struct station *self, const Leave *msg",
+                   "station_on_leave(struct station *self, const Dock *msg"),
+     ["station_on_leave", "signature"]),
+    ("a reference of another kind", line("/*SPAWN*/", "self->home = self->other;"),
+     ["station_ref", "ship_ref"]),
+    ("spawning into a reference of another kind",
+     line("/*SPAWN*/", "(void)aldis_spawn(ctx, ship, NULL, &self->home);"), ["station_ref"]),
+    ("a message type that was never declared",
+     RIGHT.replace("X(kind, ping) X(kind, go)", "X(kind, ping) X(kind, go) X(kind, undeclared)"),
+     ["undeclared"]),
+    ("a struct whose inner struct was not described",
+     RIGHT.replace("ALDIS_WIRE_STRUCT(Vec3);", ""), ["Vec3_wire"]),
+    ("a rule for a field that is not there",
+     RIGHT.replace("ALDIS_WIRE_PRESENT(Leave, why)", "ALDIS_WIRE_PRESENT(Leave, reason)"),
+     ["Leave_reason_tag"]),
+]
+
+
+def compile_program(compiler, include_dir, generated_dir, program):
+    """The compiler's exit status and its errors, without the program's text that it quotes."""
+    command = [compiler, "-std=c11", "-fsyntax-only", "-I", include_dir, "-I", generated_dir,
+               "-x", "c", "-"]
+    run = subprocess.run(command, input=program, text=True, capture_output=True, check=False)
+    messages = [text for text in run.stderr.splitlines() if "error:" in text]
+    return run.returncode, "\n".join(messages), run.stderr
+
+
+def main():
+    include_dir, generated_dir, *compilers = sys.argv[1:]
+    number = failed = 0
+    for compiler in compilers:
+        if not shutil.which(compiler):
+            print(f"# {compiler} is not there")
+            continue
+        cases = [("the right program compiles", RIGHT, None)] + WRONG
+        for name, program, named in cases:
+            number += 1
+            status, errors, whole = compile_program(compiler, include_dir, generated_dir, program)
+            if named is None:
+                good, fault = status == 0, whole
+            elif program == RIGHT:
+                good, fault = False, "the mistake is not in the program: adapt this test"
+            else:
+                missing = [word for word in named if word not in errors]
+                good = status != 0 and not missing
+                fault = f"exit status {status}; not named: {missing}\n{whole}"
+            if not good:
+                failed += 1
+                for text in fault.splitlines():
+                    print("#", text)
+            print(f"{'ok' if good else 'not ok'} {number} - {compiler}: {name}")
+    print(f"1..{number}")
+    return 1 if failed or number == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
