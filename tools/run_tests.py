@@ -181,7 +181,7 @@ def main():
     parser.add_argument("-t", "--timeout-factor", type=float, default=1.0,
                         help="multiply every time-out (sanitizers are slow)")
     parser.add_argument("-v", "--verbose", action="store_true", help="name what passed, too")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # names may follow options
 
     found = subprocess.run(["meson", "introspect", "--tests", args.build], check=True,
                            stdout=subprocess.PIPE)

@@ -125,6 +125,14 @@ def the_long_suite_runs_on_request_only():
 
 
 @case
+def tests_are_chosen_by_suite_and_by_name():
+    programs = {"one": GOOD, "two": GOOD, "other": (GOOD, {"suite": ["aldis:wire"]})}
+    expect(programs, 0, "4 passed, 0 failed, 0 skipped", arguments=["--suite", "core"])
+    expect(programs, 0, "2 passed, 0 failed, 0 skipped", arguments=["--suite", "core", "two"])
+    expect(programs, 0, "4 passed, 0 failed, 0 skipped", arguments=["one", "other"])
+
+
+@case
 def programs_of_exit_status_count_as_one_case():
     expect({"good": ("exit 0\n", {"protocol": "exitcode"}), "bad": ("exit 1\n", {"protocol": "exitcode"}),
             "absent": ("exit 77\n", {"protocol": "exitcode"})}, 1, "1 passed, 1 failed, 1 skipped")
