@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* aldis.h: the whole library. Layer: public. */
+#ifndef ALDIS_ALDIS_H
+#define ALDIS_ALDIS_H
+
+#include <aldis/actor.h>
+#include <aldis/blob.h>
+#include <aldis/error.h>
+#include <aldis/log.h>
+#include <aldis/message.h>
+#include <aldis/offload.h>
+#include <aldis/router.h>
+#include <aldis/stats.h>
+#include <aldis/system.h>
+#include <aldis/timer.h>
+#include <aldis/types.h>
+#include <aldis/version.h>
+#include <aldis/wire.h>
+
+#endif

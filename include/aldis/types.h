@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/* types.h: the words that every other header uses. Layer: public. */
+#ifndef ALDIS_TYPES_H
+#define ALDIS_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Names one actor, for ever: node 8 bits, birth shard 12, slot 24, generation 20. Copied freely.
+ * The id of an actor that has stopped never reaches another one. It is the same for any number of
+ * workers and never tells where the actor lives.
+ */
+typedef struct aldis_id {
+    uint64_t bits;
+} aldis_id;
+
+/** The id of no actor: the sender of messages that come from outside the system. */
+#define ALDIS_NOBODY_INIT { 0 }
+
+static inline aldis_id aldis_nobody(void)
+{
+    aldis_id id = ALDIS_NOBODY_INIT;
+    return id;
+}
+
+static inline bool aldis_id_equal(aldis_id a, aldis_id b)
+{
+    return a.bits == b.bits;
+}
+
+static inline bool aldis_id_is_nobody(aldis_id id)
+{
+    return id.bits == 0;
+}
+
+/** Time or duration in nanoseconds. In virtual time the clock starts at 0. */
+typedef int64_t aldis_ns;
+
+#define ALDIS_NS ((aldis_ns)1)
+#define ALDIS_US ((aldis_ns)1000)
+#define ALDIS_MS ((aldis_ns)1000000)
+#define ALDIS_SECOND ((aldis_ns)1000000000)
+#define ALDIS_MINUTE (60 * ALDIS_SECOND)
+#define ALDIS_HOUR (60 * ALDIS_MINUTE)
+/** No limit in time. */
+#define ALDIS_FOREVER INT64_MAX
+
+/** One runtime; see system.h. */
+typedef struct aldis_system aldis_system;
+
+/** What a handler may do while it runs; see actor.h. Valid only inside the handler it was given to. */
+typedef struct aldis_ctx aldis_ctx;
+
+/** A reference-counted, read-only run of bytes; see blob.h. */
+typedef struct aldis_blob aldis_blob;
+
+/** Priority of a message: a lane is served before those after it, and the lowest keeps 1/16 of the turns. */
+typedef enum aldis_lane {
+    ALDIS_LANE_NORMAL = 0, /**< the default */
+    ALDIS_LANE_CONTROL,    /**< the runtime's own commands; not for users */
+    ALDIS_LANE_CRITICAL,
+    ALDIS_LANE_HIGH,
+    ALDIS_LANE_LOW
+} aldis_lane;
+
+/** What happens to a message that finds a mailbox full. */
+typedef enum aldis_overflow_policy {
+    ALDIS_POLICY_DEFAULT = 0, /**< what the behaviour or the system says; in the end ALDIS_WAIT */
+    ALDIS_WAIT,               /**< the sender is parked until the mailbox is half empty */
+    ALDIS_REJECT,             /**< the send fails with ALDIS_EFULL and counts as rejected */
+    ALDIS_DROP_NEWEST,        /**< this message is dropped and counted */
+    ALDIS_DROP_OLDEST,        /**< the oldest waiting message is dropped and counted */
+    ALDIS_UNBOUNDED           /**< no bound at all: asked for by name only */
+} aldis_overflow_policy;
+
+/** How a mailbox is bounded. Zeroes mean the default of the behaviour, then of the system. */
+typedef struct aldis_mailbox_opts {
+    uint32_t capacity_msgs;       /**< 1 .. 2^30; default 1024 */
+    uint32_t capacity_bytes;      /**< payload bytes, 1 .. 2^31-1; default 1 MiB */
+    uint32_t low_water_msgs;      /**< parked senders go on below it; default capacity_msgs / 2 */
+    aldis_overflow_policy policy; /**< default ALDIS_WAIT */
+} aldis_mailbox_opts;
+
+/** What happened to one actor: the reason that its parent is told. */
+typedef enum aldis_end_reason {
+    ALDIS_ENDED_STOPPED = 0,  /**< stopped after its current message */
+    ALDIS_ENDED_DRAINED,      /**< finished what was queued, then stopped */
+    ALDIS_ENDED_KILLED,       /**< killed: on_stop did not run */
+    ALDIS_ENDED_START_FAILED, /**< on_start returned an error: it never ran */
+    ALDIS_ENDED_NO_MEMORY     /**< its state could not be allocated: it never ran */
+} aldis_end_reason;
+
+#endif

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+/* backpressure.c: parking of senders at full mailboxes. Layer: core. See backpressure.h. */
+#include "core/backpressure.h"
+
+#include "core/deliver.h"
+#include "core/virtual.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { REMOTE_BURST = 256 }; /* messages sent on at once to a mailbox whose depth we cannot see */
+
+/* ------------------------------------------------------------------ the receiver */
+
+static void set_full(struct aldis__worker *worker, struct aldis__cell *cell, bool full)
+{
+    aldis_system *system = worker->ctx.system;
+    if (full)
+        cell->flags |= ALDIS__CELL_FULL;
+    else
+        cell->flags &= ~(uint32_t)ALDIS__CELL_FULL;
+    if (system->virtual_time)
+        aldis__virtual_op(worker, cell->id, full ? ALDIS__OP_FULL : ALDIS__OP_NOT_FULL, cell->id, 0);
+    else
+        aldis__directory_set_flags(
+            &system->directory[aldis__id_index(cell->id, system->node_base)],
+            full ? ALDIS__WORD_FULL : 0, full ? 0 : ALDIS__WORD_FULL);
+}
+
+void aldis__mark_full(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    const struct aldis__limits *limits = aldis__cell_limits(cell);
+    if (limits->policy == ALDIS_WAIT && !(cell->flags & ALDIS__CELL_FULL) &&
+        (cell->depth >= limits->capacity || cell->room <= 0))
+        set_full(worker, cell, true);
+}
+
+bool aldis__hold(struct aldis__worker *worker, struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    struct aldis__cell_ext *ext = aldis__cell_extend(cell);
+    if (!ext)
+        return false;
+    aldis__queue_push(&ext->held, msg);
+    ext->held_count++;
+    cell->flags |= ALDIS__CELL_HELD;
+    if (!(cell->flags & ALDIS__CELL_FULL))
+        set_full(worker, cell, true);
+    return true;
+}
+
+/* In order, as far as the mailbox takes them. */
+static void take_in_held(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    struct aldis__cell_ext *ext = cell->ext;
+    while (ext->held.head) {
+        struct aldis__msg *msg = ext->held.head;
+        struct aldis__msg *next = msg->next; /* the push changes the link */
+        if (!aldis__mailbox_try_push(cell, msg) &&
+            aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK) {
+            msg->next = next;
+            return;
+        }
+        ext->held.head = next;
+        ext->held_count--;
+    }
+    ext->held.tail = &ext->held.head;
+    cell->flags &= ~(uint32_t)ALDIS__CELL_HELD;
+}
+
+static bool is_local(struct aldis__worker *worker, aldis_id actor, struct aldis__cell **out_cell)
+{
+    aldis_system *system = worker->ctx.system;
+    if (system->virtual_time)
+        return false;
+    uint64_t index = aldis__id_index(actor, system->node_base);
+    uint64_t word = aldis__directory_read(&system->directory[index]);
+    if (!aldis__word_is_alive(word, actor) ||
+        aldis__handover_owner(&system->shards[aldis__word_home(word)].handover) != worker->index)
+        return false;
+    *out_cell = aldis__system_cell(system, index);
+    return true;
+}
+
+static void tell_room(struct aldis__worker *worker, aldis_id receiver, aldis_id sender)
+{
+    struct aldis__cell *cell;
+    if (is_local(worker, sender, &cell) && !(cell->flags & ALDIS__CELL_ENDED))
+        aldis__overflow_flush(worker, cell, receiver);
+    else
+        aldis__post_runtime(worker, receiver, sender, ALDIS__TYPE_ROOM, NULL, 0);
+}
+
+void aldis__mailbox_low(struct aldis__worker *worker, struct aldis__shard *shard,
+                        struct aldis__cell *cell)
+{
+    struct aldis__cell_ext *ext = cell->ext;
+    if (cell->flags & ALDIS__CELL_HELD) {
+        take_in_held(worker, cell);
+        aldis__cell_schedule_for_mail(worker, shard, cell);
+        if ((cell->flags & ALDIS__CELL_HELD) || cell->depth > aldis__cell_limits(cell)->low_water)
+            return;
+    }
+    set_full(worker, cell, false);
+    if (!ext)
+        return;
+    /* Those that come back to wait are appended: each is told at most once in this round. */
+    uint32_t told = 0, count = ext->waiter_count;
+    while (told < count && !(cell->flags & ALDIS__CELL_FULL))
+        tell_room(worker, cell->id, ext->waiters[told++]);
+    ext->waiter_count -= told;
+    memmove(ext->waiters, ext->waiters + told, ext->waiter_count * sizeof *ext->waiters);
+}
+
+void aldis__waiter_add(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id sender)
+{
+    struct aldis__cell_ext *ext = aldis__cell_extend(cell);
+    if (!(cell->flags & ALDIS__CELL_FULL) || !ext) {
+        aldis__post_runtime(worker, cell->id, sender, ALDIS__TYPE_ROOM, NULL, 0);
+        return;
+    }
+    if (ext->waiter_count == ext->waiter_capacity) {
+        uint32_t capacity = ext->waiter_capacity ? 2 * ext->waiter_capacity : 8;
+        aldis_id *waiters = realloc(ext->waiters, capacity * sizeof *waiters);
+        if (!waiters) { /* let it try again: slower, but nothing is lost */
+            aldis__post_runtime(worker, cell->id, sender, ALDIS__TYPE_ROOM, NULL, 0);
+            return;
+        }
+        ext->waiters = waiters;
+        ext->waiter_capacity = capacity;
+    }
+    ext->waiters[ext->waiter_count++] = sender;
+}
+
+void aldis__waiters_release(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    struct aldis__cell_ext *ext = cell->ext;
+    if (!ext)
+        return;
+    for (uint32_t i = 0; i < ext->waiter_count; i++)
+        aldis__post_runtime(worker, cell->id, ext->waiters[i], ALDIS__TYPE_ROOM, NULL, 0);
+    free(ext->waiters);
+    ext->waiters = NULL;
+    ext->waiter_count = ext->waiter_capacity = 0;
+}
+
+/* ------------------------------------------------------------------ the sender */
+
+static struct aldis__overflow_entry *find_entry(const struct aldis__cell *sender, aldis_id to)
+{
+    struct aldis__cell_ext *ext = sender->ext;
+    for (uint32_t i = 0; ext && i < ext->overflow_count; i++)
+        if (aldis_id_equal(ext->overflow[i].to, to))
+            return &ext->overflow[i];
+    return NULL;
+}
+
+bool aldis__overflow_has(const struct aldis__cell *sender, aldis_id to)
+{
+    return find_entry(sender, to) != NULL;
+}
+
+static struct aldis__overflow_entry *new_entry(struct aldis__cell_ext *ext, aldis_id to)
+{
+    if (ext->overflow_count == ext->overflow_capacity) {
+        uint32_t capacity = ext->overflow_capacity ? 2 * ext->overflow_capacity : 4;
+        struct aldis__overflow_entry *entries = malloc(capacity * sizeof *entries);
+        if (!entries)
+            return NULL;
+        for (uint32_t i = 0; i < ext->overflow_count; i++) {
+            entries[i] = ext->overflow[i];
+            if (!entries[i].queue.head) /* an empty queue points into itself */
+                entries[i].queue.tail = &entries[i].queue.head;
+        }
+        free(ext->overflow);
+        ext->overflow = entries;
+        ext->overflow_capacity = capacity;
+    }
+    struct aldis__overflow_entry *entry = &ext->overflow[ext->overflow_count++];
+    entry->to = to;
+    entry->count = 0;
+    aldis__queue_init(&entry->queue);
+    return entry;
+}
+
+/* Parked is who waits for another; an overflow towards oneself must not stop one from draining it. */
+static void update_parked(struct aldis__worker *worker, struct aldis__cell *sender)
+{
+    const struct aldis__cell_ext *ext = sender->ext;
+    bool parked = (sender->flags & ALDIS__CELL_CHAINED) != 0;
+    for (uint32_t i = 0; !parked && i < ext->overflow_count; i++)
+        parked = !aldis_id_equal(ext->overflow[i].to, sender->id);
+    if (parked && !(sender->flags & ALDIS__CELL_PARKED))
+        worker->parked++;
+    sender->flags = parked ? sender->flags | ALDIS__CELL_PARKED
+                           : sender->flags & ~(uint32_t)ALDIS__CELL_PARKED;
+    if (sender == worker->ctx.cell)
+        worker->ctx.special = worker->ctx.special || parked || ext->overflow_count > 0;
+}
+
+static void ask_for_room(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id to)
+{
+    struct aldis__cell *cell;
+    if (is_local(worker, to, &cell) && !(cell->flags & ALDIS__CELL_ENDED))
+        aldis__waiter_add(worker, cell, sender->id);
+    else
+        aldis__post_runtime(worker, sender->id, to, ALDIS__TYPE_WAIT, NULL, 0);
+}
+
+aldis_err aldis__overflow_add(struct aldis__worker *worker, struct aldis__cell *sender,
+                              struct aldis__msg *msg)
+{
+    const struct aldis_system_opts *opts = &worker->ctx.system->opts;
+    struct aldis__cell_ext *ext = aldis__cell_extend(sender);
+    if (!ext)
+        return ALDIS_ENOMEM;
+    uint64_t bytes = (uint64_t)aldis__msg_units(msg) * ALDIS__ROOM_UNIT;
+    if (ext->overflow_msgs >= opts->overflow_msgs ||
+        ext->overflow_bytes + bytes > opts->overflow_bytes)
+        return ALDIS_EFULL;
+    struct aldis__overflow_entry *entry = find_entry(sender, msg->to);
+    bool is_new = entry == NULL;
+    if (is_new)
+        entry = new_entry(ext, msg->to);
+    if (!entry)
+        return ALDIS_ENOMEM;
+    aldis__queue_push(&entry->queue, msg);
+    entry->count++;
+    ext->overflow_msgs++;
+    ext->overflow_bytes += bytes;
+    sender->flags |= ALDIS__CELL_OVERFLOW;
+    if (is_new) {
+        update_parked(worker, sender);
+        ask_for_room(worker, sender, msg->to);
+    }
+    return ALDIS_OK;
+}
+
+/* Send one kept message. ALDIS_OK: gone (sent, or refused and counted); ALDIS_EFULL: still full. */
+static aldis_err send_kept(struct aldis__worker *worker, struct aldis__msg *msg, bool *out_local)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t index = aldis__id_index(msg->to, system->node_base);
+    uint64_t word = aldis__directory_read(&system->directory[index]);
+    *out_local = false;
+    if (!aldis__word_is_alive(word, msg->to)) {
+        aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
+        return ALDIS_OK;
+    }
+    if (word & ALDIS__WORD_CLOSING) {
+        aldis__refuse(worker, msg, ALDIS__REJECTED, ALDIS_ESHUTDOWN);
+        return ALDIS_OK;
+    }
+    if (word & ALDIS__WORD_FULL)
+        return ALDIS_EFULL;
+    if (system->virtual_time) {
+        aldis__virtual_restamp(worker, msg);
+        aldis__route(worker, msg);
+        return ALDIS_OK;
+    }
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (aldis__handover_owner(&shard->handover) != worker->index) {
+        (void)aldis__chain_append(worker, shard->index, msg);
+        return ALDIS_OK;
+    }
+    *out_local = true;
+    struct aldis__cell *cell = aldis__system_cell(system, index);
+    if ((cell->flags & ALDIS__CELL_HELD) ||
+        (!aldis__mailbox_try_push(cell, msg) &&
+         aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK)) {
+        if (!(cell->flags & ALDIS__CELL_FULL))
+            set_full(worker, cell, true); /* for want of bytes: whoever waits must be told later */
+        return ALDIS_EFULL;
+    }
+    aldis__mark_full(worker, cell);
+    aldis__cell_schedule_for_mail(worker, shard, cell);
+    return ALDIS_OK;
+}
+
+/* The overflow has changed: go on if nothing holds the actor any more. */
+static void resume_sender(struct aldis__worker *worker, struct aldis__cell *sender)
+{
+    aldis_system *system = worker->ctx.system;
+    update_parked(worker, sender);
+    if (sender->ext->overflow_count == 0)
+        sender->flags &= ~(uint32_t)ALDIS__CELL_OVERFLOW;
+    if (sender->flags & ALDIS__CELL_PARKED)
+        return;
+    uint64_t word = aldis__directory_read(
+        &system->directory[aldis__id_index(sender->id, system->node_base)]);
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (sender->depth > 0 || (sender->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING)))
+        aldis__cell_schedule(worker, shard, sender);
+}
+
+static void remove_entry(struct aldis__cell_ext *ext, struct aldis__overflow_entry *entry)
+{
+    struct aldis__overflow_entry *end = ext->overflow + --ext->overflow_count;
+    for (; entry < end; entry++) {
+        *entry = entry[1];
+        if (!entry->queue.head)
+            entry->queue.tail = &entry->queue.head;
+    }
+}
+
+void aldis__overflow_flush(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id to)
+{
+    if (aldis_id_is_nobody(to)) {
+        sender->flags &= ~(uint32_t)ALDIS__CELL_CHAINED;
+        if (aldis__cell_extend(sender))
+            resume_sender(worker, sender);
+        return;
+    }
+    struct aldis__overflow_entry *entry = find_entry(sender, to);
+    if (!entry)
+        return;
+    struct aldis__cell_ext *ext = sender->ext;
+    uint32_t sent_away = 0;
+    while (entry->queue.head) {
+        struct aldis__msg *msg = entry->queue.head;
+        struct aldis__msg *next = msg->next;
+        uint64_t bytes = (uint64_t)aldis__msg_units(msg) * ALDIS__ROOM_UNIT;
+        bool local;
+        if (sent_away >= REMOTE_BURST || send_kept(worker, msg, &local) != ALDIS_OK) {
+            msg->next = next;
+            ask_for_room(worker, sender, to);
+            return;
+        }
+        sent_away += !local;
+        entry->queue.head = next;
+        if (!next)
+            entry->queue.tail = &entry->queue.head;
+        entry->count--;
+        ext->overflow_msgs--;
+        ext->overflow_bytes -= bytes;
+    }
+    remove_entry(ext, entry);
+    resume_sender(worker, sender);
+}
+
+void aldis__overflow_discard(struct aldis__worker *worker, struct aldis__cell *sender)
+{
+    struct aldis__cell_ext *ext = sender->ext;
+    if (!ext)
+        return;
+    for (uint32_t i = 0; i < ext->overflow_count; i++) {
+        struct aldis__msg *msg;
+        while ((msg = aldis__queue_pop(&ext->overflow[i].queue))) {
+            msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE; /* its sender is the one that ends */
+            aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ENOSENDER);
+        }
+    }
+    free(ext->overflow);
+    ext->overflow = NULL;
+    ext->overflow_count = ext->overflow_capacity = ext->overflow_msgs = 0;
+    ext->overflow_bytes = 0;
+    sender->flags &= ~(uint32_t)(ALDIS__CELL_OVERFLOW | ALDIS__CELL_PARKED);
+}
+
+/* ------------------------------------------------------------------ chains that cannot be published */
+
+void aldis__chain_park(struct aldis__worker *worker, struct aldis__cell *sender)
+{
+    if (sender->flags & ALDIS__CELL_CHAINED)
+        return;
+    if (worker->chain_waiter_count == worker->chain_waiter_capacity) {
+        size_t capacity = worker->chain_waiter_capacity ? 2 * worker->chain_waiter_capacity : 64;
+        aldis_id *waiters = realloc(worker->chain_waiters, capacity * sizeof *waiters);
+        if (!waiters)
+            return; /* it is not parked, and meets the chain's own bound */
+        worker->chain_waiters = waiters;
+        worker->chain_waiter_capacity = capacity;
+    }
+    if (!aldis__cell_extend(sender))
+        return;
+    worker->chain_waiters[worker->chain_waiter_count++] = sender->id;
+    sender->flags |= ALDIS__CELL_CHAINED;
+    update_parked(worker, sender);
+}
+
+void aldis__chain_waiters_wake(struct aldis__worker *worker)
+{
+    size_t count = worker->chain_waiter_count;
+    worker->chain_waiter_count = 0;
+    /* By message, since a waiter's shard may have gone to another worker meanwhile. */
+    for (size_t i = 0; i < count; i++)
+        aldis__post_runtime(worker, aldis_nobody(), worker->chain_waiters[i], ALDIS__TYPE_ROOM,
+                            NULL, 0);
+}

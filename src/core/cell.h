@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/* cell.h: one actor. Layer: core.
+ *
+ * The first cache line is what a turn touches; the second holds what is needed once a turn or less;
+ * what few actors need is in an extension, made on first use.
+ *
+ * Owner: the owner of the actor's home shard, and nobody else, from the moment that the directory
+ * publishes the id until the slot has gone back to its birth shard. So everything here is plain
+ * memory. The one exception is the line of birth, said at `parent`.
+ *
+ * Invariants:
+ *   head == NULL  <=>  tail == &head  <=>  depth counts only messages of other lanes
+ *   QUEUED        <=>  in the run queue of its home shard, or running
+ *   depth <= limits->capacity: it counts all lanes but control, which has its own bound
+ *   mark <= limits->capacity: below it a push needs to look at nothing else */
+#ifndef ALDIS_CORE_CELL_H
+#define ALDIS_CORE_CELL_H
+
+#include "core/message.h"
+#include "core/type.h"
+
+enum {
+    ALDIS__CELL_QUEUED = 1u << 0,
+    ALDIS__CELL_UNSTARTED = 1u << 1, /* on_start has not run yet */
+    ALDIS__CELL_CONTROL = 1u << 2,   /* mail on the control lane */
+    ALDIS__CELL_LANES = 1u << 3,     /* mail on another lane than normal */
+    ALDIS__CELL_PAUSED = 1u << 4,
+    ALDIS__CELL_PARKED = 1u << 5,    /* waits for room in another's mailbox */
+    ALDIS__CELL_DRAINING = 1u << 6,
+    ALDIS__CELL_STOPPING = 1u << 7,  /* waits for its children (and its overflow) to end */
+    ALDIS__CELL_KILLED = 1u << 8,    /* on_stop will not run */
+    ALDIS__CELL_ENDED = 1u << 9,
+    ALDIS__CELL_FULL = 1u << 10,     /* the directory says so too */
+    ALDIS__CELL_ROUTED = 1u << 11,   /* has names or subscriptions */
+    ALDIS__CELL_HIGH = 1u << 12,     /* above the high-water mark: told once */
+    ALDIS__CELL_HELD = 1u << 13,     /* mail waits outside the full mailbox */
+    ALDIS__CELL_OVERFLOW = 1u << 14, /* has mail of its own that a full mailbox refused */
+    ALDIS__CELL_WAKING = 1u << 15,   /* virtual time: busy; aldis.run is under way to wake it */
+    ALDIS__CELL_CHAINED = 1u << 16,  /* waits until its worker could publish a chain */
+    ALDIS__CELL_HOOKED = 1u << 17,   /* its on_stop has run, or will not */
+    /* A turn that is not simply "next message, please". */
+    ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES |
+                          ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING |
+                          ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED | ALDIS__CELL_ENDED |
+                          ALDIS__CELL_WAKING,
+    /* No ordinary mail is handled. */
+    ALDIS__CELL_HELD_BACK = ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_STOPPING |
+                            ALDIS__CELL_ENDED | ALDIS__CELL_WAKING
+};
+
+struct aldis__cell_ext;
+
+struct aldis__cell {
+    /* what a turn touches */
+    struct aldis__msg *head, **tail; /* the normal lane, oldest first */
+    void *state;                     /* before the start: the start argument (struct aldis__start_arg) */
+    const struct aldis__kind *kind;
+    struct aldis__cell *run_next;    /* link of the run queue, or of the free slots */
+    aldis_id id;
+    int32_t depth; /* messages waiting, control lane not counted */
+    int32_t mark;  /* a push that finds this depth takes the slow path */
+    int32_t room;  /* units of ALDIS__ROOM_UNIT bytes left in the mailbox */
+    uint32_t flags;
+
+    /* once a turn, once a send, or less */
+    _Alignas(64) struct aldis__cell_ext *ext; /* NULL: none */
+    aldis_id parent;       /* written by the spawner before the id is published */
+    uint64_t handled;      /* messages handled */
+    uint64_t sequence;     /* of its sends; virtual time orders by it */
+    uint64_t draws;        /* random numbers drawn: two from each Philox block */
+    aldis_ns started_ns;
+    uint32_t peak;         /* most messages that ever waited */
+    uint32_t reserved;
+    uint32_t child_index;  /* its place in the parent's list of children */
+    uint32_t spawned;      /* how many actors it has spawned */
+};
+_Static_assert(sizeof(struct aldis__cell) == 128, "one line for a turn, one for the rest");
+
+/* What a spawner gave for on_start. */
+struct aldis__start_arg {
+    size_t size;
+    _Alignas(16) unsigned char bytes[];
+};
+
+/* A FIFO of messages. */
+struct aldis__queue {
+    struct aldis__msg *head, **tail;
+};
+
+/* Messages that wait in their sender for room in the mailbox of `to`. */
+struct aldis__overflow_entry {
+    aldis_id to;
+    struct aldis__queue queue;
+    uint32_t count;
+};
+
+struct aldis__cell_ext {
+    struct aldis__limits limits; /* this actor's own */
+    struct aldis__queue lanes[ALDIS__RANK_COUNT]; /* the normal rank is unused: it is cell->head */
+    uint32_t control_depth;
+    uint32_t turns_since_low;    /* handled since the low lane had its share */
+    uint32_t pauses;
+
+    struct aldis__queue held;    /* mail beyond the bound, its senders parked: FIFO */
+    uint32_t held_count;
+    aldis_id *waiters;           /* senders to tell of room, in order */
+    uint32_t waiter_count, waiter_capacity;
+
+    struct aldis__overflow_entry *overflow; /* as a sender: by target, in order of first refusal */
+    uint32_t overflow_count, overflow_capacity;
+    uint32_t overflow_msgs;
+    uint64_t overflow_bytes;
+
+    aldis_id *children;          /* free places hold an id that is nobody, and make a list */
+    uint32_t child_count, child_end, child_capacity, child_free;
+
+    struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
+    uint32_t timer_count;
+
+    aldis_ns drain_deadline_ns;
+    aldis_err start_err;
+    aldis_end_reason end_reason;
+};
+
+static inline void aldis__queue_init(struct aldis__queue *queue)
+{
+    queue->head = NULL;
+    queue->tail = &queue->head;
+}
+
+static inline void aldis__queue_push(struct aldis__queue *queue, struct aldis__msg *msg)
+{
+    msg->next = NULL;
+    *queue->tail = msg;
+    queue->tail = &msg->next;
+}
+
+static inline struct aldis__msg *aldis__queue_pop(struct aldis__queue *queue)
+{
+    struct aldis__msg *msg = queue->head;
+    if (msg) {
+        queue->head = msg->next;
+        if (!queue->head)
+            queue->tail = &queue->head;
+    }
+    return msg;
+}
+
+static inline const struct aldis__limits *aldis__cell_limits(const struct aldis__cell *cell)
+{
+    return cell->ext ? &cell->ext->limits : &cell->kind->limits;
+}
+
+#endif

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+/* lifecycle.c: commands, children, and the end of an actor. Layer: core.
+ *
+ * An actor ends in this order: no more mail; its children are told and end; on_stop runs (not after
+ * a kill); what it kept for full mailboxes is sent on; then the rest of its own mail becomes dead
+ * letters, its id becomes stale, its parent is told, and its slot goes back to its birth shard. */
+#include "core/lifecycle.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "core/backpressure.h"
+#include "core/deliver.h"
+#include "core/timer.h"
+#include "core/virtual.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ children */
+
+bool aldis__child_add(struct aldis__cell *parent, aldis_id child, uint32_t *out_index)
+{
+    struct aldis__cell_ext *ext = aldis__cell_extend(parent);
+    if (!ext)
+        return false;
+    uint32_t index = ext->child_free;
+    if (index != UINT32_MAX) {
+        ext->child_free = (uint32_t)(ext->children[index].bits >> 32); /* see child_remove */
+    } else {
+        if (ext->child_end == ext->child_capacity) {
+            uint32_t capacity = ext->child_capacity ? 2 * ext->child_capacity : 4;
+            aldis_id *children = realloc(ext->children, capacity * sizeof *children);
+            if (!children)
+                return false;
+            ext->children = children;
+            ext->child_capacity = capacity;
+        }
+        index = ext->child_end++;
+    }
+    ext->children[index] = child;
+    ext->child_count++;
+    *out_index = index;
+    return true;
+}
+
+/* A free place: generation 0, which no id has, and the index of the next free place above. */
+static bool is_free_place(aldis_id id)
+{
+    return (id.bits & ALDIS__GEN_MASK) == 0;
+}
+
+static bool child_remove(struct aldis__cell *parent, aldis_id child, uint32_t hint)
+{
+    struct aldis__cell_ext *ext = parent->ext;
+    if (!ext)
+        return false;
+    uint32_t index = hint;
+    if (index >= ext->child_end || !aldis_id_equal(ext->children[index], child))
+        for (index = 0; index < ext->child_end; index++)
+            if (aldis_id_equal(ext->children[index], child))
+                break;
+    if (index == ext->child_end)
+        return false;
+    ext->children[index].bits = (uint64_t)ext->child_free << 32;
+    ext->child_free = index;
+    if (--ext->child_count == 0) {
+        ext->child_end = 0;
+        ext->child_free = UINT32_MAX;
+    }
+    return true;
+}
+
+static void tell_children(struct aldis__worker *worker, struct aldis__cell *cell,
+                          aldis_command command)
+{
+    struct aldis__cell_ext *ext = cell->ext;
+    for (uint32_t i = 0; ext && i < ext->child_end; i++)
+        if (!is_free_place(ext->children[i]))
+            aldis__post_command(worker, cell->id, ext->children[i], command, 0);
+}
+
+void aldis__child_adopt(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id child)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t word = aldis__directory_read(
+        &system->directory[aldis__id_index(child, system->node_base)]);
+    if (!aldis__word_is_alive(word, child))
+        return; /* it has ended before we heard of it */
+    uint32_t index;
+    if (!aldis__child_add(cell, child, &index) || (cell->flags & ALDIS__CELL_STOPPING))
+        aldis__post_command(worker, cell->id, child,
+                            cell->flags & ALDIS__CELL_KILLED ? ALDIS_CMD_KILL : ALDIS_CMD_STOP, 0);
+}
+
+/* Wake a stopping parent whose last child has ended. */
+static void after_child(struct aldis__worker *worker, struct aldis__cell *parent)
+{
+    aldis_system *system = worker->ctx.system;
+    if (!(parent->flags & ALDIS__CELL_STOPPING) || parent->ext->child_count > 0)
+        return;
+    uint64_t word = aldis__directory_read(
+        &system->directory[aldis__id_index(parent->id, system->node_base)]);
+    aldis__cell_schedule(worker, &system->shards[aldis__word_home(word)], parent);
+}
+
+static bool wants_notice(const struct aldis__cell *parent)
+{
+    return parent->kind->wants_child_ended &&
+           !(parent->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_ENDED));
+}
+
+bool aldis__child_ended(struct aldis__worker *worker, struct aldis__cell *parent,
+                        const aldis_child_ended *notice)
+{
+    if (child_remove(parent, notice->child, UINT32_MAX))
+        after_child(worker, parent);
+    return wants_notice(parent);
+}
+
+/* ------------------------------------------------------------------ commands */
+
+void aldis__post_command(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                         aldis_command command, aldis_ns deadline_ns)
+{
+    struct aldis__command payload = {(uint32_t)command, deadline_ns};
+    aldis__post_runtime(worker, from, to, ALDIS__TYPE_COMMAND, &payload, sizeof payload);
+}
+
+static void close_to_new_mail(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    aldis_system *system = worker->ctx.system;
+    if (system->virtual_time)
+        aldis__virtual_op(worker, cell->id, ALDIS__OP_CLOSING, cell->id, 0);
+    else
+        aldis__directory_set_flags(
+            &system->directory[aldis__id_index(cell->id, system->node_base)],
+            ALDIS__WORD_CLOSING, 0);
+}
+
+void aldis__cell_stop(struct aldis__worker *worker, struct aldis__shard *shard,
+                      struct aldis__cell *cell, aldis_end_reason reason)
+{
+    bool kill = reason == ALDIS_ENDED_KILLED;
+    if (cell->flags & ALDIS__CELL_STOPPING) {
+        if (!kill || (cell->flags & ALDIS__CELL_KILLED))
+            return;
+    } else if (!(cell->flags & ALDIS__CELL_DRAINING)) {
+        close_to_new_mail(worker, cell);
+    }
+    cell->flags |= ALDIS__CELL_STOPPING;
+    if (kill) {
+        cell->flags |= ALDIS__CELL_KILLED | ALDIS__CELL_HOOKED;
+        aldis__overflow_discard(worker, cell);
+    }
+    if (aldis__cell_extend(cell))
+        cell->ext->end_reason = reason;
+    tell_children(worker, cell, kill ? ALDIS_CMD_KILL : ALDIS_CMD_STOP);
+    aldis__cell_schedule(worker, shard, cell);
+}
+
+static void drain(struct aldis__worker *worker, struct aldis__shard *shard,
+                  struct aldis__cell *cell, aldis_ns timeout_ns)
+{
+    if (cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING))
+        return;
+    if (!aldis__cell_extend(cell)) {
+        aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_STOPPED);
+        return;
+    }
+    close_to_new_mail(worker, cell);
+    cell->flags |= ALDIS__CELL_DRAINING;
+    cell->ext->drain_deadline_ns = ALDIS_FOREVER;
+    if (timeout_ns != ALDIS_FOREVER) {
+        cell->ext->drain_deadline_ns = worker->ctx.now_ns + timeout_ns;
+        struct aldis__command again = {ALDIS_CMD_STOP, 0};
+        if (!aldis__timer_post_command(worker, cell, timeout_ns, &again))
+            cell->ext->drain_deadline_ns = worker->ctx.now_ns; /* no memory to wait with */
+    }
+}
+
+void aldis__cell_command(struct aldis__worker *worker, struct aldis__shard *shard,
+                         struct aldis__cell *cell, const struct aldis__command *command)
+{
+    switch ((aldis_command)command->command) {
+    case ALDIS_CMD_STOP:
+        aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_STOPPED);
+        break;
+    case ALDIS_CMD_DRAIN:
+        drain(worker, shard, cell, command->deadline_ns);
+        break;
+    case ALDIS_CMD_KILL:
+        aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_KILLED);
+        break;
+    case ALDIS_CMD_PAUSE:
+        cell->flags |= ALDIS__CELL_PAUSED;
+        break;
+    case ALDIS_CMD_RESUME:
+        cell->flags &= ~(uint32_t)ALDIS__CELL_PAUSED;
+        break;
+    }
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static void bury_queue(struct aldis__worker *worker, struct aldis__queue *queue)
+{
+    struct aldis__msg *msg;
+    while ((msg = aldis__queue_pop(queue)))
+        aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
+}
+
+static void bury_mail(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    struct aldis__msg *msg;
+    while ((msg = aldis__mailbox_pop(cell)))
+        aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
+    struct aldis__cell_ext *ext = cell->ext;
+    if (!ext)
+        return;
+    for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++)
+        if (rank != ALDIS__RANK_NORMAL)
+            bury_queue(worker, &ext->lanes[rank]);
+    bury_queue(worker, &ext->held);
+}
+
+void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
+{
+    if (cell->flags & ALDIS__CELL_UNSTARTED)
+        free(cell->state); /* the start argument */
+    else if (cell->state)
+        aldis__shard_state_free(shard, cell->state, cell->kind->state_bytes);
+    cell->state = NULL;
+    if (!cell->ext)
+        return;
+    free(cell->ext->waiters);
+    free(cell->ext->overflow);
+    free(cell->ext->children);
+    free(cell->ext);
+    cell->ext = NULL;
+}
+
+static bool is_local(struct aldis__worker *worker, aldis_id actor, struct aldis__cell **out_cell)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t index = aldis__id_index(actor, system->node_base);
+    uint64_t word = aldis__directory_read(&system->directory[index]);
+    if (system->virtual_time || !aldis__word_is_alive(word, actor) ||
+        aldis__handover_owner(&system->shards[aldis__word_home(word)].handover) != worker->index)
+        return false;
+    *out_cell = aldis__system_cell(system, index);
+    return true;
+}
+
+static void tell_parent(struct aldis__worker *worker, const struct aldis__cell *cell,
+                        const aldis_child_ended *notice)
+{
+    struct aldis__cell *parent;
+    if (aldis_id_is_nobody(cell->parent))
+        return;
+    if (is_local(worker, cell->parent, &parent) &&
+        child_remove(parent, cell->id, cell->child_index)) {
+        after_child(worker, parent);
+        if (!wants_notice(parent))
+            return;
+    }
+    aldis__post_runtime(worker, cell->id, cell->parent, ALDIS__TYPE_CHILD_ENDED, notice,
+                        sizeof *notice);
+}
+
+void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t index = aldis__id_index(cell->id, system->node_base);
+    uint64_t word = aldis__directory_read(&system->directory[index]);
+    struct aldis__shard *home = &system->shards[aldis__word_home(word)];
+    uint32_t birth = (uint32_t)(index >> ALDIS__SLOT_BITS);
+    aldis_id id = cell->id;
+    aldis_child_ended notice = {id, ALDIS_ENDED_STOPPED, ALDIS_OK};
+    if (cell->ext) {
+        notice.reason = cell->ext->end_reason;
+        notice.err = cell->ext->start_err;
+    }
+    /* E1 acquire: pairs with E2 in aldis__system_set_router(). */
+    struct aldis__extension *router = aldis__load_acquire(&system->router);
+    if ((cell->flags & ALDIS__CELL_ROUTED) && router)
+        router->on_actor_ended(router, id);
+    aldis__directory_set_flags(&system->directory[index], ALDIS__WORD_CLOSED, 0);
+    aldis__waiters_release(worker, cell);
+    tell_parent(worker, cell, &notice);
+    aldis__cell_free(home, cell);
+    if (birth == system->shard_count || birth == home->index || system->virtual_time)
+        aldis__slot_free(worker, id);
+    else
+        aldis__post_runtime(worker, id, id, ALDIS__TYPE_SLOT, NULL, 0);
+}
+
+bool aldis__cell_try_end(struct aldis__worker *worker, struct aldis__shard *shard,
+                         struct aldis__cell *cell)
+{
+    if (cell->ext && cell->ext->child_count > 0)
+        return false;
+    if (!(cell->flags & ALDIS__CELL_HOOKED)) {
+        cell->flags |= ALDIS__CELL_HOOKED;
+        if (cell->kind->behaviour->on_stop) {
+            aldis__ctx_enter(worker, shard, cell);
+            cell->kind->behaviour->on_stop(cell->state, &worker->ctx);
+            aldis__ctx_leave(worker);
+        }
+    }
+    if (cell->flags & ALDIS__CELL_OVERFLOW)
+        return false; /* what it has sent must leave first; room will wake it */
+    aldis__timers_cancel_all(worker, cell);
+    cell->flags |= ALDIS__CELL_ENDED;
+    bury_mail(worker, cell);
+    if (!(cell->flags & ALDIS__CELL_UNSTARTED))
+        shard->actors--;
+    shard->ended++;
+    if (worker->ctx.system->virtual_time)
+        aldis__virtual_op(worker, cell->id, ALDIS__OP_END, cell->id, 0);
+    else
+        aldis__cell_bury(worker, cell);
+    return true;
+}

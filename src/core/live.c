@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+/* live.c: the loop of a worker under the wall clock. Layer: core.
+ *
+ * aldis__live_main() below reads like the diagram in ARCHITECTURE.md: run what is ready, publish,
+ * take, fire, and park when there is nothing. */
+#include "core/live.h"
+
+#include "base/clock.h"
+#include "core/backpressure.h"
+#include "core/deliver.h"
+#include "core/futex.h"
+#include "core/timer.h"
+#include "core/turn.h"
+#include <limits.h>
+#include <stdio.h>
+
+enum {
+    ROUND_TURNS = 256,     /* turns of one shard before the worker looks up */
+    SPIN_ROUNDS = 64,      /* empty rounds before parking: waking costs far more than looking */
+    BLOCKED_NAP_NS = 50000 /* between two tries to publish into a full inbox */
+};
+
+static void read_clock(struct aldis__worker *worker)
+{
+    worker->ctx.now_ns = aldis__clock_monotonic_ns() - worker->ctx.system->epoch_ns;
+    worker->pool_stamp = aldis__stamp_now(worker->index, worker->ctx.now_ns);
+}
+
+/* ------------------------------------------------------------------ running */
+
+static void run_shard(struct aldis__worker *worker, struct aldis__shard *shard)
+{
+    for (uint32_t turns = 0; turns < ROUND_TURNS; turns++) {
+        struct aldis__cell *cell = shard->run_head;
+        if (!cell)
+            return;
+        shard->run_head = cell->run_next;
+        if (!shard->run_head)
+            shard->run_tail = &shard->run_head;
+        aldis__turn(worker, shard, cell);
+    }
+}
+
+/* Each shard that had work when the round began gets its share. True: there was any. */
+static bool run_ready(struct aldis__worker *worker)
+{
+    uint32_t count = worker->ready_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct aldis__shard *shard = worker->ready_head;
+        worker->ready_head = shard->ready_next;
+        if (!worker->ready_head)
+            worker->ready_tail = &worker->ready_head;
+        worker->ready_count--;
+        shard->ready = false;
+        run_shard(worker, shard);
+        if (shard->run_head)
+            aldis__worker_ready(worker, shard);
+    }
+    return count > 0;
+}
+
+/* ------------------------------------------------------------------ mail from others */
+
+bool aldis__inbox_empty(struct aldis__worker *worker, struct aldis__shard *shard)
+{
+    struct aldis__msg *msg = aldis__chain_reverse(aldis__inbox_take(&shard->inbox));
+    bool found = msg != NULL;
+    while (msg) {
+        struct aldis__msg *next = msg->next;
+        aldis__deliver(worker, msg);
+        msg = next;
+    }
+    return found;
+}
+
+static bool take_inboxes(struct aldis__worker *worker, bool last_look)
+{
+    aldis_system *system = worker->ctx.system;
+    bool found = false;
+    for (uint32_t i = 0; i < system->shard_count; i++) {
+        struct aldis__shard *shard = &system->shards[i];
+        if (aldis__handover_owner(&shard->handover) == worker->index &&
+            (last_look || aldis__inbox_count(&shard->inbox)))
+            found |= aldis__inbox_empty(worker, shard);
+    }
+    return found;
+}
+
+/* ------------------------------------------------------------------ load balance */
+
+/* A shard has come: see handover.h for why in this order. */
+static bool accept_gifts(struct aldis__worker *worker)
+{
+    struct aldis__handover *gift = aldis__handover_accept(&worker->gifts, worker->index);
+    if (!gift)
+        return false;
+    while (gift) {
+        struct aldis__handover *next = gift->next;
+        struct aldis__shard *shard = aldis__shard_of_handover(gift);
+        (void)aldis__chain_publish(worker, shard->index, true);
+        shard->ready = false;
+        if (shard->run_head)
+            aldis__worker_ready(worker, shard);
+        aldis_ns due_ns = aldis__wheel_next_due(&shard->wheel);
+        if (due_ns < worker->next_due_ns)
+            worker->next_due_ns = due_ns;
+        gift = next;
+    }
+    (void)take_inboxes(worker, true);
+    return true;
+}
+
+/* Another worker is idle and has asked: give it the last of several ready shards. */
+static void give_shard(struct aldis__worker *worker)
+{
+    aldis_system *system = worker->ctx.system;
+    /* G1 acq_rel: pairs with G2 in ask_for_shard(). */
+    uint32_t asker = aldis__exchange_acq_rel(&worker->asked_by, 0);
+    if (!asker || worker->ready_count < 2)
+        return;
+    struct aldis__shard *shard = worker->ready_head;
+    worker->ready_head = shard->ready_next; /* there is another behind it */
+    worker->ready_count--;
+    shard->ready = false;
+    (void)aldis__chains_publish(worker, true);
+    worker->handovers++;
+    aldis__handover_give(&shard->handover, asker - 1, &system->workers[asker - 1].gifts);
+    aldis__worker_notify(&system->workers[asker - 1]);
+}
+
+/* Nothing to do here: ask the worker with the most ready shards. */
+static void ask_for_shard(struct aldis__worker *worker)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__worker *busiest = NULL;
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < system->worker_count; i++) {
+        /* Relaxed: a hint; the one who is asked decides. */
+        uint32_t load = aldis__load_relaxed(&system->workers[i].load);
+        if (i != worker->index && load > most) {
+            most = load;
+            busiest = &system->workers[i];
+        }
+    }
+    uint32_t nobody = 0;
+    if (busiest)
+        /* G2 acq_rel: pairs with G1 in give_shard(). */
+        (void)aldis__cas_strong_acq_rel(&busiest->asked_by, &nobody, worker->index + 1);
+}
+
+/* ------------------------------------------------------------------ standing still */
+
+/* An outside thread counts, or joins: hold until it lets go. */
+static void hold_still(struct aldis__worker *worker)
+{
+    aldis_system *system = worker->ctx.system;
+    uint32_t hold;
+    /* S1 acquire: pairs with S2 in aldis__system_release(). */
+    while ((hold = aldis__load_acquire(&system->hold)) & 1) {
+        (void)accept_gifts(worker);
+        /* S3 acq_rel: pairs with S4 in aldis__system_hold(): who counts sees all that we did. */
+        (void)aldis__fetch_add_acq_rel(&system->held, 1);
+        aldis__futex_wake(&system->held, INT_MAX);
+        /* Relaxed: the acquire above decides, when we are out. */
+        while (aldis__load_relaxed(&system->hold) == hold)
+            aldis__futex_wait(&system->hold, hold, ALDIS_FOREVER);
+    }
+    read_clock(worker);
+}
+
+static bool must_hold(struct aldis__worker *worker)
+{
+    /* Relaxed: S1 in hold_still() decides. */
+    return aldis__load_relaxed(&worker->ctx.system->hold) & 1;
+}
+
+static bool must_quit(struct aldis__worker *worker)
+{
+    /* Q1 acquire: pairs with Q2 in aldis__system_quit(). */
+    return aldis__load_acquire(&worker->ctx.system->quit);
+}
+
+/* ------------------------------------------------------------------ parking */
+
+/* All workers are idle: whoever waits in aldis_system_run wants to know. */
+static void announce_idle(aldis_system *system)
+{
+    /* L2 acq_rel: pairs with L1 in aldis__worker_notify(). */
+    int32_t idle = aldis__fetch_add_acq_rel(&system->idle_workers, 1) + 1;
+    if (idle == (int32_t)system->worker_count) {
+        (void)aldis__fetch_or_acq_rel(&system->halt, ALDIS__HALT_IDLE);
+        aldis__futex_wake(&system->halt, INT_MAX);
+    }
+}
+
+/* Go on after a park that was not counted as idle: a waker has counted it off all the same. */
+static void unpark_uncounted(struct aldis__worker *worker)
+{
+    if (aldis__park_end(&worker->parking))
+        /* L2 acq_rel: pairs with L1 in aldis__worker_notify(). */
+        (void)aldis__fetch_add_acq_rel(&worker->ctx.system->idle_workers, 1);
+}
+
+/* Sleep until mail, a gift, a timer or a request comes: see parking.h for why none is missed. */
+static void park(struct aldis__worker *worker, bool blocked)
+{
+    aldis__pool_flush(worker->pool);
+    if (!aldis__park_begin(&worker->parking))
+        return;
+    aldis_ns nap_ns = blocked ? BLOCKED_NAP_NS : ALDIS_FOREVER;
+    if (worker->next_due_ns != ALDIS_FOREVER) {
+        aldis_ns until_due_ns =
+            worker->next_due_ns + worker->ctx.system->epoch_ns - aldis__clock_monotonic_ns();
+        if (until_due_ns < nap_ns)
+            nap_ns = until_due_ns > 0 ? until_due_ns : 0;
+    }
+    bool found = take_inboxes(worker, true);
+    found |= accept_gifts(worker);
+    if (found || nap_ns == 0 || must_hold(worker) || must_quit(worker)) {
+        unpark_uncounted(worker);
+        return;
+    }
+    if (nap_ns == ALDIS_FOREVER) {
+        announce_idle(worker->ctx.system);
+        while (aldis__park_should_sleep(&worker->parking))
+            aldis__futex_wait(&worker->parking.state, ALDIS__PARKED, ALDIS_FOREVER);
+        (void)aldis__park_end(&worker->parking); /* the waker has taken us off the idle count */
+        return;
+    }
+    /* A timer is armed, or mail waits to be published: asleep, but not idle. */
+    if (aldis__park_should_sleep(&worker->parking))
+        aldis__futex_wait(&worker->parking.state, ALDIS__PARKED, nap_ns);
+    unpark_uncounted(worker);
+}
+
+/* ------------------------------------------------------------------ the loop */
+
+void *aldis__live_main(void *argument)
+{
+    struct aldis__worker *worker = argument;
+    uint32_t empty_rounds = 0;
+    aldis__this_worker = worker;
+    while (!must_quit(worker)) {
+        read_clock(worker);
+        bool busy = run_ready(worker);
+        bool blocked = aldis__chains_publish(worker, false);
+        busy |= take_inboxes(worker, false);
+        if (worker->ctx.now_ns >= worker->next_due_ns)
+            aldis__timers_fire(worker, worker->ctx.now_ns);
+        /* Relaxed: a hint for who looks for work. */
+        aldis__store_relaxed(&worker->load, worker->ready_count);
+        if (aldis__load_relaxed(&worker->asked_by))
+            give_shard(worker);
+        if (must_hold(worker))
+            hold_still(worker);
+        if (busy || worker->ready_count) {
+            empty_rounds = 0;
+        } else if (accept_gifts(worker)) {
+            empty_rounds = 0;
+        } else if (++empty_rounds < SPIN_ROUNDS) {
+            ask_for_shard(worker);
+            aldis__cpu_relax();
+        } else {
+            park(worker, blocked);
+        }
+    }
+    aldis__this_worker = NULL;
+    return NULL;
+}

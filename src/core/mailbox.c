@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mailbox.c: bounds, lanes and marks of a mailbox. Layer: core. See mailbox.h. */
+#include "core/mailbox.h"
+
+#include <stdlib.h>
+
+enum { LOW_LANE_SHARE = 16 }; /* the lowest lane gets at least one turn in so many */
+
+/* (bytes of the class - header) / 16; large blocks count as the largest class allows at least. */
+const uint16_t aldis__class_units[16] = {2,  4,  6,  10, 14, 22, 30, 46, 62, 94, 126, 254,
+                                         254, 254, 254, 4098};
+
+struct aldis__cell_ext *aldis__cell_extend(struct aldis__cell *cell)
+{
+    if (cell->ext)
+        return cell->ext;
+    struct aldis__cell_ext *ext = calloc(1, sizeof *ext);
+    if (!ext)
+        return NULL;
+    ext->limits = cell->kind->limits;
+    for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++)
+        aldis__queue_init(&ext->lanes[rank]);
+    aldis__queue_init(&ext->held);
+    ext->child_free = UINT32_MAX;
+    cell->ext = ext;
+    return ext;
+}
+
+aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    struct aldis__cell_ext *ext = aldis__cell_extend(cell);
+    if (!ext)
+        return ALDIS_ENOMEM;
+    unsigned rank = aldis__msg_rank(msg);
+    aldis__queue_push(&ext->lanes[rank], msg);
+    if (rank == ALDIS__RANK_CONTROL) {
+        ext->control_depth++;
+        cell->flags |= ALDIS__CELL_CONTROL;
+        return ALDIS_OK;
+    }
+    cell->flags |= ALDIS__CELL_LANES;
+    cell->depth++;
+    cell->room -= aldis__msg_units(msg);
+    return ALDIS_OK;
+}
+
+static struct aldis__msg *pop_lane(struct aldis__cell *cell, unsigned rank)
+{
+    if (rank == ALDIS__RANK_NORMAL)
+        return aldis__mailbox_pop(cell);
+    struct aldis__msg *msg = aldis__queue_pop(&cell->ext->lanes[rank]);
+    if (msg) {
+        cell->depth--;
+        cell->room += aldis__msg_units(msg);
+    }
+    return msg;
+}
+
+struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell)
+{
+    if (!(cell->flags & ALDIS__CELL_LANES))
+        return aldis__mailbox_pop(cell);
+    struct aldis__cell_ext *ext = cell->ext;
+    struct aldis__msg *msg = NULL;
+    if (++ext->turns_since_low >= LOW_LANE_SHARE) {
+        ext->turns_since_low = 0;
+        msg = pop_lane(cell, ALDIS__RANK_LOW);
+    }
+    for (unsigned rank = ALDIS__RANK_CRITICAL; !msg && rank < ALDIS__RANK_COUNT; rank++)
+        msg = pop_lane(cell, rank);
+    if (!ext->lanes[ALDIS__RANK_CRITICAL].head && !ext->lanes[ALDIS__RANK_HIGH].head &&
+        !ext->lanes[ALDIS__RANK_LOW].head)
+        cell->flags &= ~(uint32_t)ALDIS__CELL_LANES;
+    return msg;
+}
+
+/* The mark below which pushes need not look: the peak, but not beyond the next thing to notice. */
+static void raise_mark(struct aldis__worker *worker, struct aldis__cell *cell, int32_t capacity)
+{
+    int32_t mark = (int32_t)cell->peak;
+    if (mark > capacity)
+        mark = capacity;
+    aldis_system *system = worker->ctx.system;
+    /* Relaxed: a setting; it may take effect a little later. */
+    uint32_t high = aldis__load_relaxed(&system->high_water);
+    if (high) {
+        if ((uint32_t)cell->depth >= high && !(cell->flags & ALDIS__CELL_HIGH)) {
+            cell->flags |= ALDIS__CELL_HIGH;
+            system->high_water_fn(system->high_water_arg, cell->id, (uint32_t)cell->depth);
+        } else if ((uint32_t)cell->depth <= high / 2) {
+            cell->flags &= ~(uint32_t)ALDIS__CELL_HIGH;
+        }
+        /* From half of it on every push looks: passing half upwards arms the notice again. */
+        if ((uint32_t)mark >= high / 2)
+            mark = (int32_t)(high / 2) - 1;
+    }
+    cell->mark = mark;
+}
+
+aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__cell *cell,
+                                   struct aldis__msg *msg)
+{
+    const struct aldis__limits *limits = aldis__cell_limits(cell);
+    int32_t units = aldis__msg_units(msg);
+    if (limits->policy == ALDIS_UNBOUNDED && cell->room < units)
+        cell->room = INT32_MAX / 2; /* its room has no meaning: keep it from running out */
+    /* A message larger than the whole mailbox is taken by an empty one, or it could never pass. */
+    if (cell->depth >= limits->capacity || (cell->room < units && cell->depth > 0))
+        return ALDIS_EFULL;
+    if (aldis__msg_rank(msg) == ALDIS__RANK_NORMAL) {
+        cell->depth++;
+        cell->room -= units;
+        msg->next = NULL;
+        *cell->tail = msg;
+        cell->tail = &msg->next;
+    } else {
+        aldis_err err = aldis__mailbox_push_lane(cell, msg);
+        if (err != ALDIS_OK)
+            return err;
+    }
+    if ((uint32_t)cell->depth > cell->peak)
+        cell->peak = (uint32_t)cell->depth;
+    raise_mark(worker, cell, limits->capacity);
+    return ALDIS_OK;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mailbox.h: the bounded FIFO of one actor, with lanes. HOT PATH 3/5: plain memory, no atomics.
+ *
+ * Layer: core. Only the owner of the actor's home shard calls these. */
+#ifndef ALDIS_CORE_MAILBOX_H
+#define ALDIS_CORE_MAILBOX_H
+
+#include "base/check.h"
+#include "core/system.h"
+
+extern const uint16_t aldis__class_units[16];
+
+/** What a message takes of a mailbox's room: the size of its block, in units of 16 bytes. */
+static inline int32_t aldis__msg_units(const struct aldis__msg *msg)
+{
+    return aldis__class_units[aldis__msg_class(msg)];
+}
+
+/** Append to the normal lane if nothing special is to be done; about 12 instructions. False: the
+ *  mailbox may be full, or has never been so deep. */
+static inline bool aldis__mailbox_try_push(struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    int32_t units = aldis__msg_units(msg);
+    if (aldis__unlikely(cell->depth >= cell->mark || cell->room < units))
+        return false;
+    cell->depth++;
+    cell->room -= units;
+    msg->next = NULL;
+    *cell->tail = msg;
+    cell->tail = &msg->next;
+    return true;
+}
+
+/** The oldest message of the normal lane, or NULL. */
+static inline struct aldis__msg *aldis__mailbox_pop(struct aldis__cell *cell)
+{
+    struct aldis__msg *msg = cell->head;
+    if (!msg)
+        return NULL;
+    cell->head = msg->next;
+    if (!msg->next)
+        cell->tail = &cell->head;
+    cell->depth--;
+    cell->room += aldis__msg_units(msg);
+    return msg;
+}
+
+/** Put an actor that has something to do in its shard's run queue. */
+static inline void aldis__cell_schedule(struct aldis__worker *worker, struct aldis__shard *shard,
+                                        struct aldis__cell *cell)
+{
+    if (cell->flags & ALDIS__CELL_QUEUED)
+        return;
+    cell->flags |= ALDIS__CELL_QUEUED;
+    cell->run_next = NULL;
+    *shard->run_tail = cell;
+    shard->run_tail = &cell->run_next;
+    aldis__worker_ready(worker, shard);
+}
+
+/** Ordinary mail makes an actor run unless it is held back. */
+static inline void aldis__cell_schedule_for_mail(struct aldis__worker *worker,
+                                                 struct aldis__shard *shard,
+                                                 struct aldis__cell *cell)
+{
+    if (!(cell->flags & (ALDIS__CELL_QUEUED | ALDIS__CELL_HELD_BACK)))
+        aldis__cell_schedule(worker, shard, cell);
+}
+
+/** The extension, made on first use. NULL: out of memory. */
+struct aldis__cell_ext *aldis__cell_extend(struct aldis__cell *cell);
+
+/** Append to a lane other than normal. ALDIS_ENOMEM. The caller has checked the bound. */
+aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *msg);
+
+/** The next message by lane, commands left aside; NULL: none. */
+struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell);
+
+/**
+ * Accept a message for which aldis__mailbox_try_push() gave false, or on a lane: grow the mark, note
+ * the peak, tell of high water. ALDIS_OK: it is in; ALDIS_EFULL: the mailbox is full.
+ */
+aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__cell *cell,
+                                   struct aldis__msg *msg);
+
+/** After mail has been taken: is it time to tell those who wait? */
+static inline bool aldis__mailbox_is_low(const struct aldis__cell *cell)
+{
+    return (cell->flags & (ALDIS__CELL_FULL | ALDIS__CELL_HELD)) &&
+           cell->depth <= aldis__cell_limits(cell)->low_water;
+}
+
+#endif

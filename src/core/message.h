@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/* message.h: a message as it travels: header and payload in one block. Layer: core.
+ *
+ * The header is 32 bytes, so that one cache line holds it and a 32-byte payload. A system in virtual
+ * time puts a 16-byte stamp in front of the header.
+ *
+ * Owner: exactly one place holds a message at any time: a handler that builds it, a mailbox, a
+ * chain, an overflow, a timer, or a free list. `next` is the link of whatever list holds it. */
+#ifndef ALDIS_CORE_MESSAGE_H
+#define ALDIS_CORE_MESSAGE_H
+
+#include <aldis/message.h>
+#include <aldis/types.h>
+
+/* How the payload is held. */
+enum {
+    ALDIS__MSG_VARIES = 1u << 0, /* an aldis__msg_varying stands before the payload */
+    ALDIS__MSG_SHARED = 1u << 1, /* the payload is an aldis__shared: one for many receivers */
+    ALDIS__MSG_BLOB = 1u << 2,   /* the payload is an aldis_blob */
+    ALDIS__MSG_NOTICE = 1u << 3, /* the sender wants to be told of a refusal */
+    ALDIS__MSG_FANOUT = 1u << 4, /* sent by a broadcast: ALDIS_WAIT does not apply */
+    ALDIS__MSG_TIMER = 1u << 5,  /* fired by a timer: dropped if the timer was cancelled */
+    ALDIS__MSG_INDIRECT = ALDIS__MSG_VARIES | ALDIS__MSG_SHARED | ALDIS__MSG_BLOB
+};
+
+struct aldis__msg {
+    struct aldis__msg *next;
+    aldis_id to;
+    aldis_id from;
+    uint16_t type;       /* dense index of the type in this process */
+    uint8_t flags;       /* ALDIS__MSG_... */
+    uint8_t lane_class;  /* lane rank << 4 | size class of the block */
+    uint32_t pool_stamp; /* pool << 24 | coarse time of the send (live), see worker.h */
+};
+_Static_assert(sizeof(struct aldis__msg) == 32, "header and 32 bytes of payload share a cache line");
+
+/* In virtual time, 16 bytes before the header. */
+struct aldis__stamp {
+    aldis_ns at_ns;  /* when it arrives */
+    uint64_t order;  /* microstep << 48 | sender's sequence */
+};
+#define ALDIS__SEQUENCE_BITS 48
+
+/* Before a payload whose length is the message's own. */
+struct aldis__msg_varying {
+    uint64_t size;
+    uint64_t reserved; /* keeps the payload aligned to 16 */
+};
+
+/* A payload held once for many receivers. It belongs to the pool of the worker that sent it; only
+ * that worker counts, when the receivers' blocks have come home: so the count needs no atomics. */
+struct aldis__shared {
+    uint64_t refs;
+    uint32_t size;
+    uint32_t pool_class; /* size class of this block */
+};
+
+/* Lane ranks: the order in which lanes are served. */
+enum {
+    ALDIS__RANK_CONTROL = 0,
+    ALDIS__RANK_CRITICAL,
+    ALDIS__RANK_HIGH,
+    ALDIS__RANK_NORMAL,
+    ALDIS__RANK_LOW,
+    ALDIS__RANK_COUNT
+};
+
+static inline struct aldis__stamp *aldis__msg_stamp(struct aldis__msg *msg)
+{
+    return (struct aldis__stamp *)(void *)((char *)msg - sizeof(struct aldis__stamp));
+}
+
+static inline void *aldis__msg_inline(struct aldis__msg *msg)
+{
+    return msg + 1;
+}
+
+static inline unsigned aldis__msg_rank(const struct aldis__msg *msg)
+{
+    return msg->lane_class >> 4;
+}
+
+#endif

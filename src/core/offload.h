@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/* offload.h: the pool of threads for blocking work. Layer: core. */
+#ifndef ALDIS_CORE_OFFLOAD_H
+#define ALDIS_CORE_OFFLOAD_H
+
+#include "core/system.h"
+#include <aldis/offload.h>
+
+/** Make the (still thread-less) pool. */
+aldis_err aldis__offload_create(aldis_system *system);
+/** End it: running jobs end, waiting ones are dropped. */
+void aldis__offload_destroy(aldis_system *system);
+
+#endif

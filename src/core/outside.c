@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+/* outside.c: calls from threads that are not workers. Layer: core.
+ *
+ * They share one pool and one set of counters, under the system's lock; a message goes into the
+ * inbox of its receiver's shard as a chain of one. Outside threads are few and not the hot path. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "core/deliver.h"
+#include "core/futex.h"
+#include "core/lifecycle.h"
+#include "core/outside.h"
+#include "core/send.h"
+#include "core/virtual.h"
+#include <string.h>
+
+enum { NAP_FIRST_NS = 20000, NAP_LAST_NS = 1000000 };
+
+static aldis_err check_open(aldis_system *system, const char *call)
+{
+    aldis_err err = aldis__system_check_outside(system, call);
+    if (err != ALDIS_OK)
+        return err;
+    /* Relaxed: a call that just slips through is stopped with the rest. */
+    if (aldis__load_relaxed(&system->stopping))
+        return aldis__error_set(ALDIS_ESTATE, aldis_nobody(), "", "%s: the system has stopped",
+                                call);
+    return ALDIS_OK;
+}
+
+/* Under the lock. Takes msg. */
+static void push(aldis_system *system, uint32_t shard_index, struct aldis__msg *msg)
+{
+    struct aldis__shard *shard = &system->shards[shard_index];
+    aldis__inbox_push(&shard->inbox, msg, msg, 1);
+    aldis__worker_wake(&system->workers[aldis__handover_whom_to_wake(&shard->handover)]);
+}
+
+/* Is there room for a message from outside, as far as can be seen from here? */
+static aldis_err check_room(aldis_system *system, aldis_id to, uint32_t type, uint64_t word)
+{
+    bool full = word & ALDIS__WORD_FULL;
+    bool crowded = !system->virtual_time &&
+                   aldis__inbox_count(&system->shards[aldis__word_home(word)].inbox) >=
+                       system->opts.inflight_msgs;
+    if (!full && !crowded)
+        return ALDIS_OK;
+    const char *name = aldis__type_info(type)->name;
+    return aldis__error_set(ALDIS_EAGAIN, to, name, "send: %s to actor %016llx: %s", name,
+                            (unsigned long long)to.bits,
+                            full ? "its mailbox is full" : "too many messages are on their way");
+}
+
+static aldis_err check_opts(const aldis_send_opts *opts, const aldis_type *type)
+{
+    if (opts && opts->delay_ns < ALDIS_NO_DELAY)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
+                                "send: delay_ns is %lld; allowed: 0 or more",
+                                (long long)opts->delay_ns);
+    if (opts && (aldis__lane_rank(opts->lane) == ALDIS__RANK_COUNT ||
+                 opts->lane == ALDIS_LANE_CONTROL))
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
+                                "send: lane %d; allowed: normal, critical, high, low",
+                                (int)opts->lane);
+    return ALDIS_OK;
+}
+
+/* Under the lock. */
+static aldis_err send_locked(aldis_system *system, aldis_id to, aldis_type *type, uint32_t index,
+                             const void *payload, size_t size, const aldis_send_opts *opts)
+{
+    uint64_t word;
+    aldis_err err = aldis__send_check_receiver(system, to, index, &word);
+    if (err == ALDIS_OK)
+        err = check_room(system, to, index, word);
+    if (err != ALDIS_OK)
+        return err;
+    struct aldis__pool *pool = system->pools[system->worker_count];
+    struct aldis__msg *msg = aldis__send_build(pool, type, index, payload, size);
+    if (!msg)
+        return aldis__error_set(ALDIS_ENOMEM, to, type->name, "send: %s", type->name);
+    unsigned rank = opts ? aldis__lane_rank(opts->lane) : ALDIS__RANK_NORMAL;
+    msg->to = to;
+    msg->from = aldis_nobody();
+    msg->lane_class = (uint8_t)(msg->lane_class | rank << 4);
+    msg->pool_stamp =
+        aldis__stamp_now(pool->index, aldis__clock_monotonic_ns() - system->epoch_ns);
+    if (system->virtual_time) {
+        err = aldis__virtual_outside(system, msg, aldis__word_home(word),
+                                     opts ? opts->delay_ns : 0);
+        if (err != ALDIS_OK)
+            aldis__pool_free(pool, msg);
+        return err;
+    }
+    push(system, aldis__word_home(word), msg);
+    return ALDIS_OK;
+}
+
+aldis_err aldis_system_send_opts_raw(aldis_system *system, aldis_id to, aldis_type *type,
+                                     const void *payload, size_t size, const aldis_send_opts *opts)
+{
+    uint32_t index;
+    aldis_err err = check_open(system, "send");
+    if (err == ALDIS_OK)
+        err = aldis__send_check_type(type, payload, size, &index);
+    if (err == ALDIS_OK)
+        err = check_opts(opts, type);
+    if (err == ALDIS_OK && opts && opts->delay_ns > 0 && !system->virtual_time)
+        err = aldis__error_set(ALDIS_EINVAL, to, type->name,
+                               "send: a delay from outside needs virtual time; live, let an actor "
+                               "send it");
+    if (err != ALDIS_OK)
+        return err;
+    aldis__system_lock(system);
+    err = send_locked(system, to, type, index, payload, size, opts);
+    system->outside_counts[index].sent++;
+    if (err != ALDIS_OK)
+        system->outside_counts[index].rejected++;
+    aldis__system_unlock(system);
+    return err;
+}
+
+aldis_err aldis_system_send_raw(aldis_system *system, aldis_id to, aldis_type *type,
+                                const void *payload, size_t size)
+{
+    return aldis_system_send_opts_raw(system, to, type, payload, size, NULL);
+}
+
+aldis_err aldis_system_send_until_raw(aldis_system *system, aldis_id to, aldis_type *type,
+                                      const void *payload, size_t size, aldis_ns timeout_ns)
+{
+    if (timeout_ns < 0)
+        return aldis__error_set(ALDIS_EINVAL, to, type ? type->name : "",
+                                "send: timeout %lld ns; allowed: 0 or more", (long long)timeout_ns);
+    aldis_ns start_ns = aldis__clock_monotonic_ns();
+    _Atomic(uint32_t) never = 0; /* slept on for its time-out only */
+    aldis_ns nap_ns = NAP_FIRST_NS;
+    for (;;) {
+        aldis_err err = aldis_system_send_raw(system, to, type, payload, size);
+        if (err != ALDIS_EAGAIN)
+            return err;
+        aldis_ns waited_ns = aldis__clock_monotonic_ns() - start_ns;
+        if (waited_ns >= timeout_ns)
+            return aldis__error_set(ALDIS_ETIMEDOUT, to, type->name,
+                                    "send: no room for %s within %lld ns", type->name,
+                                    (long long)timeout_ns);
+        if (nap_ns > timeout_ns - waited_ns)
+            nap_ns = timeout_ns - waited_ns;
+        aldis__futex_wait(&never, 0, nap_ns);
+        if (nap_ns < NAP_LAST_NS)
+            nap_ns *= 2;
+    }
+}
+
+/* Under the lock: one of the runtime's own messages, to an actor that lives. */
+static aldis_err post_locked(aldis_system *system, aldis_id from, aldis_id to, uint32_t type,
+                             const void *payload)
+{
+    struct aldis__pool *pool = system->pools[system->worker_count];
+    size_t size = payload ? aldis__type_info(type)->size : 0;
+    struct aldis__msg *msg = aldis__pool_alloc(pool, size);
+    if (!msg)
+        return aldis__error_set(ALDIS_ENOMEM, to, "", "%s", aldis__type_info(type)->name);
+    msg->to = to;
+    msg->from = from;
+    msg->type = (uint16_t)type;
+    msg->flags = 0;
+    msg->lane_class = (uint8_t)(ALDIS__RANK_CONTROL << 4 | aldis__msg_class(msg));
+    msg->pool_stamp = pool->index << 24;
+    if (size)
+        memcpy(aldis__msg_inline(msg), payload, size);
+    system->outside_counts[type].sent++;
+    uint32_t home = aldis__word_home(aldis__directory_read(
+        &system->directory[aldis__id_index(to, system->node_base)]));
+    if (!system->virtual_time) {
+        push(system, home, msg);
+        return ALDIS_OK;
+    }
+    aldis_err err = aldis__virtual_outside(system, msg, home, ALDIS_NO_DELAY);
+    if (err != ALDIS_OK) {
+        system->outside_counts[type].rejected++;
+        aldis__pool_free(pool, msg);
+    }
+    return err;
+}
+
+aldis_err aldis__outside_command(aldis_system *system, aldis_id actor, aldis_command command,
+                                 aldis_ns deadline_ns)
+{
+    uint64_t word;
+    aldis_err err = aldis__command_check(system, actor, command, deadline_ns, &word);
+    struct aldis__command payload = {(uint32_t)command, deadline_ns};
+    if (err == ALDIS_OK)
+        err = post_locked(system, aldis_nobody(), actor, ALDIS__TYPE_COMMAND, &payload);
+    return err;
+}
+
+aldis_err aldis_system_command(aldis_system *system, aldis_id actor, aldis_command command,
+                               aldis_ns deadline_ns)
+{
+    aldis_err err = check_open(system, "command");
+    if (err != ALDIS_OK)
+        return err;
+    aldis__system_lock(system);
+    err = aldis__outside_command(system, actor, command, deadline_ns);
+    aldis__system_unlock(system);
+    return err;
+}
+
+static void start_locked(aldis_system *system, aldis_id actor, aldis_id parent)
+{
+    if (system->virtual_time)
+        aldis__virtual_outside_start(system, actor);
+    /* Without memory for these two, the actor starts with its first message, and its parent does
+     * not know it. */
+    (void)post_locked(system, aldis_nobody(), actor, ALDIS__TYPE_RUN, NULL);
+    if (!aldis_id_is_nobody(parent))
+        (void)post_locked(system, actor, parent, ALDIS__TYPE_ADOPT, NULL);
+}
+
+aldis_err aldis_system_spawn_raw(aldis_system *system, const aldis_behaviour *behaviour,
+                                 const aldis_spawn_opts *opts, aldis_id *out_id)
+{
+    aldis_err err = check_open(system, "spawn");
+    if (err != ALDIS_OK)
+        return err;
+    uint32_t home;
+    aldis__system_lock(system);
+    pthread_mutex_lock(&system->table_lock);
+    err = aldis__outside_spawn(system, behaviour, opts, out_id, &home);
+    pthread_mutex_unlock(&system->table_lock);
+    if (err == ALDIS_OK)
+        start_locked(system, *out_id, opts ? opts->parent : aldis_nobody());
+    aldis__system_unlock(system);
+    return err;
+}
+
+/* ------------------------------------------------------------------ results of jobs */
+
+static void count_lost(aldis_system *system, uint32_t type, bool dead)
+{
+    system->outside_counts[type].sent++;
+    if (dead)
+        system->outside_counts[type].dead++;
+    else
+        system->outside_counts[type].rejected++;
+}
+
+/* Under the lock. The place for a result is not looked for: a job was accepted, so is its result. */
+static void push_result(aldis_system *system, aldis_id actor, const aldis_type *type,
+                        uint32_t index, const void *result)
+{
+    struct aldis__pool *pool = system->pools[system->worker_count];
+    uint64_t word;
+    if (aldis__send_check_receiver(system, actor, index, &word) != ALDIS_OK) {
+        count_lost(system, index, true);
+        return;
+    }
+    struct aldis__msg *msg =
+        aldis__send_build(pool, type, index, type->size ? result : NULL, type->size);
+    if (!msg) {
+        count_lost(system, index, false);
+        return;
+    }
+    msg->to = msg->from = actor;
+    msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
+    msg->pool_stamp =
+        aldis__stamp_now(pool->index, aldis__clock_monotonic_ns() - system->epoch_ns);
+    system->outside_counts[index].sent++;
+    push(system, aldis__word_home(word), msg);
+}
+
+void aldis__outside_result(aldis_system *system, aldis_id actor, aldis_type *type, aldis_err err,
+                           const void *result)
+{
+    uint32_t index = aldis__type_index(type);
+    uint64_t word;
+    aldis__system_lock(system);
+    if (err == ALDIS_OK) {
+        push_result(system, actor, type, index, result);
+    } else if (aldis__send_check_receiver(system, actor, index, &word) == ALDIS_OK) {
+        struct aldis__refusal refusal = {actor, index, 1, err};
+        (void)post_locked(system, actor, actor, ALDIS__TYPE_UNDELIVERED, &refusal);
+    }
+    aldis__system_unlock(system);
+}
+
+/* ------------------------------------------------------------------ stopping all */
+
+/* Under the lock, workers held: command every actor that has no parent, or every actor at all. */
+static void command_all(aldis_system *system, aldis_command command, bool roots_only)
+{
+    for (uint32_t birth = 0; birth <= system->shard_count; birth++) {
+        struct aldis__shard *shard = &system->shards[birth];
+        for (uint32_t slot = 0; slot < shard->slot_end; slot++) {
+            uint64_t index = (uint64_t)birth << ALDIS__SLOT_BITS | slot;
+            struct aldis__cell *cell = aldis__system_cell(system, index);
+            uint64_t word = aldis__directory_read(&system->directory[index]);
+            if (!cell->kind || !aldis__word_is_alive(word, cell->id) ||
+                (roots_only && !aldis_id_is_nobody(cell->parent)))
+                continue;
+            (void)aldis__outside_command(system, cell->id, command, 0);
+        }
+    }
+}
+
+static uint64_t count_actors(aldis_system *system)
+{
+    aldis__system_hold(system);
+    uint64_t actors = aldis__system_actors(system);
+    aldis__system_release(system);
+    return actors;
+}
+
+/* Live: until all have ended, or the time is over. Virtual: run until nothing happens. */
+static bool wait_for_end(aldis_system *system, aldis_ns timeout_ns)
+{
+    if (system->virtual_time) {
+        aldis_run_end end;
+        (void)aldis_system_run(system, ALDIS_FOREVER, &end);
+        return count_actors(system) == 0;
+    }
+    aldis_ns start_ns = aldis__clock_monotonic_ns();
+    _Atomic(uint32_t) never = 0;
+    aldis_ns nap_ns = NAP_FIRST_NS;
+    while (count_actors(system) > 0) {
+        if (aldis__clock_monotonic_ns() - start_ns >= timeout_ns)
+            return false;
+        aldis__futex_wait(&never, 0, nap_ns);
+        if (nap_ns < NAP_LAST_NS)
+            nap_ns *= 2;
+    }
+    return true;
+}
+
+aldis_err aldis_system_stop(aldis_system *system, aldis_ns timeout_ns)
+{
+    aldis_err err = check_open(system, "stop");
+    if (err != ALDIS_OK)
+        return err;
+    if (timeout_ns < 0)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "stop: timeout %lld ns; allowed: 0 or more", (long long)timeout_ns);
+    aldis__system_hold(system);
+    /* Relaxed: a request; see check_open() above. */
+    aldis__store_relaxed(&system->stopping, true);
+    command_all(system, ALDIS_CMD_STOP, true);
+    aldis__system_release(system);
+    if (wait_for_end(system, timeout_ns))
+        return ALDIS_OK;
+    aldis__system_hold(system);
+    command_all(system, ALDIS_CMD_KILL, false);
+    aldis__system_release(system);
+    (void)wait_for_end(system, ALDIS_FOREVER);
+    return aldis__error_set(ALDIS_ETIMEDOUT, aldis_nobody(), "",
+                            "stop: some actors had not ended in time and were killed");
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+/* pool.c: the slow paths of pool.h: slabs, blocks that come home, shared payloads. Layer: core. */
+#include "core/pool.h"
+
+#include "core/blob.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_SLAB_BYTES = 64 * 1024, LAST_SLAB_BYTES = 1024 * 1024 };
+
+struct aldis__slab {
+    struct aldis__slab *next;
+    size_t bytes;
+};
+
+/* The first line of a slab is its header; blocks begin at the next, aligned to 64. */
+enum { SLAB_HEADER_BYTES = 64 };
+_Static_assert(sizeof(struct aldis__slab) <= SLAB_HEADER_BYTES, "blocks must stay aligned");
+
+const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES] = {
+    64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096};
+
+/* By (bytes + 31) / 32: the smallest class that holds them. */
+#define X4(c) c, c, c, c
+#define X8(c) X4(c), X4(c)
+#define X16(c) X8(c), X8(c)
+#define X32(c) X16(c), X16(c)
+const uint8_t aldis__pool_class_of[] = {
+    0, 0, 0, 1, 2, 3, 3, 4, 4, X4(5), X4(6), X8(7), X8(8), X16(9), X16(10), X32(11), X32(11)};
+_Static_assert(sizeof aldis__pool_class_of == ALDIS__POOL_BLOCK_MAX / ALDIS__POOL_STEP + 1,
+               "one entry for every step");
+
+aldis_err aldis__pool_init(struct aldis__pool *pool, uint32_t index, uint32_t pools,
+                           struct aldis__pool **all, uint32_t prefix)
+{
+    memset(pool, 0, sizeof *pool);
+    pool->out = calloc(pools, sizeof *pool->out);
+    if (!pool->out)
+        return ALDIS_ENOMEM;
+    pool->index = index;
+    pool->pools = pools;
+    pool->all = all;
+    pool->prefix = prefix;
+    pool->slab_bytes = FIRST_SLAB_BYTES;
+    return ALDIS_OK;
+}
+
+void aldis__pool_fini(struct aldis__pool *pool)
+{
+    struct aldis__slab *slab = pool->slabs;
+    while (slab) {
+        struct aldis__slab *next = slab->next;
+        aldis__unpoison(slab, slab->bytes);
+        free(slab);
+        slab = next;
+    }
+    free(pool->out);
+    pool->out = NULL;
+    pool->slabs = NULL;
+}
+
+static bool grow(struct aldis__pool *pool, unsigned class)
+{
+    struct aldis__slab *slab = aligned_alloc(64, pool->slab_bytes);
+    if (!slab)
+        return false;
+    slab->bytes = pool->slab_bytes;
+    slab->next = pool->slabs;
+    pool->slabs = slab;
+    pool->bytes += pool->slab_bytes;
+    pool->bump[class] = (char *)slab + SLAB_HEADER_BYTES;
+    pool->bump_end[class] = (char *)slab + pool->slab_bytes;
+    if (pool->slab_bytes < LAST_SLAB_BYTES)
+        pool->slab_bytes *= 2;
+    return true;
+}
+
+void aldis__pool_put(struct aldis__pool *pool, struct aldis__msg *msg)
+{
+    unsigned class = aldis__msg_class(msg);
+    msg->next = pool->free[class];
+    pool->free[class] = msg;
+    aldis__poison(msg + 1, aldis__pool_class_bytes[class] - sizeof *msg - pool->prefix);
+}
+
+/* The blocks that other workers have sent home. */
+static void reclaim(struct aldis__pool *pool)
+{
+    struct aldis__msg *msg = aldis__inbox_take(&pool->returns);
+    while (msg) {
+        struct aldis__msg *next = msg->next;
+        if (msg->flags & ALDIS__MSG_SHARED)
+            aldis__pool_shared_unref(pool, *(struct aldis__shared **)aldis__msg_inline(msg));
+        aldis__pool_put(pool, msg);
+        msg = next;
+    }
+}
+
+static struct aldis__msg *alloc_large(struct aldis__pool *pool, size_t total)
+{
+    char *block = malloc(total);
+    if (!block)
+        return NULL;
+    struct aldis__msg *msg = (struct aldis__msg *)(void *)(block + pool->prefix);
+    msg->lane_class = ALDIS__POOL_CLASS_LARGE;
+    msg->flags = 0;
+    msg->pool_stamp = pool->index << 24;
+    return msg;
+}
+
+ALDIS_COLD struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, size_t bytes)
+{
+    size_t total = bytes + sizeof(struct aldis__msg) + pool->prefix;
+    if (total > ALDIS__POOL_BLOCK_MAX)
+        return alloc_large(pool, total);
+    unsigned class = aldis__pool_class_of[(total + ALDIS__POOL_STEP - 1) / ALDIS__POOL_STEP];
+    if (!pool->free[class])
+        reclaim(pool);
+    if (pool->free[class])
+        return aldis__pool_alloc(pool, bytes);
+    size_t block_bytes = aldis__pool_class_bytes[class];
+    if ((size_t)(pool->bump_end[class] - pool->bump[class]) < block_bytes && !grow(pool, class))
+        return NULL;
+    struct aldis__msg *msg = (struct aldis__msg *)(void *)(pool->bump[class] + pool->prefix);
+    pool->bump[class] += block_bytes;
+    msg->lane_class = (uint8_t)class;
+    msg->flags = 0;
+    msg->pool_stamp = pool->index << 24;
+    return msg;
+}
+
+static void return_home(struct aldis__pool *pool, struct aldis__msg *msg, uint32_t home)
+{
+    struct aldis__return_chain *chain = &pool->out[home];
+    if (chain->count == 0) {
+        chain->oldest = msg;
+        pool->dirty++;
+    }
+    msg->next = chain->newest;
+    chain->newest = msg;
+    if (++chain->count < ALDIS__POOL_RETURN_BATCH)
+        return;
+    aldis__inbox_push(&pool->all[home]->returns, chain->newest, chain->oldest, chain->count);
+    *chain = (struct aldis__return_chain){0};
+    pool->dirty--;
+}
+
+ALDIS_COLD void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__msg *msg)
+{
+    if (msg->flags & ALDIS__MSG_BLOB) {
+        aldis_blob_unref(*(aldis_blob **)aldis__msg_inline(msg));
+        msg->flags &= (uint8_t)~ALDIS__MSG_BLOB;
+    }
+    if (aldis__msg_class(msg) == ALDIS__POOL_CLASS_LARGE) {
+        free((char *)msg - pool->prefix);
+        return;
+    }
+    uint32_t home = msg->pool_stamp >> 24;
+    if (home != pool->index) {
+        return_home(pool, msg, home);
+        return;
+    }
+    if (msg->flags & ALDIS__MSG_SHARED)
+        aldis__pool_shared_unref(pool, *(struct aldis__shared **)aldis__msg_inline(msg));
+    aldis__pool_put(pool, msg);
+}
+
+void aldis__pool_flush(struct aldis__pool *pool)
+{
+    for (uint32_t home = 0; pool->dirty && home < pool->pools; home++) {
+        struct aldis__return_chain *chain = &pool->out[home];
+        if (chain->count == 0)
+            continue;
+        aldis__inbox_push(&pool->all[home]->returns, chain->newest, chain->oldest, chain->count);
+        *chain = (struct aldis__return_chain){0};
+        pool->dirty--;
+    }
+}
+
+struct aldis__shared *aldis__pool_shared_new(struct aldis__pool *pool, const void *payload,
+                                             size_t size)
+{
+    struct aldis__msg *block = aldis__pool_alloc(pool, sizeof(struct aldis__shared) + size);
+    if (!block)
+        return NULL;
+    block->flags = 0;
+    block->pool_stamp = pool->index << 24;
+    struct aldis__shared *shared = aldis__msg_inline(block);
+    shared->refs = 0;
+    shared->size = (uint32_t)size;
+    if (size)
+        memcpy(aldis__shared_payload(shared), payload, size);
+    return shared;
+}
+
+void aldis__pool_shared_unref(struct aldis__pool *pool, struct aldis__shared *shared)
+{
+    if (shared->refs > 1) {
+        shared->refs--;
+        return;
+    }
+    struct aldis__msg *block = (struct aldis__msg *)(void *)shared - 1;
+    if (aldis__msg_class(block) == ALDIS__POOL_CLASS_LARGE)
+        free((char *)block - pool->prefix);
+    else
+        aldis__pool_put(pool, block);
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/* pool.h: message blocks, from the worker's own free lists. HOT PATH 2/5: no atomics, no locks.
+ *
+ * Layer: core. Each worker has one pool, and the system one more for outside threads, under its
+ * lock. A block always returns to the pool that it came from: freed by another worker, it joins a
+ * chain that is pushed on its pool's `returns` in one operation, and is taken when the free list
+ * runs dry. So memory follows the traffic, and no block is shared.
+ *
+ * Size classes are steps of at most 1.5; blocks beyond the largest come from malloc and are freed
+ * by whoever ends them. */
+#ifndef ALDIS_CORE_POOL_H
+#define ALDIS_CORE_POOL_H
+
+#include "base/check.h"
+#include "core/inbox.h"
+#include "core/message.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ALDIS__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ALDIS__ASAN 1
+#endif
+#endif
+#ifdef ALDIS__ASAN
+#include <sanitizer/asan_interface.h>
+#define aldis__poison(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define aldis__unpoison(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define aldis__poison(p, n) ((void)(p), (void)(n))
+#define aldis__unpoison(p, n) ((void)(p), (void)(n))
+#endif
+
+enum {
+    ALDIS__POOL_CLASSES = 12,
+    ALDIS__POOL_CLASS_LARGE = 15, /* from malloc */
+    ALDIS__POOL_BLOCK_MAX = 4096,
+    ALDIS__POOL_STEP = 32, /* bytes between two entries of the class table */
+    ALDIS__POOL_RETURN_BATCH = 256
+};
+
+extern const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES];
+extern const uint8_t aldis__pool_class_of[ALDIS__POOL_BLOCK_MAX / ALDIS__POOL_STEP + 1];
+
+struct aldis__slab;
+
+/* Blocks of one other pool, on their way home. */
+struct aldis__return_chain {
+    struct aldis__msg *newest, *oldest;
+    uint32_t count;
+};
+
+struct aldis__pool {
+    struct aldis__msg *free[ALDIS__POOL_CLASSES]; /* owner only, as all but `returns` */
+    char *bump[ALDIS__POOL_CLASSES];              /* the unused rest of the newest slab */
+    char *bump_end[ALDIS__POOL_CLASSES];
+    struct aldis__slab *slabs;
+    size_t slab_bytes;    /* size of the next slab */
+    uint64_t bytes;       /* held in slabs */
+    uint32_t index;       /* of this pool */
+    uint32_t prefix;      /* bytes before each header: the stamp of virtual time, or 0 */
+    uint32_t pools;       /* number of pools in the system */
+    uint32_t dirty;       /* how many of `out` are not empty */
+    struct aldis__return_chain *out; /* by pool */
+    struct aldis__pool **all;        /* by pool, to find their `returns` */
+    _Alignas(64) struct aldis__inbox returns; /* pushed by other workers */
+};
+
+/** Prepare pool `index` of `pools`, all of which `all` will list. ALDIS_ENOMEM. */
+aldis_err aldis__pool_init(struct aldis__pool *pool, uint32_t index, uint32_t pools,
+                           struct aldis__pool **all, uint32_t prefix);
+/** Free all slabs. Every block must be dead by now; those in `returns` and in free lists are. */
+void aldis__pool_fini(struct aldis__pool *pool);
+
+/** The rest of aldis__pool_alloc: returned blocks, a new slab, or malloc. NULL: out of memory. */
+struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, size_t bytes);
+/** The rest of aldis__pool_free: blocks of other pools, from malloc, or with a shared payload. */
+void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__msg *msg);
+/** Send all waiting chains home; called at the end of a round with nothing to do. */
+void aldis__pool_flush(struct aldis__pool *pool);
+/** Put a free block on its list; for blocks of this pool only. */
+void aldis__pool_put(struct aldis__pool *pool, struct aldis__msg *msg);
+
+static inline unsigned aldis__msg_class(const struct aldis__msg *msg)
+{
+    return msg->lane_class & 15u;
+}
+
+/**
+ * A block for a header and `bytes` more. Header fields are not set, but for the class, the pool
+ * and flags 0. About 10 instructions and one test when the free list has a block.
+ */
+static inline struct aldis__msg *aldis__pool_alloc(struct aldis__pool *pool, size_t bytes)
+{
+    size_t total = bytes + sizeof(struct aldis__msg) + pool->prefix;
+    if (aldis__unlikely(total > ALDIS__POOL_BLOCK_MAX))
+        return aldis__pool_alloc_slow(pool, bytes);
+    unsigned class = aldis__pool_class_of[(total + ALDIS__POOL_STEP - 1) / ALDIS__POOL_STEP];
+    struct aldis__msg *msg = pool->free[class];
+    if (aldis__unlikely(!msg))
+        return aldis__pool_alloc_slow(pool, bytes);
+    aldis__unpoison(msg + 1, aldis__pool_class_bytes[class] - sizeof *msg - pool->prefix);
+    pool->free[class] = msg->next;
+    msg->lane_class = (uint8_t)class;
+    return msg;
+}
+
+/** End a message: its block goes home, its blob or shared payload is let go. */
+static inline void aldis__pool_free(struct aldis__pool *pool, struct aldis__msg *msg)
+{
+    unsigned class = aldis__msg_class(msg);
+    /* One test for all that is rare: another pool's block, a large one, an indirect payload. */
+    uint32_t rare = ((msg->pool_stamp >> 24) ^ pool->index) |
+                    (msg->flags & (ALDIS__MSG_SHARED | ALDIS__MSG_BLOB)) |
+                    (class == ALDIS__POOL_CLASS_LARGE);
+    if (aldis__unlikely(rare)) {
+        aldis__pool_free_slow(pool, msg);
+        return;
+    }
+    msg->next = pool->free[class];
+    pool->free[class] = msg;
+    aldis__poison(msg + 1, aldis__pool_class_bytes[class] - sizeof *msg - pool->prefix);
+}
+
+/** A payload to be shared by the messages of this pool; refs is 0. NULL: out of memory. */
+struct aldis__shared *aldis__pool_shared_new(struct aldis__pool *pool, const void *payload,
+                                             size_t size);
+/** Let go of one reference (or of a payload that nobody took, with refs 0). Owner of the pool only. */
+void aldis__pool_shared_unref(struct aldis__pool *pool, struct aldis__shared *shared);
+
+static inline void *aldis__shared_payload(struct aldis__shared *shared)
+{
+    return shared + 1;
+}
+
+#endif

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: Apache-2.0
+/* send.c: from a handler to a mailbox. HOT PATH 1/5: may not lock, log or touch a shared counter.
+ *
+ * Layer: core. The first function is the whole way of a message between two actors of one worker:
+ * look up, allocate, fill, link. Everything that is not that simple is in the functions below it. */
+#include "core/send.h"
+
+#include "base/error.h"
+#include "core/backpressure.h"
+#include "core/blob.h"
+#include "core/lifecycle.h"
+#include "core/virtual.h"
+#include <string.h>
+
+static aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
+                           size_t size, const aldis_send_opts *opts);
+
+/* Payloads of 8 to 32 bytes without a call: two moves that may overlap. */
+static inline void copy_payload(char *to, const char *from, size_t size)
+{
+    if (aldis__likely(size - 16 <= 16)) {
+        char low[16], high[16];
+        memcpy(low, from, 16);
+        memcpy(high, from + size - 16, 16);
+        memcpy(to, low, 16);
+        memcpy(to + size - 16, high, 16);
+    } else if (size - 8 <= 8) {
+        char low[8], high[8];
+        memcpy(low, from, 8);
+        memcpy(high, from + size - 8, 8);
+        memcpy(to, low, 8);
+        memcpy(to + size - 8, high, 8);
+    } else if (size) {
+        memcpy(to, from, size);
+    }
+}
+
+aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
+                             size_t size)
+{
+    struct aldis__worker *worker = aldis__this_worker;
+    if (aldis__unlikely(!ctx || ctx != &worker->ctx || !type || ctx->special ||
+                        size != type->size || (!payload && size)))
+        return send_slow(ctx, to, type, payload, size, NULL);
+    aldis_system *system = ctx->system;
+    uint32_t index = aldis__type_index(type);
+    uint64_t place = aldis__id_index(to, system->node_base);
+    if (aldis__unlikely(!index || place >= system->index_limit))
+        return send_slow(ctx, to, type, payload, size, NULL);
+    uint64_t word = aldis__directory_read(&system->directory[place]);
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (aldis__unlikely(!aldis__word_is_open(word, to) ||
+                        aldis__handover_owner(&shard->handover) != worker->index))
+        return send_slow(ctx, to, type, payload, size, NULL);
+    struct aldis__cell *cell = aldis__system_cell(system, place);
+    if (aldis__unlikely(!cell->kind->handle[index]))
+        return send_slow(ctx, to, type, payload, size, NULL);
+    struct aldis__msg *msg = aldis__pool_alloc(worker->pool, size);
+    if (aldis__unlikely(!msg))
+        return send_slow(ctx, to, type, payload, size, NULL);
+    msg->to = to;
+    msg->from = ctx->cell->id;
+    msg->type = (uint16_t)index;
+    msg->flags = ctx->send_flags;
+    msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
+    msg->pool_stamp = worker->pool_stamp;
+    copy_payload(aldis__msg_inline(msg), payload, size);
+    if (aldis__unlikely((cell->flags & ALDIS__CELL_HELD) || !aldis__mailbox_try_push(cell, msg)))
+        return aldis__send_place(worker, msg, word, 0);
+    aldis__cell_schedule_for_mail(worker, shard, cell);
+    worker->counts[index].sent++;
+    return ALDIS_OK;
+}
+
+/* ------------------------------------------------------------------ checks */
+
+static ALDIS_COLD aldis_err refuse_foreign(void)
+{
+    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                            "send: the context is not that of the handler that runs on this thread");
+}
+
+static inline bool is_foreign(aldis_ctx *ctx)
+{
+    struct aldis__worker *worker = aldis__this_worker;
+    return !worker || ctx != &worker->ctx || !ctx->cell;
+}
+
+aldis_err aldis__send_check_type(aldis_type *type, const void *payload, size_t size,
+                                 uint32_t *out_index)
+{
+    if (!type)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "send: the type is NULL");
+    uint32_t index = aldis__type_index(type);
+    if (!index)
+        return aldis_error_last()->err;
+    if (index < ALDIS__TYPE_STATUS)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
+                                "send: %s is the runtime's own", type->name);
+    if (size > ALDIS_PAYLOAD_MAX)
+        return aldis__error_set(ALDIS_ETOOLARGE, aldis_nobody(), type->name,
+                                "send: %s of %zu bytes; allowed: up to %u, or a blob", type->name,
+                                size, ALDIS_PAYLOAD_MAX);
+    if (type->size != ALDIS_SIZE_VARIES && size != type->size)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
+                                "send: %s has %u bytes, %zu were given", type->name, type->size,
+                                size);
+    if (size && !payload)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
+                                "send: %s without payload", type->name);
+    *out_index = index;
+    return ALDIS_OK;
+}
+
+static aldis_err receiver_error(aldis_err err, aldis_id to, uint32_t type)
+{
+    return aldis__error_set(err, to, aldis__type_info(type)->name, "send: %s to actor %016llx: %s",
+                            aldis__type_info(type)->name, (unsigned long long)to.bits,
+                            aldis_error_text(err));
+}
+
+aldis_err aldis__send_check_receiver(aldis_system *system, aldis_id to, uint32_t type,
+                                     uint64_t *out_word)
+{
+    uint64_t place = aldis__id_index(to, system->node_base);
+    if (place >= system->index_limit)
+        return receiver_error(ALDIS_ENOTFOUND, to, type);
+    uint64_t word = aldis__directory_read(&system->directory[place]);
+    uint64_t generation = word & ALDIS__GEN_MASK;
+    if (aldis__unlikely(!aldis__word_is_alive(word, to)))
+        return receiver_error((to.bits & ALDIS__GEN_MASK) > generation ? ALDIS_ENOTFOUND
+                                                                       : ALDIS_ESTALE,
+                              to, type);
+    if (word & ALDIS__WORD_CLOSING)
+        return receiver_error(ALDIS_ESHUTDOWN, to, type);
+    if (!aldis__system_kind(system, aldis__word_kind(word))->handle[type])
+        return receiver_error(ALDIS_EUNACCEPTED, to, type);
+    *out_word = word;
+    return ALDIS_OK;
+}
+
+unsigned aldis__lane_rank(aldis_lane lane)
+{
+    switch (lane) {
+    case ALDIS_LANE_NORMAL: return ALDIS__RANK_NORMAL;
+    case ALDIS_LANE_CONTROL: return ALDIS__RANK_CONTROL;
+    case ALDIS_LANE_CRITICAL: return ALDIS__RANK_CRITICAL;
+    case ALDIS_LANE_HIGH: return ALDIS__RANK_HIGH;
+    case ALDIS_LANE_LOW: return ALDIS__RANK_LOW;
+    }
+    return ALDIS__RANK_COUNT;
+}
+
+static aldis_err check_opts(const aldis_send_opts *opts, const aldis_type *type)
+{
+    if (!opts)
+        return ALDIS_OK;
+    if (opts->delay_ns < ALDIS_NO_DELAY)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type ? type->name : "",
+                                "send: delay_ns is %lld; allowed: 0 or more",
+                                (long long)opts->delay_ns);
+    if (aldis__lane_rank(opts->lane) == ALDIS__RANK_COUNT || opts->lane == ALDIS_LANE_CONTROL)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type ? type->name : "",
+                                "send: lane %d; allowed: normal, critical, high, low",
+                                (int)opts->lane);
+    return ALDIS_OK;
+}
+
+/* ------------------------------------------------------------------ building */
+
+struct aldis__msg *aldis__send_build(struct aldis__pool *pool, const aldis_type *type,
+                                     uint32_t index, const void *payload, size_t size)
+{
+    bool varies = type->size == ALDIS_SIZE_VARIES;
+    struct aldis__msg *msg =
+        aldis__pool_alloc(pool, size + (varies ? sizeof(struct aldis__msg_varying) : 0));
+    if (!msg)
+        return NULL;
+    msg->type = (uint16_t)index;
+    msg->flags = varies ? ALDIS__MSG_VARIES : 0;
+    char *inside = aldis__msg_inline(msg);
+    if (varies) {
+        struct aldis__msg_varying *varying = aldis__msg_inline(msg);
+        varying->size = size;
+        varying->reserved = 0;
+        inside = (char *)(varying + 1);
+    }
+    if (payload)
+        copy_payload(inside, payload, size);
+    return msg;
+}
+
+/* ------------------------------------------------------------------ placing */
+
+static aldis_err reject(struct aldis__worker *worker, const struct aldis__msg *msg, aldis_err err)
+{
+    worker->counts[msg->type].rejected++;
+    return receiver_error(err, msg->to, msg->type);
+}
+
+static aldis_err place_remote(struct aldis__worker *worker, struct aldis__msg *msg, uint32_t shard)
+{
+    struct aldis__cell *sender = worker->ctx.cell;
+    if (worker->out[shard].count >= worker->ctx.system->opts.overflow_msgs)
+        return reject(worker, msg, ALDIS_EFULL);
+    if (!aldis__chain_append(worker, shard, msg))
+        aldis__chain_park(worker, sender);
+    return ALDIS_OK;
+}
+
+/* At a full mailbox of this worker. */
+static aldis_err place_full(struct aldis__worker *worker, struct aldis__shard *shard,
+                            struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    aldis_err err;
+    switch (aldis__cell_limits(cell)->policy) {
+    case ALDIS_WAIT:
+        if (msg->flags & ALDIS__MSG_FANOUT)
+            return reject(worker, msg, ALDIS_EFULL);
+        aldis__mark_full(worker, cell);
+        err = aldis__overflow_add(worker, worker->ctx.cell, msg);
+        return err == ALDIS_OK ? ALDIS_OK : reject(worker, msg, err);
+    case ALDIS_DROP_NEWEST:
+        msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE; /* the return value tells it */
+        err = receiver_error(ALDIS_EDROPPED, msg->to, msg->type);
+        aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
+        return err;
+    case ALDIS_DROP_OLDEST:
+        aldis__admit(worker, shard, cell, msg);
+        return ALDIS_OK;
+    case ALDIS_POLICY_DEFAULT:
+    case ALDIS_REJECT:
+    case ALDIS_UNBOUNDED:
+        break;
+    }
+    return reject(worker, msg, ALDIS_EFULL);
+}
+
+static aldis_err place_local(struct aldis__worker *worker, struct aldis__shard *shard,
+                             struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    aldis_err err = ALDIS_EFULL;
+    if (!(cell->flags & ALDIS__CELL_HELD))
+        err = aldis__mailbox_push_slow(worker, cell, msg);
+    if (err == ALDIS_EFULL)
+        return place_full(worker, shard, cell, msg);
+    if (err != ALDIS_OK)
+        return reject(worker, msg, err);
+    aldis__mark_full(worker, cell);
+    aldis__cell_schedule_for_mail(worker, shard, cell);
+    return ALDIS_OK;
+}
+
+aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg, uint64_t word,
+                            aldis_ns delay_ns)
+{
+    aldis_ctx *ctx = &worker->ctx;
+    aldis_system *system = ctx->system;
+    uint32_t type = msg->type;
+    worker->counts[type].sent++;
+    bool waits = (word & ALDIS__WORD_FULL) && !(msg->flags & ALDIS__MSG_FANOUT);
+    if (delay_ns <= 0 || system->virtual_time) {
+        if (waits || ((ctx->cell->flags & ALDIS__CELL_OVERFLOW) &&
+                      aldis__overflow_has(ctx->cell, msg->to))) {
+            aldis_err err = aldis__overflow_add(worker, ctx->cell, msg);
+            return err == ALDIS_OK ? ALDIS_OK : reject(worker, msg, err);
+        }
+        if ((word & ALDIS__WORD_FULL) && !system->virtual_time)
+            return reject(worker, msg, ALDIS_EFULL);
+    }
+    if (system->virtual_time) {
+        aldis_err err = aldis__virtual_send(worker, msg, aldis__word_home(word), delay_ns);
+        if (err != ALDIS_OK)
+            worker->counts[type].rejected++;
+        return err;
+    }
+    if (delay_ns > 0) {
+        aldis_ns due_ns = delay_ns > ALDIS_FOREVER - 1 - ctx->now_ns ? ALDIS_FOREVER - 1
+                                                                     : ctx->now_ns + delay_ns;
+        return aldis__timer_delay(worker, ctx->shard, msg, due_ns)
+                   ? ALDIS_OK
+                   : reject(worker, msg, ALDIS_ENOMEM);
+    }
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (aldis__handover_owner(&shard->handover) != worker->index)
+        return place_remote(worker, msg, shard->index);
+    return place_local(worker, shard,
+                       aldis__system_cell(system, aldis__id_index(msg->to, system->node_base)), msg);
+}
+
+static aldis_err count_rejected(struct aldis__worker *worker, uint32_t type, aldis_err err)
+{
+    worker->counts[type].sent++;
+    worker->counts[type].rejected++;
+    return err;
+}
+
+/* Everything that the first function leaves: errors, lanes, delays, other workers, virtual time. */
+static aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
+                           size_t size, const aldis_send_opts *opts)
+{
+    if (is_foreign(ctx))
+        return refuse_foreign();
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    uint32_t index;
+    uint64_t word;
+    aldis_err err = aldis__send_check_type(type, payload, size, &index);
+    if (err != ALDIS_OK)
+        return err; /* nothing that could be counted: there is no such message */
+    err = check_opts(opts, type);
+    if (err == ALDIS_OK)
+        err = aldis__send_check_receiver(ctx->system, to, index, &word);
+    if (err != ALDIS_OK)
+        return count_rejected(worker, index, err);
+    struct aldis__msg *msg = aldis__send_build(worker->pool, type, index, payload, size);
+    if (!msg)
+        return count_rejected(worker, index, receiver_error(ALDIS_ENOMEM, to, index));
+    unsigned rank = opts ? aldis__lane_rank(opts->lane) : ALDIS__RANK_NORMAL;
+    msg->to = to;
+    msg->from = ctx->cell->id;
+    msg->flags |= ctx->send_flags;
+    msg->lane_class = (uint8_t)(msg->lane_class | rank << 4);
+    msg->pool_stamp = worker->pool_stamp;
+    err = aldis__send_place(worker, msg, word, opts ? opts->delay_ns : 0);
+    if (err != ALDIS_OK && err != ALDIS_EDROPPED)
+        aldis__pool_free(worker->pool, msg);
+    return err;
+}
+
+/* ------------------------------------------------------------------ public */
+
+aldis_err aldis_ctx_send_opts_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type,
+                                  const void *payload, size_t size, const aldis_send_opts *opts)
+{
+    return send_slow(ctx, to, type, payload, size, opts);
+}
+
+/* What a handler builds is remembered in its context, so that a wrong or forgotten end is found. Its
+ * length always stands before the payload, whatever the type: the way back is 48 bytes. */
+void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size)
+{
+    if (is_foreign(ctx)) {
+        refuse_foreign();
+        return NULL;
+    }
+    uint32_t index;
+    if (aldis__send_check_type(type, "", size, &index) != ALDIS_OK)
+        return NULL;
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    struct aldis__msg *msg =
+        aldis__pool_alloc(worker->pool, sizeof(struct aldis__msg_varying) + size);
+    if (!msg) {
+        receiver_error(ALDIS_ENOMEM, to, index);
+        return NULL;
+    }
+    struct aldis__msg_varying *varying = aldis__msg_inline(msg);
+    varying->size = size;
+    varying->reserved = 0;
+    msg->to = to;
+    msg->from = ctx->cell->id;
+    msg->type = (uint16_t)index;
+    msg->flags = (uint8_t)(ALDIS__MSG_VARIES | ctx->send_flags);
+    msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
+    msg->pool_stamp = worker->pool_stamp;
+    msg->next = ctx->built;
+    ctx->built = msg;
+    return varying + 1;
+}
+
+/* The message of a payload that this handler has begun, no longer remembered; NULL: it is none. */
+static struct aldis__msg *take_built(aldis_ctx *ctx, void *payload)
+{
+    for (struct aldis__msg **link = &ctx->built; *link; link = &(*link)->next) {
+        struct aldis__msg *msg = *link;
+        if ((char *)payload == (char *)(msg + 1) + sizeof(struct aldis__msg_varying)) {
+            *link = msg->next;
+            return msg;
+        }
+    }
+    return NULL;
+}
+
+aldis_err aldis_post(aldis_ctx *ctx, void *payload)
+{
+    if (is_foreign(ctx))
+        return refuse_foreign();
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    struct aldis__msg *msg = take_built(ctx, payload);
+    if (!msg)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "post: this handler has not begun this payload with aldis_build");
+    uint64_t word;
+    aldis_err err = aldis__send_check_receiver(ctx->system, msg->to, msg->type, &word);
+    if (err != ALDIS_OK)
+        count_rejected(worker, msg->type, err);
+    else
+        err = aldis__send_place(worker, msg, word, 0);
+    if (err != ALDIS_OK && err != ALDIS_EDROPPED)
+        aldis__pool_free(worker->pool, msg);
+    return err;
+}
+
+void aldis_discard(aldis_ctx *ctx, void *payload)
+{
+    if (!payload || is_foreign(ctx))
+        return;
+    struct aldis__msg *msg = take_built(ctx, payload);
+    if (msg)
+        aldis__pool_free(aldis__worker_of(ctx)->pool, msg);
+}
+
+aldis_err aldis_send_batch(aldis_ctx *ctx, const aldis_send_item *items, size_t count,
+                           size_t *out_accepted)
+{
+    aldis_err first = ALDIS_OK;
+    size_t accepted = 0;
+    if (!items && count)
+        first = aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "send: items is NULL");
+    for (size_t i = 0; items && i < count; i++) {
+        aldis_err err = aldis_ctx_send_raw(ctx, items[i].to, items[i].type, items[i].payload,
+                                           items[i].size);
+        if (err == ALDIS_OK)
+            accepted++;
+        else if (first == ALDIS_OK)
+            first = err;
+    }
+    if (out_accepted)
+        *out_accepted = accepted;
+    return first;
+}
+
+aldis_err aldis_reply_raw(aldis_ctx *ctx, aldis_type *type, const void *payload, size_t size)
+{
+    if (is_foreign(ctx))
+        return refuse_foreign();
+    if (!ctx->msg || aldis_id_is_nobody(ctx->msg->from))
+        return aldis__error_set(ALDIS_ENORECEIVER, aldis_nobody(), type ? type->name : "",
+                                "reply: %s", ctx->msg ? "the message came from outside the system"
+                                                      : "no message is being handled");
+    return aldis_ctx_send_raw(ctx, ctx->msg->from, type, payload, size);
+}
+
+aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, aldis_blob *blob)
+{
+    if (is_foreign(ctx))
+        return refuse_foreign();
+    if (!blob || !type || type->size != ALDIS_SIZE_VARIES)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type ? type->name : "",
+                                "send: %s", blob ? "the type of a blob must be of varying size"
+                                                 : "the blob is NULL");
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    uint32_t index;
+    uint64_t word;
+    aldis_err err = aldis__send_check_type(type, "", 0, &index);
+    if (err != ALDIS_OK)
+        return err;
+    err = aldis__send_check_receiver(ctx->system, to, index, &word);
+    struct aldis__msg *msg = err == ALDIS_OK ? aldis__pool_alloc(worker->pool, sizeof blob) : NULL;
+    if (!msg)
+        return count_rejected(worker, index,
+                              err == ALDIS_OK ? receiver_error(ALDIS_ENOMEM, to, index) : err);
+    *(aldis_blob **)aldis__msg_inline(msg) = aldis_blob_ref(blob);
+    msg->to = to;
+    msg->from = ctx->cell->id;
+    msg->type = (uint16_t)index;
+    msg->flags = (uint8_t)(ALDIS__MSG_BLOB | ctx->send_flags);
+    msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
+    msg->pool_stamp = worker->pool_stamp;
+    err = aldis__send_place(worker, msg, word, 0);
+    if (err != ALDIS_OK && err != ALDIS_EDROPPED)
+        aldis__pool_free(worker->pool, msg);
+    return err;
+}

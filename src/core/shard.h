@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/* shard.h: a set of actors that one thread at a time runs. Layer: core.
+ *
+ * Everything but `inbox` and `handover` belongs to the owner alone: plain memory, no atomics. */
+#ifndef ALDIS_CORE_SHARD_H
+#define ALDIS_CORE_SHARD_H
+
+#include "core/cell.h"
+#include "core/handover.h"
+#include "core/inbox.h"
+#include "core/timer.h"
+#include "core/vqueue.h"
+#include "core/wheel.h"
+
+enum { ALDIS__STATE_CLASSES = 16, ALDIS__STATE_STEP = 16 }; /* states of 16 .. 256 bytes */
+
+/* A state or start argument that is free again. */
+struct aldis__free_state {
+    struct aldis__free_state *next;
+};
+
+struct aldis__state_slab {
+    struct aldis__state_slab *next;
+};
+
+struct aldis__shard {
+    /* pushed by any thread */
+    _Alignas(64) struct aldis__inbox inbox;
+    /* read by any thread, written by a giver */
+    _Alignas(64) struct aldis__handover handover;
+    uint32_t index;
+
+    /* the owner's */
+    _Alignas(64) struct aldis__cell *run_head, **run_tail;
+    struct aldis__shard *ready_next; /* link of the worker's list of shards with work */
+    bool ready;                      /* on that list */
+
+    struct aldis__cell *free_slots;  /* of this birth shard: last freed, first used */
+    uint32_t slot_end;               /* slots ever used */
+    uint32_t slots_retired;          /* generations used up */
+    uint64_t actors;                 /* that live here */
+    uint64_t spawned, ended;
+
+    struct aldis__free_state *free_states[ALDIS__STATE_CLASSES];
+    char *state_bump, *state_bump_end;
+    struct aldis__state_slab *state_slabs;
+
+    struct aldis__wheel wheel;       /* live: armed timers and delayed messages */
+    struct aldis__timer_table timers;
+
+    struct aldis__vqueue future;     /* virtual: messages under way to this shard */
+    uint64_t window_digest;          /* virtual: of what this window has handled */
+};
+
+/** Memory for a state: zeroed. NULL: out of memory. Owner of the shard only. */
+void *aldis__shard_state_alloc(struct aldis__shard *shard, size_t bytes);
+void aldis__shard_state_free(struct aldis__shard *shard, void *state, size_t bytes);
+/** Frees all states at once. */
+void aldis__shard_states_fini(struct aldis__shard *shard);
+
+static inline struct aldis__shard *aldis__shard_of_handover(struct aldis__handover *handover)
+{
+    return (struct aldis__shard *)(void *)((char *)handover -
+                                           offsetof(struct aldis__shard, handover));
+}
+
+#endif

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+/* spawn.c: kinds, slots, and the beginning of an actor. Layer: core.
+ *
+ * The spawner makes the cell and publishes its id; from then on the cell belongs to the owner of its
+ * home shard. A message may reach it before its start command does (by way of a third actor): any
+ * first turn starts it, so both are fine. */
+#include "base/error.h"
+#include "base/hash.h"
+#include "core/deliver.h"
+#include "core/lifecycle.h"
+#include "core/virtual.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ kinds */
+
+static aldis_err find_or_make_kind(aldis_system *system, const aldis_behaviour *behaviour,
+                                   struct aldis__kind **out_kind)
+{
+    for (uint32_t i = 0; i < system->kind_count; i++) {
+        struct aldis__kind *kind = aldis__system_kind(system, i);
+        if (kind->behaviour == behaviour) {
+            *out_kind = kind;
+            return ALDIS_OK;
+        }
+    }
+    if (system->kind_count == ALDIS__KINDS_MAX)
+        return aldis__error_set(ALDIS_EFULL, aldis_nobody(), "",
+                                "behaviour %s: a system may have %d", behaviour->name,
+                                ALDIS__KINDS_MAX);
+    aldis_err err =
+        aldis__kind_create(behaviour, &system->limits, system->kind_count, out_kind);
+    if (err != ALDIS_OK)
+        return err;
+    /* K2 release: pairs with K1 in aldis__system_kind(). */
+    aldis__store_release(&system->kinds[system->kind_count], *out_kind);
+    system->kind_count++;
+    return ALDIS_OK;
+}
+
+aldis_err aldis__system_kind_of(aldis_system *system, const aldis_behaviour *behaviour,
+                                struct aldis__kind **out_kind)
+{
+    pthread_mutex_lock(&system->table_lock);
+    aldis_err err = find_or_make_kind(system, behaviour, out_kind);
+    pthread_mutex_unlock(&system->table_lock);
+    return err;
+}
+
+static aldis_err cached_kind(struct aldis__worker *worker, const aldis_behaviour *behaviour,
+                             struct aldis__kind **out_kind)
+{
+    uint64_t hash = aldis__mix64((uint64_t)(uintptr_t)behaviour);
+    struct aldis__kind **cached = &worker->kind_cache[hash % ALDIS__KIND_CACHE];
+    if (!*cached || (*cached)->behaviour != behaviour) {
+        struct aldis__kind *kind;
+        aldis_err err = aldis__system_kind_of(worker->ctx.system, behaviour, &kind);
+        if (err != ALDIS_OK)
+            return err;
+        *cached = kind;
+    }
+    *out_kind = *cached;
+    return ALDIS_OK;
+}
+
+/* ------------------------------------------------------------------ slots */
+
+aldis_err aldis__slot_alloc(aldis_system *system, struct aldis__shard *birth, uint32_t *out_slot,
+                            uint32_t *out_generation)
+{
+    struct aldis__cell *cell = birth->free_slots;
+    if (cell) {
+        birth->free_slots = cell->run_next;
+        *out_slot = (uint32_t)(aldis__id_index(cell->id, system->node_base) & ALDIS__SLOT_MASK);
+        *out_generation = aldis__id_generation(cell->id) + 1;
+        return ALDIS_OK;
+    }
+    if (birth->slot_end >= system->opts.actors_max)
+        return aldis__error_set(ALDIS_EFULL, aldis_nobody(), "",
+                                "shard %u: all %u slots are in use (option actors_max)",
+                                birth->index, system->opts.actors_max);
+    *out_slot = birth->slot_end++;
+    *out_generation = 1;
+    return ALDIS_OK;
+}
+
+static void put_slot(struct aldis__shard *birth, struct aldis__cell *cell)
+{
+    if (aldis__id_generation(cell->id) == ALDIS__GEN_MASK) {
+        birth->slots_retired++; /* its ids are used up: none is ever given twice */
+        return;
+    }
+    cell->run_next = birth->free_slots;
+    birth->free_slots = cell;
+}
+
+void aldis__slot_free(struct aldis__worker *worker, aldis_id actor)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t index = aldis__id_index(actor, system->node_base);
+    uint32_t birth = (uint32_t)(index >> ALDIS__SLOT_BITS);
+    struct aldis__cell *cell = aldis__system_cell(system, index);
+    if (birth == system->shard_count) { /* spawned from outside */
+        pthread_mutex_lock(&system->table_lock);
+        put_slot(&system->shards[birth], cell);
+        pthread_mutex_unlock(&system->table_lock);
+    } else {
+        put_slot(&system->shards[birth], cell);
+    }
+}
+
+/* ------------------------------------------------------------------ the new cell */
+
+struct birth {
+    aldis_system *system;
+    struct aldis__shard *birth; /* whose slot it gets */
+    struct aldis__kind *kind;
+    const aldis_spawn_opts *opts;
+    aldis_id parent;
+    uint32_t nth; /* how many the spawner has spawned before */
+};
+
+static aldis_err choose_home(const struct birth *b, uint32_t *out_home)
+{
+    aldis_system *system = b->system;
+    uint64_t parent_index = aldis__id_index(b->parent, system->node_base);
+    aldis_placement placement = b->opts->placement;
+    if (placement == ALDIS_PLACE_BESIDE && aldis_id_is_nobody(b->parent))
+        placement = ALDIS_PLACE_ANYWHERE;
+    switch (placement) {
+    case ALDIS_PLACE_BESIDE:
+        *out_home = aldis__word_home(aldis__directory_read(&system->directory[parent_index]));
+        return ALDIS_OK;
+    case ALDIS_PLACE_ANYWHERE: {
+        uint64_t local = b->parent.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
+        *out_home = (uint32_t)(aldis__mix64(local ^ aldis__mix64(b->nth + UINT64_C(1))) %
+                               system->shard_count);
+        return ALDIS_OK;
+    }
+    case ALDIS_PLACE_SHARD:
+        if (b->opts->shard < system->shard_count) {
+            *out_home = b->opts->shard;
+            return ALDIS_OK;
+        }
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "spawn: shard is %u; allowed: 0 to %u", b->opts->shard,
+                                system->shard_count - 1);
+    }
+    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "spawn: unknown placement %d",
+                            (int)placement);
+}
+
+static bool has_own_limits(const aldis_mailbox_opts *mailbox)
+{
+    return mailbox->capacity_msgs || mailbox->capacity_bytes || mailbox->low_water_msgs ||
+           mailbox->policy;
+}
+
+static aldis_err copy_arg(const aldis_spawn_opts *opts, struct aldis__start_arg **out_arg)
+{
+    *out_arg = NULL;
+    if (!opts->arg)
+        return ALDIS_OK;
+    if (opts->arg_size > ALDIS_PAYLOAD_MAX)
+        return aldis__error_set(ALDIS_ETOOLARGE, aldis_nobody(), "",
+                                "spawn: arg_size is %zu; allowed: 0 to %u", opts->arg_size,
+                                ALDIS_PAYLOAD_MAX);
+    *out_arg = malloc(sizeof **out_arg + opts->arg_size);
+    if (!*out_arg)
+        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "spawn: an argument of %zu bytes",
+                                opts->arg_size);
+    (*out_arg)->size = opts->arg_size;
+    memcpy((*out_arg)->bytes, opts->arg, opts->arg_size);
+    return ALDIS_OK;
+}
+
+/* Everything but the link to the parent and the publication. */
+static aldis_err make_cell(const struct birth *b, const struct aldis__limits *limits,
+                           struct aldis__cell **out_cell)
+{
+    struct aldis__start_arg *arg;
+    aldis_err err = copy_arg(b->opts, &arg);
+    if (err != ALDIS_OK)
+        return err;
+    uint32_t slot, generation;
+    err = aldis__slot_alloc(b->system, b->birth, &slot, &generation);
+    if (err != ALDIS_OK) {
+        free(arg);
+        return err;
+    }
+    uint64_t index = (uint64_t)b->birth->index << ALDIS__SLOT_BITS | slot;
+    struct aldis__cell *cell = aldis__system_cell(b->system, index);
+    memset(cell, 0, sizeof *cell);
+    cell->id = aldis__id_make(b->system->opts.node, b->birth->index, slot, generation);
+    cell->kind = b->kind;
+    cell->tail = &cell->head;
+    cell->state = arg;
+    cell->flags = ALDIS__CELL_UNSTARTED;
+    cell->parent = b->parent;
+    cell->child_index = UINT32_MAX;
+    cell->room = limits->room;
+    if (has_own_limits(&b->opts->mailbox)) {
+        if (!aldis__cell_extend(cell)) {
+            free(arg);
+            put_slot(b->birth, cell);
+            return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "spawn: the mailbox's bounds");
+        }
+        cell->ext->limits = *limits;
+    }
+    *out_cell = cell;
+    return ALDIS_OK;
+}
+
+static void unmake_cell(const struct birth *b, struct aldis__cell *cell)
+{
+    free(cell->state);
+    free(cell->ext);
+    cell->ext = NULL;
+    put_slot(b->birth, cell);
+}
+
+static const aldis_spawn_opts no_opts;
+
+static aldis_err check_args(const aldis_behaviour *behaviour, const aldis_id *out_id)
+{
+    if (behaviour && out_id)
+        return ALDIS_OK;
+    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "spawn: %s is NULL",
+                            behaviour ? "out_id" : "behaviour");
+}
+
+static aldis_err check_parent(aldis_system *system, aldis_id parent)
+{
+    uint64_t index = aldis__id_index(parent, system->node_base);
+    if (index >= system->index_limit)
+        return aldis__error_set(ALDIS_ENOTFOUND, parent, "", "spawn: no such parent");
+    uint64_t word = aldis__directory_read(&system->directory[index]);
+    if (!aldis__word_is_alive(word, parent))
+        return aldis__error_set(ALDIS_ESTALE, parent, "", "spawn: the parent has stopped");
+    return ALDIS_OK;
+}
+
+static void publish(aldis_system *system, struct aldis__cell *cell, uint32_t home)
+{
+    aldis__directory_publish(&system->directory[aldis__id_index(cell->id, system->node_base)],
+                             aldis__id_generation(cell->id), home, cell->kind->index,
+                             system->virtual_time ? ALDIS__WORD_STARTING : 0);
+}
+
+/* ------------------------------------------------------------------ spawning */
+
+/* The parent hears of its child: at once if it is the spawner, else by message. */
+static aldis_err attach(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    if (!aldis_id_equal(cell->parent, worker->ctx.cell->id))
+        return ALDIS_OK;
+    if (!aldis__child_add(worker->ctx.cell, cell->id, &cell->child_index))
+        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "spawn: the list of children");
+    return ALDIS_OK;
+}
+
+static void start_elsewhere_or_here(struct aldis__worker *worker, struct aldis__cell *cell,
+                                    uint32_t home)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__shard *shard = &system->shards[home];
+    if (system->virtual_time)
+        aldis__virtual_op(worker, worker->ctx.cell->id, ALDIS__OP_SPAWN, cell->id, 0);
+    else if (aldis__handover_owner(&shard->handover) == worker->index)
+        aldis__cell_schedule(worker, shard, cell);
+    else
+        aldis__post_runtime(worker, worker->ctx.cell->id, cell->id, ALDIS__TYPE_RUN, NULL, 0);
+    if (!aldis_id_equal(cell->parent, worker->ctx.cell->id))
+        aldis__post_runtime(worker, cell->id, cell->parent, ALDIS__TYPE_ADOPT, NULL, 0);
+}
+
+aldis_err aldis_ctx_spawn_raw(aldis_ctx *ctx, const aldis_behaviour *behaviour,
+                              const aldis_spawn_opts *opts, aldis_id *out_id)
+{
+    aldis_err err = check_args(behaviour, out_id);
+    if (err != ALDIS_OK)
+        return err;
+    struct aldis__worker *worker = aldis__this_worker;
+    if (!worker || ctx != &worker->ctx || !ctx->cell)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "spawn: the context belongs to another handler or thread");
+    aldis_system *system = ctx->system;
+    struct aldis__cell *spawner = ctx->cell;
+    /* Relaxed: a request to stop; a spawn that just slips through is stopped with the rest. */
+    if (aldis__load_relaxed(&system->stopping) || (spawner->flags & ALDIS__CELL_STOPPING))
+        return aldis__error_set(ALDIS_ESHUTDOWN, spawner->id, "",
+                                "spawn: the spawner or its system is stopping");
+    struct birth b = {system, ctx->shard, NULL, opts ? opts : &no_opts, spawner->id,
+                      spawner->spawned};
+    if (!aldis_id_is_nobody(b.opts->parent))
+        b.parent = b.opts->parent;
+    uint32_t home;
+    struct aldis__limits limits;
+    struct aldis__cell *cell;
+    if ((err = check_parent(system, b.parent)) != ALDIS_OK ||
+        (err = cached_kind(worker, behaviour, &b.kind)) != ALDIS_OK ||
+        (err = aldis__limits_resolve(&b.opts->mailbox, &b.kind->limits, &limits)) != ALDIS_OK ||
+        (err = choose_home(&b, &home)) != ALDIS_OK ||
+        (err = make_cell(&b, &limits, &cell)) != ALDIS_OK)
+        return err;
+    err = attach(worker, cell);
+    if (err != ALDIS_OK) {
+        unmake_cell(&b, cell);
+        return err;
+    }
+    spawner->spawned++;
+    ctx->shard->spawned++;
+    *out_id = cell->id;
+    publish(system, cell, home);
+    start_elsewhere_or_here(worker, cell, home);
+    return ALDIS_OK;
+}
+
+/* Under the system's lock and table_lock. */
+aldis_err aldis__outside_spawn(aldis_system *system, const aldis_behaviour *behaviour,
+                               const aldis_spawn_opts *opts, aldis_id *out_id, uint32_t *out_home)
+{
+    aldis_err err = check_args(behaviour, out_id);
+    if (err != ALDIS_OK)
+        return err;
+    struct aldis__shard *birth = &system->shards[system->shard_count];
+    struct birth b = {system, birth, NULL, opts ? opts : &no_opts, aldis_nobody(),
+                      system->outside_spawned};
+    b.parent = b.opts->parent;
+    struct aldis__limits limits;
+    struct aldis__cell *cell;
+    if ((!aldis_id_is_nobody(b.parent) && (err = check_parent(system, b.parent)) != ALDIS_OK) ||
+        (err = find_or_make_kind(system, behaviour, &b.kind)) != ALDIS_OK ||
+        (err = aldis__limits_resolve(&b.opts->mailbox, &b.kind->limits, &limits)) != ALDIS_OK ||
+        (err = choose_home(&b, out_home)) != ALDIS_OK ||
+        (err = make_cell(&b, &limits, &cell)) != ALDIS_OK)
+        return err;
+    system->outside_spawned++;
+    birth->spawned++;
+    publish(system, cell, *out_home);
+    *out_id = cell->id;
+    return ALDIS_OK;
+}
+
+/* ------------------------------------------------------------------ starting */
+
+bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
+                       struct aldis__cell *cell)
+{
+    struct aldis__start_arg *arg = cell->state;
+    const aldis_behaviour *behaviour = cell->kind->behaviour;
+    cell->state = NULL;
+    cell->flags &= ~(uint32_t)ALDIS__CELL_UNSTARTED;
+    cell->started_ns = worker->ctx.now_ns;
+    shard->actors++;
+    aldis_err err = ALDIS_OK;
+    aldis_end_reason reason = ALDIS_ENDED_START_FAILED;
+    if (cell->kind->state_bytes) {
+        cell->state = aldis__shard_state_alloc(shard, cell->kind->state_bytes);
+        if (!cell->state) {
+            err = ALDIS_ENOMEM;
+            reason = ALDIS_ENDED_NO_MEMORY;
+        }
+    }
+    if (err == ALDIS_OK && behaviour->on_start) {
+        aldis__ctx_enter(worker, shard, cell);
+        err = behaviour->on_start(cell->state, arg ? arg->bytes : NULL, &worker->ctx);
+        aldis__ctx_leave(worker);
+    }
+    free(arg);
+    if (err == ALDIS_OK)
+        return true;
+    if (aldis__cell_extend(cell))
+        cell->ext->start_err = err;
+    cell->flags |= ALDIS__CELL_HOOKED; /* it never started: on_stop has nothing to undo */
+    aldis__cell_stop(worker, shard, cell, reason);
+    return false;
+}

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+/* timer.c: see timer.h. Layer: core. */
+#include "core/timer.h"
+
+#include "base/error.h"
+#include "core/deliver.h"
+#include "core/lifecycle.h"
+#include "core/send.h"
+#include "core/virtual.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ records */
+
+static struct aldis__timer *timer_at(const struct aldis__timer_table *table, uint32_t index)
+{
+    if (index / ALDIS__TIMER_CHUNK >= table->chunk_count)
+        return NULL;
+    return &table->chunks[index / ALDIS__TIMER_CHUNK][index % ALDIS__TIMER_CHUNK];
+}
+
+static bool add_chunk(struct aldis__timer_table *table)
+{
+    if (!table->chunks || table->chunk_count == table->chunk_capacity) {
+        uint32_t capacity = table->chunk_capacity ? 2 * table->chunk_capacity : 4;
+        struct aldis__timer **chunks = realloc(table->chunks, capacity * sizeof *chunks);
+        if (!chunks)
+            return false;
+        table->chunks = chunks;
+        table->chunk_capacity = capacity;
+    }
+    struct aldis__timer *chunk = calloc(ALDIS__TIMER_CHUNK, sizeof *chunk);
+    if (!chunk)
+        return false;
+    for (uint32_t i = ALDIS__TIMER_CHUNK; i-- > 0;) {
+        chunk[i].index = table->chunk_count * ALDIS__TIMER_CHUNK + i;
+        chunk[i].generation = 1;
+        chunk[i].owner_next = table->free;
+        table->free = &chunk[i];
+    }
+    table->chunks[table->chunk_count++] = chunk;
+    return true;
+}
+
+static struct aldis__timer *timer_new(struct aldis__timer_table *table, struct aldis__cell *cell)
+{
+    if (!table->free && !add_chunk(table))
+        return NULL;
+    struct aldis__timer *timer = table->free;
+    table->free = timer->owner_next;
+    timer->cell = cell;
+    timer->msg = NULL;
+    timer->period_ns = 0;
+    timer->burst_max = 0;
+    timer->owner_next = NULL;
+    timer->owner_link = NULL;
+    if (cell) {
+        ALDIS_CHECK(cell->ext != NULL);
+        timer->owner_next = cell->ext->timers;
+        timer->owner_link = &cell->ext->timers;
+        if (timer->owner_next)
+            timer->owner_next->owner_link = &timer->owner_next;
+        cell->ext->timers = timer;
+        cell->ext->timer_count++;
+    }
+    return timer;
+}
+
+static void timer_free(struct aldis__timer_table *table, struct aldis__timer *timer)
+{
+    if (timer->owner_link) {
+        *timer->owner_link = timer->owner_next;
+        if (timer->owner_next)
+            timer->owner_next->owner_link = timer->owner_link;
+        timer->cell->ext->timer_count--;
+    }
+    timer->generation++;
+    timer->cell = NULL;
+    timer->msg = NULL;
+    timer->owner_link = NULL;
+    timer->owner_next = table->free;
+    table->free = timer;
+}
+
+void aldis__timer_table_fini(struct aldis__timer_table *table)
+{
+    for (uint32_t i = 0; i < table->chunk_count; i++)
+        free(table->chunks[i]);
+    free(table->chunks);
+    memset(table, 0, sizeof *table);
+}
+
+static uint64_t handle_of(const struct aldis__timer *timer)
+{
+    return (uint64_t)timer->generation << 32 | (timer->index + 1);
+}
+
+static struct aldis__timer *find(const struct aldis__timer_table *table, uint64_t handle)
+{
+    uint32_t place = (uint32_t)handle;
+    struct aldis__timer *timer = place ? timer_at(table, place - 1) : NULL;
+    return timer && timer->cell && handle_of(timer) == handle ? timer : NULL;
+}
+
+/* A timer's message carries the handle beside its length. */
+static uint64_t *handle_in(struct aldis__msg *msg)
+{
+    return &((struct aldis__msg_varying *)aldis__msg_inline(msg))->reserved;
+}
+
+/* ------------------------------------------------------------------ firing (live) */
+
+static void arm(struct aldis__worker *worker, struct aldis__shard *shard,
+                struct aldis__timer *timer, aldis_ns due_ns)
+{
+    aldis__wheel_add(&shard->wheel, &timer->node, due_ns);
+    if (due_ns < worker->next_due_ns)
+        worker->next_due_ns = due_ns;
+}
+
+static void send_tick(struct aldis__worker *worker, struct aldis__timer *timer)
+{
+    const struct aldis__msg_varying *payload = aldis__msg_inline(timer->msg);
+    size_t bytes = sizeof *payload + payload->size;
+    struct aldis__msg *tick = aldis__pool_alloc(worker->pool, bytes);
+    struct aldis_type_stats *counts = &worker->counts[timer->msg->type];
+    counts->sent++;
+    if (!tick) {
+        counts->rejected++; /* no memory for this tick; the next may find some */
+        return;
+    }
+    unsigned class = aldis__msg_class(tick);
+    *tick = *timer->msg;
+    tick->lane_class = (uint8_t)((timer->msg->lane_class & 0xf0) | class);
+    tick->pool_stamp = worker->pool_stamp;
+    memcpy(aldis__msg_inline(tick), payload, bytes);
+    aldis__deliver(worker, tick);
+}
+
+static void fire_periodic(struct aldis__worker *worker, struct aldis__shard *shard,
+                          struct aldis__timer *timer, aldis_ns now_ns)
+{
+    aldis_ns due_ns = timer->node.due_ns;
+    uint64_t missed = (uint64_t)(now_ns - due_ns) / (uint64_t)timer->period_ns;
+    uint64_t ticks = 1;
+    if (timer->burst_max)
+        ticks = missed + 1 < timer->burst_max ? missed + 1 : timer->burst_max;
+    arm(worker, shard, timer, due_ns + (aldis_ns)(missed + 1) * timer->period_ns);
+    uint64_t handle = handle_of(timer);
+    while (ticks-- > 0 && find(&shard->timers, handle))
+        send_tick(worker, timer);
+}
+
+static void fire(struct aldis__worker *worker, struct aldis__shard *shard,
+                 struct aldis__timer *timer, aldis_ns now_ns)
+{
+    if (timer->period_ns) {
+        fire_periodic(worker, shard, timer, now_ns);
+        return;
+    }
+    struct aldis__msg *msg = timer->msg;
+    timer->msg = NULL;
+    if (!timer->cell) { /* a delayed send */
+        timer_free(&shard->timers, timer);
+        aldis__route(worker, msg);
+        return;
+    }
+    aldis__deliver(worker, msg);
+}
+
+void aldis__timers_fire(struct aldis__worker *worker, aldis_ns now_ns)
+{
+    aldis_system *system = worker->ctx.system;
+    worker->next_due_ns = ALDIS_FOREVER;
+    for (uint32_t i = 0; i < system->shard_count; i++) {
+        struct aldis__shard *shard = &system->shards[i];
+        if (aldis__handover_owner(&shard->handover) != worker->index || shard->wheel.count == 0)
+            continue;
+        struct aldis__wheel_node *node;
+        while ((node = aldis__wheel_pop(&shard->wheel, now_ns)))
+            fire(worker, shard, (struct aldis__timer *)(void *)node, now_ns);
+        aldis_ns next_ns = aldis__wheel_next_due(&shard->wheel);
+        if (next_ns < worker->next_due_ns)
+            worker->next_due_ns = next_ns;
+    }
+}
+
+/* ------------------------------------------------------------------ life of a timer */
+
+bool aldis__timer_delay(struct aldis__worker *worker, struct aldis__shard *shard,
+                        struct aldis__msg *msg, aldis_ns due_ns)
+{
+    struct aldis__timer *timer = timer_new(&shard->timers, NULL);
+    if (!timer)
+        return false;
+    timer->msg = msg;
+    arm(worker, shard, timer, due_ns);
+    return true;
+}
+
+bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell *cell,
+                               aldis_ns delay_ns, const struct aldis__command *command)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__msg *msg = aldis__pool_alloc(worker->pool, sizeof *command);
+    if (!msg)
+        return false;
+    msg->to = msg->from = cell->id;
+    msg->type = ALDIS__TYPE_COMMAND;
+    msg->flags = 0;
+    msg->lane_class = (uint8_t)(ALDIS__RANK_CONTROL << 4 | aldis__msg_class(msg));
+    msg->pool_stamp = worker->pool_stamp;
+    memcpy(aldis__msg_inline(msg), command, sizeof *command);
+    uint64_t word = aldis__directory_read(
+        &system->directory[aldis__id_index(cell->id, system->node_base)]);
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    worker->counts[ALDIS__TYPE_COMMAND].sent++;
+    if (system->virtual_time) {
+        aldis__virtual_stamp_at(worker, cell, msg, worker->ctx.now_ns + delay_ns);
+        aldis__virtual_schedule(worker, shard->index, msg);
+        return true;
+    }
+    if (aldis__timer_delay(worker, shard, msg, worker->ctx.now_ns + delay_ns))
+        return true;
+    worker->counts[ALDIS__TYPE_COMMAND].sent--;
+    aldis__pool_free(worker->pool, msg);
+    return false;
+}
+
+bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg)
+{
+    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
+    if (!timer)
+        return false;
+    if (!timer->period_ns)
+        timer_free(&shard->timers, timer);
+    return true;
+}
+
+void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t word = aldis__directory_read(
+        &system->directory[aldis__id_index(msg->to, system->node_base)]);
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
+    if (timer && !timer->period_ns)
+        timer_free(&shard->timers, timer);
+}
+
+void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *shard,
+                          struct aldis__msg *msg)
+{
+    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
+    if (!timer || !timer->period_ns)
+        return;
+    const struct aldis__msg_varying *payload = aldis__msg_inline(msg);
+    size_t bytes = sizeof *payload + payload->size;
+    struct aldis__msg *next = aldis__pool_alloc(worker->pool, bytes);
+    struct aldis_type_stats *counts = &worker->counts[msg->type];
+    if (!next) {
+        counts->sent++;
+        counts->rejected++;
+        timer_free(&shard->timers, timer); /* no next tick without memory: the run says so */
+        worker->fatal = ALDIS_ENOMEM;
+        return;
+    }
+    unsigned class = aldis__msg_class(next);
+    *next = *msg;
+    next->lane_class = (uint8_t)((msg->lane_class & 0xf0) | class);
+    next->pool_stamp = worker->pool_stamp;
+    memcpy(aldis__msg_inline(next), payload, bytes);
+    counts->sent++;
+    aldis__virtual_stamp_at(worker, timer->cell, next,
+                            aldis__msg_stamp(msg)->at_ns + timer->period_ns);
+    aldis__virtual_schedule(worker, shard->index, next);
+}
+
+static void cancel(struct aldis__worker *worker, struct aldis__shard *shard,
+                   struct aldis__timer *timer)
+{
+    if (aldis__wheel_is_armed(&timer->node))
+        aldis__wheel_remove(&shard->wheel, &timer->node);
+    if (timer->msg) {
+        /* Once: the message was counted when it was armed. Periodic: this is only the model of its
+         * ticks, each of which is counted when it is sent. */
+        if (!timer->period_ns)
+            worker->counts[timer->msg->type].dropped++;
+        aldis__pool_free(worker->pool, timer->msg);
+    }
+    timer_free(&shard->timers, timer);
+}
+
+void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t word = aldis__directory_read(
+        &system->directory[aldis__id_index(cell->id, system->node_base)]);
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    while (cell->ext && cell->ext->timers)
+        cancel(worker, shard, cell->ext->timers);
+}
+
+/* ------------------------------------------------------------------ public */
+
+static aldis_err refuse_opts(const char *field, long long found, const char *allowed)
+{
+    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "timer: %s is %lld; allowed: %s",
+                            field, found, allowed);
+}
+
+static aldis_err check_start(const struct aldis__worker *worker, aldis_ctx *ctx,
+                             const aldis_timer_opts *opts, const aldis_type *type,
+                             const aldis_timer *out_timer)
+{
+    if (!worker || ctx != &worker->ctx || !ctx->cell)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "timer: the context belongs to another handler or thread");
+    if (!opts || !type || !out_timer)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "timer: an argument is NULL");
+    if (opts->delay_ns < 0)
+        return refuse_opts("delay_ns", opts->delay_ns, "0 or more");
+    if (opts->period_ns < 0)
+        return refuse_opts("period_ns", opts->period_ns, "1 or more, or 0 for once");
+    if (ctx->cell->flags & ALDIS__CELL_STOPPING)
+        return aldis__error_set(ALDIS_ESHUTDOWN, ctx->cell->id, type->name,
+                                "timer: the actor is stopping");
+    if (!aldis__cell_extend(ctx->cell))
+        return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, type->name, "timer");
+    if (ctx->cell->ext->timer_count >= ALDIS__TIMERS_PER_ACTOR)
+        return aldis__error_set(ALDIS_EAGAIN, ctx->cell->id, type->name,
+                                "timer: the actor has %d already", ALDIS__TIMERS_PER_ACTOR);
+    return ALDIS_OK;
+}
+
+static struct aldis__msg *build_tick(struct aldis__worker *worker, uint32_t type,
+                                     const void *payload, size_t size)
+{
+    struct aldis__msg *msg =
+        aldis__pool_alloc(worker->pool, sizeof(struct aldis__msg_varying) + size);
+    if (!msg)
+        return NULL;
+    struct aldis__msg_varying *varying = aldis__msg_inline(msg);
+    varying->size = size;
+    if (size)
+        memcpy(varying + 1, payload, size);
+    msg->to = msg->from = worker->ctx.cell->id;
+    msg->type = (uint16_t)type;
+    msg->flags = ALDIS__MSG_VARIES | ALDIS__MSG_TIMER;
+    msg->lane_class = (uint8_t)(ALDIS__RANK_NORMAL << 4 | aldis__msg_class(msg));
+    msg->pool_stamp = worker->pool_stamp;
+    return msg;
+}
+
+static aldis_ns add_saturated(aldis_ns now_ns, aldis_ns delay_ns)
+{
+    return delay_ns > ALDIS_FOREVER - 1 - now_ns ? ALDIS_FOREVER - 1 : now_ns + delay_ns;
+}
+
+aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, aldis_type *type,
+                                const void *payload, size_t size, aldis_timer *out_timer)
+{
+    struct aldis__worker *worker = aldis__this_worker;
+    aldis_err err = check_start(worker, ctx, opts, type, out_timer);
+    uint32_t index = 0;
+    if (err == ALDIS_OK)
+        err = aldis__send_check_type(type, payload, size, &index);
+    if (err != ALDIS_OK)
+        return err;
+    if (!ctx->cell->kind->handle[index])
+        return aldis__error_set(ALDIS_EUNACCEPTED, ctx->cell->id, type->name,
+                                "timer: %s does not accept %s", ctx->cell->kind->behaviour->name,
+                                type->name);
+    struct aldis__timer *timer = timer_new(&ctx->shard->timers, ctx->cell);
+    struct aldis__msg *msg = timer ? build_tick(worker, index, payload, size) : NULL;
+    if (!msg) {
+        if (timer)
+            timer_free(&ctx->shard->timers, timer);
+        return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, type->name, "timer");
+    }
+    *handle_in(msg) = handle_of(timer);
+    timer->period_ns = opts->period_ns;
+    if (opts->missed == ALDIS_MISSED_BURST)
+        timer->burst_max = opts->burst_max ? opts->burst_max : 8;
+    out_timer->bits = handle_of(timer);
+    aldis_ns due_ns = add_saturated(ctx->now_ns, opts->delay_ns);
+    if (ctx->system->virtual_time) {
+        worker->counts[index].sent++;
+        aldis__virtual_stamp_at(worker, ctx->cell, msg, due_ns);
+        aldis__virtual_schedule(worker, ctx->shard->index, msg);
+        return ALDIS_OK;
+    }
+    if (!opts->period_ns)
+        worker->counts[index].sent++;
+    timer->msg = msg;
+    arm(worker, ctx->shard, timer, due_ns);
+    return ALDIS_OK;
+}
+
+aldis_err aldis_timer_cancel(aldis_ctx *ctx, aldis_timer handle)
+{
+    struct aldis__worker *worker = aldis__this_worker;
+    if (!worker || ctx != &worker->ctx || !ctx->cell)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "timer: the context belongs to another handler or thread");
+    struct aldis__timer *timer = find(&ctx->shard->timers, handle.bits);
+    if (!timer || timer->cell != ctx->cell)
+        return aldis__error_set(ALDIS_ENOTFOUND, ctx->cell->id, "",
+                                "timer: it has fired or was never this actor's");
+    cancel(worker, ctx->shard, timer);
+    return ALDIS_OK;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/* timer.h: messages that come later. Layer: core. Owner of the shard only.
+ *
+ * Live, what is to come lies on the shard's timing wheel. In virtual time it is a message under way
+ * like any other. A timer's record lives until its last message has been handled, so that a cancel
+ * finds it even when the message waits in the mailbox already. */
+#ifndef ALDIS_CORE_TIMER_H
+#define ALDIS_CORE_TIMER_H
+
+#include "core/wheel.h"
+#include <aldis/timer.h>
+
+struct aldis__cell;
+struct aldis__command;
+struct aldis__msg;
+struct aldis__shard;
+struct aldis__worker;
+
+struct aldis__timer {
+    struct aldis__wheel_node node;
+    struct aldis__msg *msg;    /* to be sent: itself (once, or a delayed send), or a copy (periodic) */
+    struct aldis__cell *cell;  /* whose it is; NULL: a delayed send, which nobody can cancel */
+    aldis_ns period_ns;        /* 0: once */
+    uint32_t index;            /* in the table */
+    uint32_t generation;       /* of this entry: an old handle never reaches a new timer */
+    uint32_t burst_max;        /* 0: skip missed ticks */
+    struct aldis__timer *owner_next, **owner_link; /* the actor's list; or the free list */
+};
+
+enum { ALDIS__TIMER_CHUNK = 256, ALDIS__TIMERS_PER_ACTOR = 1 << 20 };
+
+/* All timers of a shard, by index: in chunks, since the wheel links them and they must not move. */
+struct aldis__timer_table {
+    struct aldis__timer **chunks;
+    uint32_t chunk_count, chunk_capacity;
+    struct aldis__timer *free;
+};
+
+void aldis__timer_table_fini(struct aldis__timer_table *table);
+
+/** Live: send msg (built, counted as sent) when due. False: out of memory; msg stays the caller's. */
+bool aldis__timer_delay(struct aldis__worker *worker, struct aldis__shard *shard,
+                        struct aldis__msg *msg, aldis_ns due_ns);
+
+/** Send the actor a command later, in either clock. False: out of memory. */
+bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell *cell,
+                               aldis_ns delay_ns, const struct aldis__command *command);
+
+/** A timer's message is about to be handled. False: the timer was cancelled. */
+bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg);
+/** A timer's message was refused or is freed unhandled: its record goes too. */
+void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg);
+/** Virtual time: a timer's message has arrived; a periodic one sends its next. */
+void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *shard,
+                          struct aldis__msg *msg);
+/** The actor ends. */
+void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *cell);
+
+/** Live: fire all that is due on the shards of this worker; sets the worker's next due time. */
+void aldis__timers_fire(struct aldis__worker *worker, aldis_ns now_ns);
+
+#endif

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/* type.h: the message types of this process, and the kinds of a system. Layer: core.
+ *
+ * A type gets a dense index when it is first used; handlers are found by that index in a table of
+ * their kind, without strings or hashes. The registry is for the process and only grows. */
+#ifndef ALDIS_CORE_TYPE_H
+#define ALDIS_CORE_TYPE_H
+
+#include "base/atomic.h"
+#include <aldis/actor.h>
+
+enum { ALDIS__TYPES_MAX = 1024, ALDIS__KINDS_MAX = 4096 };
+
+/* The runtime's own messages have the first indices, in this order. */
+enum {
+    ALDIS__TYPE_NONE = 0,
+    ALDIS__TYPE_COMMAND,     /* struct aldis__command */
+    ALDIS__TYPE_GET_STATUS,  /* no payload; answered to the sender */
+    ALDIS__TYPE_CHILD_ENDED, /* aldis_child_ended */
+    ALDIS__TYPE_UNDELIVERED, /* struct aldis__refusal */
+    ALDIS__TYPE_RUN,         /* start, or go on after having been busy */
+    ALDIS__TYPE_WAIT,        /* the sender is parked: tell it when there is room */
+    ALDIS__TYPE_ROOM,        /* there is room again */
+    ALDIS__TYPE_SLOT,        /* the slot of an ended actor comes back to its birth shard */
+    ALDIS__TYPE_ADOPT,       /* the sender is a new child */
+    ALDIS__TYPE_STATUS,      /* aldis_status; a message like any other */
+    ALDIS__TYPE_RUNTIME_COUNT
+};
+
+struct aldis__command {
+    uint32_t command; /* aldis_command */
+    aldis_ns deadline_ns;
+};
+
+struct aldis__refusal {
+    aldis_id to;
+    uint32_t type;
+    uint32_t count;
+    aldis_err reason;
+};
+
+/* What the registry knows of a type. */
+struct aldis__type_info {
+    const char *name; /* a copy, never freed */
+    uint32_t number;
+    uint32_t size;
+};
+
+/** Give type its index. ALDIS_EEXISTS: another type has its number; ALDIS_EINVAL: another size, a
+ *  bad name; ALDIS_EFULL: ALDIS__TYPES_MAX types. Any thread. */
+aldis_err aldis__type_resolve(aldis_type *type);
+/** How many types there are; their indices are 1 .. count - 1. */
+uint32_t aldis__type_count(void);
+const struct aldis__type_info *aldis__type_info(uint32_t index);
+
+/** The type's index, resolved at its first use; 0: it could not be (see aldis_error_last). */
+static inline uint32_t aldis__type_index(aldis_type *type)
+{
+    /* T1 acquire: pairs with T2 in aldis__type_resolve(): the registry's entry is complete. */
+    uint32_t index = aldis__plain_load_acquire(&type->index);
+    if (__builtin_expect(index != 0, 1))
+        return index;
+    return aldis__type_resolve(type) == ALDIS_OK ? type->index : 0;
+}
+
+/* The bounds of a mailbox, with all defaults filled in. */
+struct aldis__limits {
+    int32_t capacity;     /* messages */
+    int32_t low_water;    /* parked senders go on below it */
+    int32_t room;         /* payload, in units of ALDIS__ROOM_UNIT bytes */
+    aldis_overflow_policy policy;
+};
+#define ALDIS__ROOM_UNIT 16
+
+typedef aldis_err (*aldis__handle)(void *state, const void *payload, aldis_ctx *ctx);
+
+/* A behaviour as one system runs it. */
+struct aldis__kind {
+    const aldis_behaviour *behaviour;
+    struct aldis__limits limits;
+    uint32_t index;
+    uint32_t state_bytes; /* rounded up to 16 */
+    bool wants_undelivered, wants_child_ended, has_digest;
+    aldis__handle handle[ALDIS__TYPES_MAX]; /* by type index; NULL: not accepted */
+};
+
+/** Check a behaviour and make its kind; `defaults` are the system's. ALDIS_EINVAL, ALDIS_EEXISTS,
+ *  ALDIS_ENOMEM. */
+aldis_err aldis__kind_create(const aldis_behaviour *behaviour,
+                             const struct aldis__limits *defaults, uint32_t index,
+                             struct aldis__kind **out_kind);
+void aldis__kind_destroy(struct aldis__kind *kind);
+
+/** Fill in a mailbox's bounds. ALDIS_EINVAL with the field and its range. */
+aldis_err aldis__limits_resolve(const aldis_mailbox_opts *opts,
+                                const struct aldis__limits *defaults,
+                                struct aldis__limits *out_limits);
+
+#endif

@@ -1,0 +1,665 @@
+// SPDX-License-Identifier: Apache-2.0
+/* virtual.c: the engine of virtual time. Layer: core.
+ *
+ * Time is cut into windows of one lookahead, on a fixed grid: a message sent inside a window reaches
+ * another actor in a later one at the earliest. So all actors may run a window without knowing of
+ * each other, in any order and on any thread; what they change for others is noted and takes effect
+ * at the window's end, in logical order, on one thread. Empty windows are skipped. */
+#include "core/virtual.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "core/deliver.h"
+#include "core/futex.h"
+#include "core/lifecycle.h"
+#include "core/window.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    PARALLEL_MIN_EVENTS = 512, /* a window with fewer is run by one worker: see docs/design/core.md */
+    SPINS = 256
+};
+
+enum task { TASK_RUN, TASK_MERGE };
+
+/* ------------------------------------------------------------------ stamping */
+
+static inline struct aldis__virtual *engine_of(const struct aldis__worker *worker)
+{
+    return worker->ctx.system->virtual_engine;
+}
+
+static aldis_ns add_time(aldis_ns at_ns, aldis_ns delay_ns)
+{
+    return delay_ns > ALDIS_FOREVER - 1 - at_ns ? ALDIS_FOREVER - 1 : at_ns + delay_ns;
+}
+
+void aldis__virtual_stamp_at(struct aldis__worker *worker, struct aldis__cell *sender,
+                             struct aldis__msg *msg, aldis_ns at_ns)
+{
+    struct aldis__stamp *stamp = aldis__msg_stamp(msg);
+    uint64_t step = at_ns == worker->ctx.now_ns ? worker->ctx.microstep + UINT64_C(1) : 0;
+    stamp->at_ns = at_ns;
+    stamp->order = step << ALDIS__SEQUENCE_BITS | sender->sequence++;
+}
+
+void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    struct aldis__virtual *engine = engine_of(worker);
+    aldis_system *system = worker->ctx.system;
+    struct aldis__stamp *stamp = aldis__msg_stamp(msg);
+    stamp->at_ns = engine->end_ns;
+    if (!aldis_id_is_nobody(msg->from) && engine->in_window) {
+        uint64_t place = aldis__id_index(msg->from, system->node_base);
+        stamp->order = aldis__system_cell(system, place)->sequence++;
+    } else {
+        stamp->order = engine->sequence++;
+    }
+}
+
+void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    const struct aldis_system_opts *opts = &worker->ctx.system->opts;
+    uint64_t place = aldis__id_index(msg->from, worker->ctx.system->node_base);
+    struct aldis__cell *sender = aldis__system_cell(worker->ctx.system, place);
+    aldis_ns delay_ns = opts->default_delay_ns > opts->lookahead_ns ? opts->default_delay_ns
+                                                                    : opts->lookahead_ns;
+    aldis__virtual_stamp_at(worker, sender, msg, add_time(worker->ctx.now_ns, delay_ns));
+}
+
+/* ------------------------------------------------------------------ sending */
+
+static aldis_err too_soon(const struct aldis__msg *msg, aldis_ns delay_ns, aldis_ns lookahead_ns)
+{
+    const char *name = aldis__type_info(msg->type)->name;
+    return aldis__error_set(ALDIS_ELOOKAHEAD, msg->to, name,
+                            "send: %s from actor %016llx to %016llx with a delay of %lld ns, which "
+                            "is below the lookahead of %lld ns",
+                            name, (unsigned long long)msg->from.bits,
+                            (unsigned long long)msg->to.bits, (long long)delay_ns,
+                            (long long)lookahead_ns);
+}
+
+static aldis_err goes_round(struct aldis__worker *worker, const struct aldis__msg *msg)
+{
+    const char *name = aldis__type_info(msg->type)->name;
+    worker->fatal = ALDIS_ELOOP;
+    worker->fatal_actor = msg->from;
+    worker->fatal_type = msg->type;
+    return aldis__error_set(ALDIS_ELOOP, msg->from, name,
+                            "send: %s from actor %016llx: more than %u rounds at one instant", name,
+                            (unsigned long long)msg->from.bits,
+                            worker->ctx.system->opts.microsteps_max);
+}
+
+static aldis_err too_many(const struct aldis__msg *msg, uint64_t count, const char *option)
+{
+    const char *name = aldis__type_info(msg->type)->name;
+    return aldis__error_set(ALDIS_EFULL, msg->to, name,
+                            "send: %s: %llu messages are under way (option %s)", name,
+                            (unsigned long long)count, option);
+}
+
+aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *msg, uint32_t home,
+                              aldis_ns delay_ns)
+{
+    const struct aldis_system_opts *opts = &worker->ctx.system->opts;
+    aldis_ctx *ctx = &worker->ctx;
+    if (delay_ns == 0)
+        delay_ns = opts->default_delay_ns;
+    else if (delay_ns == ALDIS_NO_DELAY)
+        delay_ns = 0;
+    if (delay_ns < opts->lookahead_ns && !aldis_id_equal(msg->to, ctx->cell->id) &&
+        !opts->zero_delay) {
+        if (!opts->raise_short_delays)
+            return too_soon(msg, delay_ns, opts->lookahead_ns);
+        delay_ns = opts->lookahead_ns;
+    }
+    if (delay_ns == 0 && ctx->busy_ns == 0 && ctx->microstep + 1 >= opts->microsteps_max)
+        return goes_round(worker, msg);
+    if (worker->run_sent >= opts->underway_per_sender)
+        return too_many(msg, worker->run_sent, "underway_per_sender");
+    uint64_t underway = engine_of(worker)->underway;
+    if (underway + worker->run_sent >= opts->underway_msgs)
+        return too_many(msg, underway, "underway_msgs");
+    worker->run_sent++;
+    aldis__virtual_stamp_at(worker, ctx->cell, msg,
+                            add_time(ctx->now_ns + ctx->busy_ns, delay_ns));
+    aldis__virtual_schedule(worker, home, msg);
+    return ALDIS_OK;
+}
+
+/* Before the first that comes later: a list in order of (time, microstep, lane, sequence). */
+static void insert_self(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    const struct aldis__stamp *stamp = aldis__msg_stamp(msg);
+    struct aldis__msg **link = &worker->self_head;
+    for (; *link; link = &(*link)->next) {
+        const struct aldis__stamp *other = aldis__msg_stamp(*link);
+        if (stamp->at_ns != other->at_ns ? stamp->at_ns < other->at_ns
+                                         : stamp->order < other->order)
+            break;
+    }
+    msg->next = *link;
+    *link = msg;
+}
+
+static inline uint64_t window_at(const struct aldis__virtual *engine, aldis_ns at_ns)
+{
+    return (uint64_t)at_ns / (uint64_t)engine->quantum_ns;
+}
+
+void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__virtual *engine = system->virtual_engine;
+    aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
+    /* Within its window an actor hears itself at once; with zero delays allowed, in the next round. */
+    if (engine->in_window && at_ns < engine->end_ns && !system->opts.zero_delay &&
+        aldis__id_index(msg->to, system->node_base) == worker->run_receiver) {
+        insert_self(worker, msg);
+        return;
+    }
+    if (worker->direct)
+        aldis__vqueue_add(&system->shards[shard].future, msg, window_at(engine, at_ns),
+                          engine->quantum_ns);
+    else
+        (void)aldis__chain_append(worker, shard, msg);
+}
+
+void aldis__virtual_be_busy(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    aldis_ns until_ns = worker->ctx.now_ns + worker->ctx.busy_ns;
+    worker->ctx.busy_ns = 0;
+    if (cell->flags & (ALDIS__CELL_ENDED | ALDIS__CELL_WAKING))
+        return;
+    struct aldis__msg *msg = aldis__pool_alloc(worker->pool, 0);
+    if (!msg) {
+        worker->fatal = ALDIS_ENOMEM;
+        return;
+    }
+    msg->to = msg->from = cell->id;
+    msg->type = ALDIS__TYPE_RUN;
+    msg->flags = 0;
+    msg->lane_class = (uint8_t)(ALDIS__RANK_CONTROL << 4 | aldis__msg_class(msg));
+    msg->pool_stamp = worker->pool_stamp;
+    worker->counts[ALDIS__TYPE_RUN].sent++;
+    cell->flags |= ALDIS__CELL_WAKING;
+    aldis__virtual_stamp_at(worker, cell, msg, until_ns);
+    aldis__virtual_schedule(worker, worker->ctx.shard->index, msg);
+}
+
+/* ------------------------------------------------------------------ changes for others */
+
+static struct aldis__window_op *new_op(struct aldis__worker *worker, aldis_id actor)
+{
+    if (worker->op_count == worker->op_capacity) {
+        size_t capacity = worker->op_capacity ? 2 * worker->op_capacity : 64;
+        struct aldis__window_op *ops = realloc(worker->ops, capacity * sizeof *ops);
+        if (!ops) {
+            worker->fatal = ALDIS_ENOMEM;
+            return NULL;
+        }
+        worker->ops = ops;
+        worker->op_capacity = capacity;
+    }
+    struct aldis__window_op *op = &worker->ops[worker->op_count++];
+    memset(op, 0, sizeof *op);
+    op->at_ns = worker->ctx.now_ns;
+    op->microstep = worker->ctx.microstep;
+    op->actor = actor;
+    op->sequence = worker->run_ops++;
+    return op;
+}
+
+void aldis__virtual_op(struct aldis__worker *worker, aldis_id actor, enum aldis__op kind,
+                       aldis_id target, uint64_t value)
+{
+    struct aldis__window_op *op = new_op(worker, actor);
+    if (!op)
+        return;
+    op->kind = kind;
+    op->target = target;
+    op->value = value;
+}
+
+void aldis__virtual_op_router(struct aldis__worker *worker, aldis_id actor, uint64_t value,
+                              void *pointer)
+{
+    struct aldis__window_op *op = new_op(worker, actor);
+    if (!op)
+        return;
+    op->kind = ALDIS__OP_ROUTER;
+    op->target = actor;
+    op->value = value;
+    op->pointer = pointer;
+}
+
+void aldis__virtual_op_command(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    struct aldis__window_op *op = new_op(worker, msg->from);
+    if (!op) { /* the run ends; the command counts as rejected */
+        aldis__refuse(worker, msg, ALDIS__REJECTED, ALDIS_ENOMEM);
+        return;
+    }
+    op->kind = ALDIS__OP_COMMAND;
+    op->target = msg->to;
+    op->pointer = msg;
+}
+
+/* (time, microstep, actor, sequence) */
+static int compare_ops(const void *a, const void *b)
+{
+    const struct aldis__window_op *x = a, *y = b;
+    if (x->at_ns != y->at_ns)
+        return x->at_ns < y->at_ns ? -1 : 1;
+    if (x->microstep != y->microstep)
+        return x->microstep < y->microstep ? -1 : 1;
+    if (x->actor.bits != y->actor.bits)
+        return x->actor.bits < y->actor.bits ? -1 : 1;
+    return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
+static void apply_op(aldis_system *system, const struct aldis__window_op *op)
+{
+    struct aldis__worker *worker = &system->workers[0];
+    uint64_t place = aldis__id_index(op->target, system->node_base);
+    aldis__word *word = &system->directory[place];
+    switch ((enum aldis__op)op->kind) {
+    case ALDIS__OP_SPAWN:
+        aldis__directory_set_flags(word, 0, ALDIS__WORD_STARTING);
+        aldis__post_runtime(worker, aldis_nobody(), op->target, ALDIS__TYPE_RUN, NULL, 0);
+        break;
+    case ALDIS__OP_END:
+        aldis__cell_bury(worker, aldis__system_cell(system, place));
+        break;
+    case ALDIS__OP_CLOSING:
+        aldis__directory_set_flags(word, ALDIS__WORD_CLOSING, 0);
+        break;
+    case ALDIS__OP_FULL:
+        aldis__directory_set_flags(word, ALDIS__WORD_FULL, 0);
+        break;
+    case ALDIS__OP_NOT_FULL:
+        aldis__directory_set_flags(word, 0, ALDIS__WORD_FULL);
+        break;
+    case ALDIS__OP_COMMAND: {
+        struct aldis__msg *msg = op->pointer;
+        struct aldis__virtual *engine = system->virtual_engine;
+        msg->from = aldis_nobody(); /* so that commands keep the order in which they were given */
+        *aldis__msg_stamp(msg) = (struct aldis__stamp){engine->end_ns, engine->sequence++};
+        aldis__route(worker, msg);
+        break;
+    }
+    case ALDIS__OP_ROUTER: {
+        /* E1 acquire: pairs with E2 in aldis__system_set_router(). */
+        struct aldis__extension *router = aldis__load_acquire(&system->router);
+        router->on_window_op(router, op);
+        break;
+    }
+    }
+}
+
+/* Everything that the window's actors have changed for others, in logical order. */
+static aldis_err apply_ops(aldis_system *system)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    size_t count = 0;
+    for (uint32_t w = 0; w < system->worker_count; w++)
+        count += system->workers[w].op_count;
+    if (count == 0)
+        return ALDIS_OK;
+    if (count > engine->op_capacity) {
+        struct aldis__window_op *ops = realloc(engine->ops, 2 * count * sizeof *ops);
+        if (!ops)
+            return ALDIS_ENOMEM;
+        engine->ops = ops;
+        engine->op_capacity = 2 * count;
+    }
+    size_t filled = 0;
+    for (uint32_t w = 0; w < system->worker_count; w++) {
+        struct aldis__worker *worker = &system->workers[w];
+        if (worker->op_count)
+            memcpy(engine->ops + filled, worker->ops, worker->op_count * sizeof *worker->ops);
+        filled += worker->op_count;
+        worker->op_count = 0;
+    }
+    qsort(engine->ops, count, sizeof *engine->ops, compare_ops);
+    system->workers[0].ctx.now_ns = engine->end_ns;
+    system->workers[0].ctx.microstep = 0;
+    for (size_t i = 0; i < count; i++)
+        apply_op(system, &engine->ops[i]);
+    return ALDIS_OK;
+}
+
+/* ------------------------------------------------------------------ threads */
+
+static void do_task(struct aldis__worker *worker)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__virtual *engine = system->virtual_engine;
+    bool merge = engine->task == TASK_MERGE;
+    uint32_t count = merge ? system->shard_count : engine->active_count;
+    for (;;) {
+        /* Relaxed: the phase orders the data; this only shares out numbers. */
+        uint32_t i = aldis__fetch_add_relaxed(&engine->cursor, 1);
+        if (i >= count)
+            return;
+        if (!merge) {
+            aldis__window_run(worker, &system->shards[engine->active[i]]);
+            continue;
+        }
+        struct aldis__shard *shard = &system->shards[i];
+        for (uint32_t w = 0; w < system->worker_count; w++) {
+            struct aldis__out_chain *chain = &system->workers[w].out[i];
+            struct aldis__msg *msg = chain->newest;
+            chain->newest = chain->oldest = NULL;
+            chain->count = 0;
+            while (msg) {
+                struct aldis__msg *next = msg->next;
+                aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
+                aldis__vqueue_add(&shard->future, msg, window_at(engine, at_ns),
+                                  engine->quantum_ns);
+                msg = next;
+            }
+        }
+    }
+}
+
+static void *thread_main(void *argument)
+{
+    struct aldis__worker *worker = argument;
+    struct aldis__virtual *engine = engine_of(worker);
+    uint32_t seen = 0;
+    aldis__this_worker = worker;
+    for (;;) {
+        uint32_t phase;
+        unsigned spins = 0;
+        /* V1 acquire: pairs with V2 in run_task(): the task and all data of the last one. */
+        while ((phase = aldis__load_acquire(&engine->phase)) == seen) {
+            if (++spins < SPINS)
+                aldis__cpu_relax();
+            else
+                aldis__futex_wait(&engine->phase, seen, ALDIS_FOREVER);
+        }
+        seen = phase;
+        /* Relaxed: ordered by V1. */
+        if (aldis__load_relaxed(&engine->quit))
+            return NULL;
+        do_task(worker);
+        /* V3 acq_rel: pairs with V4 in run_task(): gives the main thread what we did. */
+        if (aldis__fetch_add_acq_rel(&engine->arrived, 1) + 1 == engine->thread_count)
+            aldis__futex_wake(&engine->arrived, 1);
+    }
+}
+
+/* All workers do the task, this one (worker 0) too. */
+static void run_task(aldis_system *system, enum task task)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    engine->task = task;
+    /* Relaxed: ordered by V2. */
+    aldis__store_relaxed(&engine->cursor, 0);
+    aldis__store_relaxed(&engine->arrived, 0);
+    /* V2 acq_rel: pairs with V1 in thread_main(). */
+    (void)aldis__fetch_add_acq_rel(&engine->phase, 1);
+    aldis__futex_wake(&engine->phase, INT_MAX);
+    do_task(&system->workers[0]);
+    uint32_t arrived;
+    unsigned spins = 0;
+    /* V4 acquire: pairs with V3 in thread_main(). */
+    while ((arrived = aldis__load_acquire(&engine->arrived)) < engine->thread_count) {
+        if (++spins < SPINS)
+            aldis__cpu_relax();
+        else
+            aldis__futex_wait(&engine->arrived, arrived, ALDIS_FOREVER);
+    }
+}
+
+/* ------------------------------------------------------------------ windows */
+
+static void run_alone(aldis_system *system)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    for (uint32_t i = 0; i < engine->active_count; i++)
+        aldis__window_run(&system->workers[0], &system->shards[engine->active[i]]);
+}
+
+static void run_parallel(aldis_system *system)
+{
+    for (uint32_t w = 0; w < system->worker_count; w++)
+        system->workers[w].direct = false;
+    run_task(system, TASK_RUN);
+    for (uint32_t w = 0; w < system->worker_count; w++)
+        system->workers[w].out_dirty = 0; /* merging looks at every shard's chain */
+    run_task(system, TASK_MERGE);
+    system->workers[0].direct = true;
+}
+
+/* Which shards have work in this window, and is it enough to share? */
+static bool find_active(aldis_system *system)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    uint64_t events = 0;
+    engine->active_count = 0;
+    engine->underway = 0;
+    for (uint32_t i = 0; i < system->shard_count; i++) {
+        struct aldis__vqueue *future = &system->shards[i].future;
+        engine->underway += future->count;
+        if (future->next != engine->window)
+            continue;
+        engine->active[engine->active_count++] = i;
+        events += aldis__vqueue_count_at(future, engine->window);
+    }
+    return events >= PARALLEL_MIN_EVENTS && engine->active_count > 1;
+}
+
+static aldis_err first_fatal(aldis_system *system)
+{
+    for (uint32_t w = 0; w < system->worker_count; w++) {
+        struct aldis__worker *worker = &system->workers[w];
+        aldis_err err = worker->fatal;
+        worker->fatal = ALDIS_OK;
+        if (err == ALDIS_ELOOP)
+            return aldis__error_set(
+                err, worker->fatal_actor, aldis__type_info(worker->fatal_type)->name,
+                "run: %s of actor %016llx goes round: more than %u rounds at one instant "
+                "(option microsteps_max)",
+                aldis__type_info(worker->fatal_type)->name,
+                (unsigned long long)worker->fatal_actor.bits, system->opts.microsteps_max);
+        if (err != ALDIS_OK)
+            return aldis__error_set(err, aldis_nobody(), "", "run: memory ran out in a window");
+    }
+    return ALDIS_OK;
+}
+
+static aldis_err run_window(aldis_system *system)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    bool share = find_active(system);
+    engine->in_window = true;
+    if (share && system->worker_count > 1)
+        run_parallel(system);
+    else
+        run_alone(system);
+    engine->in_window = false;
+    uint64_t record[3] = {engine->window, 0, 0};
+    for (uint32_t i = 0; i < engine->active_count; i++) {
+        record[1] = engine->active[i];
+        record[2] = system->shards[engine->active[i]].window_digest;
+        engine->print = aldis__digest_bytes(engine->print, record, sizeof record);
+    }
+    engine->windows++;
+    aldis_err err = apply_ops(system);
+    engine->now_ns = engine->end_ns;
+    aldis_err fatal = first_fatal(system);
+    return err != ALDIS_OK ? err : fatal;
+}
+
+static uint64_t earliest_window(const aldis_system *system)
+{
+    uint64_t earliest = ALDIS__NO_WINDOW;
+    for (uint32_t i = 0; i < system->shard_count; i++)
+        if (system->shards[i].future.next < earliest)
+            earliest = system->shards[i].future.next;
+    return earliest;
+}
+
+static bool halted(aldis_system *system)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    /* A2 acquire: pairs with A1 in aldis_system_halt(). */
+    uint32_t asked = aldis__load_acquire(&system->halt) & ALDIS__HALT_ASKED;
+    if (asked)
+        (void)aldis__fetch_and_acq_rel(&system->halt, ~asked);
+    /* Relaxed: written inside a window, which the phases order before this look. */
+    bool by_handler = aldis__load_relaxed(&engine->halt);
+    aldis__store_relaxed(&engine->halt, false);
+    return asked || by_handler;
+}
+
+/* Between windows outside threads may have their turn. */
+static void let_others_in(aldis_system *system)
+{
+    /* Relaxed: a hint; a caller that is missed now is seen next time. */
+    if (aldis__load_relaxed(&system->waiting_outside) == 0)
+        return;
+    pthread_mutex_unlock(&system->lock);
+    while (aldis__load_relaxed(&system->waiting_outside) > 0)
+        sched_yield();
+    pthread_mutex_lock(&system->lock);
+}
+
+/* One step of the run. True: it is over, for the reason given. */
+static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end, aldis_err *out_err)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    uint64_t window = earliest_window(system);
+    if (window == ALDIS__NO_WINDOW) {
+        *out_end = ALDIS_RUN_IDLE;
+        return true;
+    }
+    aldis_ns start_ns = (aldis_ns)(window * (uint64_t)engine->quantum_ns);
+    if (start_ns < engine->now_ns)
+        start_ns = engine->now_ns;
+    if (start_ns >= until_ns) {
+        engine->now_ns = engine->now_ns < until_ns ? until_ns : engine->now_ns;
+        *out_end = ALDIS_RUN_UNTIL;
+        return true;
+    }
+    aldis_ns whole_ns = add_time((aldis_ns)(window * (uint64_t)engine->quantum_ns),
+                                 engine->quantum_ns);
+    engine->window = window;
+    engine->end_ns = whole_ns < until_ns ? whole_ns : until_ns;
+    *out_err = run_window(system);
+    *out_end = *out_err == ALDIS_ELOOP ? ALDIS_RUN_LOOP : ALDIS_RUN_HALTED;
+    return *out_err != ALDIS_OK || halted(system);
+}
+
+aldis_err aldis__virtual_run(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end)
+{
+    struct aldis__worker *before = aldis__this_worker;
+    aldis_err err = ALDIS_OK;
+    pthread_mutex_lock(&system->lock);
+    aldis__this_worker = &system->workers[0];
+    if (halted(system))
+        *out_end = ALDIS_RUN_HALTED;
+    else
+        while (!step(system, until_ns, out_end, &err)) {
+            aldis__this_worker = before;
+            let_others_in(system);
+            aldis__this_worker = &system->workers[0];
+        }
+    aldis__this_worker = before;
+    pthread_mutex_unlock(&system->lock);
+    return err;
+}
+
+/* ------------------------------------------------------------------ from outside */
+
+aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, uint32_t shard,
+                                 aldis_ns delay_ns)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    struct aldis__vqueue *future = &system->shards[shard].future;
+    if (future->count >= system->opts.underway_msgs)
+        return aldis__error_set(ALDIS_EAGAIN, msg->to, aldis__type_info(msg->type)->name,
+                                "send: %llu messages are under way (option underway_msgs)",
+                                (unsigned long long)future->count);
+    aldis_ns at_ns = add_time(engine->now_ns, delay_ns > 0 ? delay_ns : 0);
+    *aldis__msg_stamp(msg) = (struct aldis__stamp){at_ns, system->outside_sequence++};
+    aldis__vqueue_add(future, msg, window_at(engine, at_ns), engine->quantum_ns);
+    return ALDIS_OK;
+}
+
+void aldis__virtual_outside_start(aldis_system *system, aldis_id actor)
+{
+    aldis__directory_set_flags(&system->directory[aldis__id_index(actor, system->node_base)], 0,
+                               ALDIS__WORD_STARTING);
+}
+
+/* ------------------------------------------------------------------ life, facts */
+
+aldis_err aldis__virtual_create(aldis_system *system)
+{
+    struct aldis__virtual *engine = aligned_alloc(64, (sizeof *engine + 63) & ~(size_t)63);
+    if (!engine)
+        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "the engine of virtual time");
+    memset(engine, 0, sizeof *engine);
+    system->virtual_engine = engine;
+    engine->quantum_ns = system->opts.lookahead_ns > 0 ? system->opts.lookahead_ns : 1;
+    engine->active = calloc(system->shard_count, sizeof *engine->active);
+    if (!engine->active)
+        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "the engine of virtual time");
+    system->workers[0].direct = true;
+    for (uint32_t w = 0; w < system->worker_count; w++)
+        system->workers[w].run_receiver = UINT64_MAX;
+    for (uint32_t w = 1; w < system->worker_count; w++) {
+        struct aldis__worker *worker = &system->workers[w];
+        aldis_err err = aldis__thread_start(&worker->thread, thread_main, worker, "aldis-w", w);
+        if (err != ALDIS_OK)
+            return err;
+        engine->thread_count++;
+    }
+    return ALDIS_OK;
+}
+
+void aldis__virtual_destroy(aldis_system *system)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    if (!engine)
+        return;
+    /* Relaxed: ordered by V2. */
+    aldis__store_relaxed(&engine->quit, true);
+    (void)aldis__fetch_add_acq_rel(&engine->phase, 1); /* V2 acq_rel: pairs with V1 */
+    aldis__futex_wake(&engine->phase, INT_MAX);
+    for (uint32_t w = 1; w <= engine->thread_count; w++)
+        pthread_join(system->workers[w].thread, NULL);
+    free(engine->active);
+    free(engine->ops);
+    free(engine);
+    system->virtual_engine = NULL;
+}
+
+aldis_ns aldis__virtual_now(const aldis_system *system)
+{
+    return system->virtual_engine->now_ns;
+}
+
+uint64_t aldis__virtual_print(const aldis_system *system)
+{
+    return system->virtual_engine->print;
+}
+
+uint64_t aldis__virtual_windows(const aldis_system *system)
+{
+    return system->virtual_engine->windows;
+}
+
+void aldis__virtual_halt(struct aldis__worker *worker)
+{
+    /* Relaxed: looked at after the window. */
+    aldis__store_relaxed(&engine_of(worker)->halt, true);
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+/* window.c: one shard's share of a window of virtual time. Layer: core.
+ *
+ * The bucket of a window is a list in no order. It is sorted by receiver first: actors cannot reach
+ * each other inside a window, so each one's messages may run together, and sweeping through the
+ * tables in their own order is what makes large systems fast. Then each receiver's few messages are
+ * sorted among themselves. */
+#include "core/window.h"
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "core/deliver.h"
+#include "core/lifecycle.h"
+#include "core/timer.h"
+#include "core/turn.h"
+#include "core/virtual.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { INSERTION_MAX = 24, RADIX_BITS = 8, RADIX_SIZE = 1 << RADIX_BITS, PREFETCH_AHEAD = 6 };
+
+/* ------------------------------------------------------------------ order */
+
+/* (time, microstep, lane, sender, sequence): is a before b? Both have the same receiver. */
+static bool comes_before(struct aldis__msg *a, struct aldis__msg *b)
+{
+    const struct aldis__stamp *x = aldis__msg_stamp(a), *y = aldis__msg_stamp(b);
+    if (x->at_ns != y->at_ns)
+        return x->at_ns < y->at_ns;
+    uint64_t x_step = x->order >> ALDIS__SEQUENCE_BITS, y_step = y->order >> ALDIS__SEQUENCE_BITS;
+    if (x_step != y_step)
+        return x_step < y_step;
+    unsigned x_rank = aldis__msg_rank(a), y_rank = aldis__msg_rank(b);
+    if (x_rank != y_rank)
+        return x_rank < y_rank;
+    if (a->from.bits != b->from.bits)
+        return a->from.bits < b->from.bits;
+    return x->order < y->order;
+}
+
+static bool entry_before(const struct aldis__sort_entry *a, const struct aldis__sort_entry *b)
+{
+    if (a->receiver != b->receiver)
+        return a->receiver < b->receiver;
+    return comes_before(a->msg, b->msg);
+}
+
+static void insertion_sort(struct aldis__sort_entry *entries, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct aldis__sort_entry entry = entries[i];
+        size_t j = i;
+        for (; j > 0 && entry_before(&entry, &entries[j - 1]); j--)
+            entries[j] = entries[j - 1];
+        entries[j] = entry;
+    }
+}
+
+/* For the rare receiver with many messages. */
+static void merge_sort(struct aldis__sort_entry *entries, size_t count,
+                       struct aldis__sort_entry *spare)
+{
+    if (count <= INSERTION_MAX) {
+        insertion_sort(entries, count);
+        return;
+    }
+    size_t half = count / 2;
+    merge_sort(entries, half, spare);
+    merge_sort(entries + half, count - half, spare);
+    memcpy(spare, entries, half * sizeof *spare);
+    size_t i = 0, j = half, k = 0;
+    while (i < half && j < count)
+        entries[k++] = entry_before(&entries[j], &spare[i]) ? entries[j++] : spare[i++];
+    memcpy(entries + k, spare + i, (half - i) * sizeof *spare);
+}
+
+/* By receiver only: least significant digit first, digits in which all agree left out. */
+static void radix_sort(struct aldis__worker *worker, size_t count)
+{
+    struct aldis__sort_entry *from = worker->sort, *to = worker->sort_spare;
+    uint64_t differ = 0;
+    for (size_t i = 1; i < count; i++)
+        differ |= from[i].receiver ^ from[0].receiver;
+    for (unsigned shift = 0; shift < 64 && differ >> shift; shift += RADIX_BITS) {
+        if (((differ >> shift) & (RADIX_SIZE - 1)) == 0)
+            continue;
+        size_t start[RADIX_SIZE] = {0}, sum = 0;
+        for (size_t i = 0; i < count; i++)
+            start[(from[i].receiver >> shift) & (RADIX_SIZE - 1)]++;
+        for (size_t d = 0; d < RADIX_SIZE; d++) {
+            size_t n = start[d];
+            start[d] = sum;
+            sum += n;
+        }
+        for (size_t i = 0; i < count; i++)
+            to[start[(from[i].receiver >> shift) & (RADIX_SIZE - 1)]++] = from[i];
+        struct aldis__sort_entry *swap = from;
+        from = to;
+        to = swap;
+    }
+    worker->sort = from;
+    worker->sort_spare = to;
+}
+
+static void sort_window(struct aldis__worker *worker, size_t count)
+{
+    if (count <= INSERTION_MAX)
+        insertion_sort(worker->sort, count);
+    else
+        radix_sort(worker, count);
+}
+
+/* ------------------------------------------------------------------ the run print */
+
+void aldis__window_digest(struct aldis__worker *worker, struct aldis__shard *shard,
+                          const struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    /* Ids without their node: two systems of one process have different ones. */
+    const uint64_t local = ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
+    const struct aldis__type_info *type = aldis__type_info(msg->type);
+    size_t size;
+    const void *payload = aldis__msg_payload(msg, &size);
+    uint64_t record[6] = {(uint64_t)worker->ctx.now_ns, msg->to.bits & local, msg->from.bits & local,
+                          aldis__msg_stamp(msg)->order, (uint64_t)type->number << 32 | size,
+                          cell->kind->has_digest ? cell->kind->behaviour->digest(cell->state) : 0};
+    uint64_t digest = aldis__digest_bytes(shard->window_digest, record, sizeof record);
+    shard->window_digest = size ? aldis__digest_bytes(digest, payload, size) : digest;
+}
+
+/* ------------------------------------------------------------------ running */
+
+/* Handle what the actor may handle now: commands, then mail, as in live mode. */
+static void run_queued(struct aldis__worker *worker, struct aldis__shard *shard)
+{
+    struct aldis__cell *cell;
+    while ((cell = shard->run_head)) {
+        shard->run_head = cell->run_next;
+        if (!shard->run_head)
+            shard->run_tail = &shard->run_head;
+        aldis__turn_special(worker, shard, cell);
+    }
+}
+
+static void run_message(struct aldis__worker *worker, struct aldis__shard *shard,
+                        struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    const struct aldis__stamp *stamp = aldis__msg_stamp(msg);
+    worker->ctx.now_ns = stamp->at_ns;
+    worker->ctx.microstep = (uint32_t)(stamp->order >> ALDIS__SEQUENCE_BITS);
+    worker->window_events++;
+    if (msg->flags & ALDIS__MSG_TIMER)
+        aldis__timer_arrived(worker, shard, msg);
+    const uint32_t special = ALDIS__CELL_SPECIAL | ALDIS__CELL_QUEUED | ALDIS__CELL_HELD;
+    if (aldis__likely(!(cell->flags & special) && !cell->head &&
+                      aldis__msg_rank(msg) != ALDIS__RANK_CONTROL)) {
+        /* The common case: an actor that waits for nothing handles what arrives. */
+        cell->flags |= ALDIS__CELL_QUEUED;
+        if (cell->peak == 0)
+            cell->peak = 1;
+        aldis__ctx_enter(worker, shard, cell);
+        aldis__turn_handle(worker, shard, cell, msg);
+        aldis__turn_end(worker, shard, cell);
+    } else {
+        aldis__deliver(worker, msg);
+    }
+    if (aldis__unlikely(shard->run_head != NULL))
+        run_queued(worker, shard);
+}
+
+/* All messages of one receiver in this window, and those that it sends itself meanwhile. */
+static void run_receiver(struct aldis__worker *worker, struct aldis__shard *shard,
+                         struct aldis__sort_entry *entries, size_t count)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t place = entries[0].receiver;
+    struct aldis__cell *cell = aldis__system_cell(system, place);
+    worker->run_receiver = place;
+    worker->run_sent = 0;
+    worker->run_ops = 0;
+    size_t next = 0;
+    while (next < count || worker->self_head) {
+        struct aldis__msg *msg = worker->self_head;
+        if (next < count && (!msg || comes_before(entries[next].msg, msg)))
+            msg = entries[next++].msg;
+        else
+            worker->self_head = msg->next;
+        uint64_t word = aldis__directory_read(&system->directory[place]);
+        if (aldis__unlikely(!aldis__word_is_alive(word, msg->to) ||
+                            (cell->flags & ALDIS__CELL_ENDED))) {
+            worker->ctx.now_ns = aldis__msg_stamp(msg)->at_ns;
+            worker->window_events++;
+            aldis__deliver(worker, msg);
+        } else {
+            run_message(worker, shard, cell, msg);
+        }
+    }
+    worker->run_receiver = UINT64_MAX;
+}
+
+static bool reserve_sort(struct aldis__worker *worker, size_t count)
+{
+    if (count <= worker->sort_capacity)
+        return true;
+    size_t capacity = worker->sort_capacity ? worker->sort_capacity : 256;
+    while (capacity < count)
+        capacity *= 2;
+    struct aldis__sort_entry *sort = malloc(capacity * sizeof *sort);
+    struct aldis__sort_entry *spare = malloc(capacity * sizeof *spare);
+    if (!sort || !spare) {
+        free(sort);
+        free(spare);
+        return false;
+    }
+    if (worker->sort_capacity)
+        memcpy(sort, worker->sort, worker->sort_capacity * sizeof *sort);
+    free(worker->sort);
+    free(worker->sort_spare);
+    worker->sort = sort;
+    worker->sort_spare = spare;
+    worker->sort_capacity = capacity;
+    return true;
+}
+
+/* Take the bucket into worker->sort. Messages beyond a cut window's end go back. */
+static size_t gather(struct aldis__worker *worker, struct aldis__shard *shard)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__virtual *engine = system->virtual_engine;
+    struct aldis__msg *msg =
+        aldis__vqueue_take(&shard->future, engine->window, engine->quantum_ns);
+    size_t count = 0;
+    while (msg) {
+        struct aldis__msg *next = msg->next;
+        __builtin_prefetch(next);
+        shard->future.count--;
+        bool later = aldis__msg_stamp(msg)->at_ns >= engine->end_ns;
+        if (!later && !reserve_sort(worker, count + 1)) {
+            worker->fatal = ALDIS_ENOMEM;
+            later = true; /* it stays queued; the run ends with this window */
+        }
+        if (later)
+            aldis__vqueue_add(&shard->future, msg, engine->window, engine->quantum_ns);
+        else
+            worker->sort[count++] = (struct aldis__sort_entry){
+                aldis__id_index(msg->to, system->node_base), msg};
+        msg = next;
+    }
+    return count;
+}
+
+void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
+{
+    aldis_system *system = worker->ctx.system;
+    shard->window_digest = 0;
+    size_t count = gather(worker, shard);
+    sort_window(worker, count);
+    struct aldis__sort_entry *entries = worker->sort;
+    for (size_t i = 0; i < count;) {
+        if (i + PREFETCH_AHEAD < count) {
+            struct aldis__cell *ahead =
+                aldis__system_cell(system, entries[i + PREFETCH_AHEAD].receiver);
+            __builtin_prefetch(ahead);
+            __builtin_prefetch(&ahead->ext);
+        }
+        size_t same = 1;
+        while (i + same < count && entries[i + same].receiver == entries[i].receiver)
+            same++;
+        if (same > 1)
+            merge_sort(entries + i, same, worker->sort_spare);
+        run_receiver(worker, shard, entries + i, same);
+        i += same;
+    }
+}

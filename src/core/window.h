@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+/* window.h: one shard's share of a window of virtual time. Layer: core. */
+#ifndef ALDIS_CORE_WINDOW_H
+#define ALDIS_CORE_WINDOW_H
+
+#include "core/system.h"
+
+/* The engine of a system in virtual time. */
+struct aldis__virtual {
+    aldis_ns quantum_ns;   /* width of a window: the lookahead */
+    aldis_ns now_ns;       /* everything before it has run */
+    uint64_t window;       /* the window that runs, or ran last */
+    aldis_ns end_ns;       /* its end: effects on others come then */
+    uint64_t windows;      /* run so far */
+    uint64_t print;        /* digest chain over all windows */
+    uint64_t sequence;     /* of what the engine itself sends at the end of a window */
+    uint64_t underway;     /* messages under way when the window began */
+    bool in_window;
+    _Atomic(bool) halt;    /* asked for by a handler */
+
+    /* threads: see virtual.c */
+    uint32_t thread_count;
+    uint32_t *active;      /* shards with work in this window */
+    uint32_t active_count;
+    uint32_t task;         /* what the threads are to do */
+    struct aldis__window_op *ops; /* of all workers, to be sorted */
+    size_t op_capacity;
+    _Alignas(64) _Atomic(uint32_t) phase; /* futex: a new task */
+    _Alignas(64) _Atomic(uint32_t) cursor;
+    _Alignas(64) _Atomic(uint32_t) arrived; /* futex: threads that are done */
+    _Atomic(bool) quit;
+};
+
+/** Run the messages of `shard` in the engine's window: in the order (receiver, time, microstep,
+ *  lane, sender, sequence). */
+void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard);
+
+/** Add what the running message says to the shard's digest of this window; called by the turn. */
+void aldis__window_digest(struct aldis__worker *worker, struct aldis__shard *shard,
+                          const struct aldis__cell *cell, struct aldis__msg *msg);
+
+#endif

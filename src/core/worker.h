@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+/* worker.h: one thread of a system, and all that it owns. Layer: core.
+ *
+ * A handler's context is the first member of its worker, so one cast leads from what a handler holds
+ * to everything that the hot path needs. */
+#ifndef ALDIS_CORE_WORKER_H
+#define ALDIS_CORE_WORKER_H
+
+#include "core/pool.h"
+#include "core/shard.h"
+#include "core/parking.h"
+#include <aldis/stats.h>
+#include <pthread.h>
+
+struct aldis_ctx {
+    struct aldis__cell *cell;  /* the actor that runs; NULL between turns */
+    struct aldis__shard *shard;/* its home */
+    struct aldis__msg *msg;    /* the message being handled; NULL in hooks */
+    aldis_system *system;
+    aldis_ns now_ns;
+    bool special;              /* sends take the slow path: virtual time, or the actor is parked */
+    bool failed;               /* the handler has called aldis_fail */
+    uint8_t send_flags;        /* of what this actor sends: ALDIS__MSG_NOTICE, if it wants to know */
+    struct aldis__msg *built;  /* begun with aldis_build and neither posted nor discarded yet */
+    uint32_t microstep;        /* virtual time */
+    aldis_ns busy_ns;          /* virtual time: asked for by aldis_busy */
+    char fail_text[128];
+};
+
+/* Messages on their way to one shard of another worker: newest first, as the inbox wants them. */
+struct aldis__out_chain {
+    struct aldis__msg *newest, *oldest;
+    uint32_t count;
+    uint32_t next_dirty; /* link of the list of chains that are not empty: shard index + 1 */
+};
+
+/* A change that takes effect at the end of the window: see virtual.c. */
+struct aldis__window_op {
+    aldis_ns at_ns;
+    uint32_t microstep;
+    uint32_t kind;
+    aldis_id actor;      /* who asked */
+    uint64_t sequence;   /* of its askings */
+    aldis_id target;
+    uint64_t value;
+    void *pointer;
+};
+
+/* One message to be ordered within its window. */
+struct aldis__sort_entry {
+    uint64_t receiver; /* index in the tables */
+    struct aldis__msg *msg;
+};
+
+enum { ALDIS__KIND_CACHE = 16, ALDIS__CHAIN_MAX = 256 };
+
+struct aldis__worker {
+    struct aldis_ctx ctx;
+    uint32_t index;
+    uint32_t pool_stamp; /* pool << 24 | coarse now: what new messages carry */
+    struct aldis__pool *pool;
+    struct aldis__shard *ready_head, **ready_tail; /* shards with work */
+    uint32_t ready_count;
+
+    struct aldis__out_chain *out; /* by shard */
+    uint32_t out_dirty;           /* first chain that is not empty: shard index + 1 */
+    aldis_id *chain_waiters;      /* actors parked until a chain could be published */
+    size_t chain_waiter_count, chain_waiter_capacity;
+    struct aldis__msg *reserve;   /* blocks for the runtime's own messages when memory is out */
+    uint32_t reserve_count;
+    aldis_ns next_due_ns;         /* live: no timer of its shards is due before */
+
+    struct aldis__kind *kind_cache[ALDIS__KIND_CACHE];
+
+    /* virtual time */
+    bool direct;                  /* this worker runs the window alone: it may put into any calendar */
+    struct aldis__window_op *ops;
+    size_t op_count, op_capacity;
+    struct aldis__sort_entry *sort, *sort_spare;
+    size_t sort_capacity;
+    struct aldis__msg *self_head; /* to the running actor itself, within the window: by order */
+    uint64_t run_receiver;        /* place of that actor */
+    uint32_t run_sent, run_ops;   /* by it, in this window */
+    uint64_t window_events;
+    aldis_err fatal;              /* the run ends with this window: no memory, or a loop */
+    aldis_id fatal_actor;
+    uint32_t fatal_type;
+
+    /* read or written by others */
+    _Alignas(64) struct aldis__parking parking;
+    struct aldis__gifts gifts;
+    _Atomic(uint32_t) asked_by;   /* an idle worker's index + 1 that wants a shard; 0: none */
+    _Atomic(uint32_t) load;       /* ready shards, for who looks for work: a hint */
+
+    /* counters: one writer, read when all workers are held */
+    _Alignas(64) uint64_t parked, handovers;
+    struct aldis_type_stats counts[ALDIS__TYPES_MAX]; /* name and queued unused */
+
+    pthread_t thread;
+    bool has_thread;
+};
+
+extern __thread struct aldis__worker *aldis__this_worker
+    __attribute__((tls_model("initial-exec")));
+
+static inline struct aldis__worker *aldis__worker_of(aldis_ctx *ctx)
+{
+    return (struct aldis__worker *)(void *)ctx;
+}
+
+/* Coarse time of a send, for the age of the oldest message: units of 2^22 ns (4 ms), 24 bits. */
+#define ALDIS__STAMP_SHIFT 22
+#define ALDIS__STAMP_MASK 0xffffffu
+
+static inline uint32_t aldis__stamp_now(uint32_t pool, aldis_ns now_ns)
+{
+    return pool << 24 | ((uint32_t)((uint64_t)now_ns >> ALDIS__STAMP_SHIFT) & ALDIS__STAMP_MASK);
+}
+
+/** Put a shard that has something to run on its owner's list. */
+static inline void aldis__worker_ready(struct aldis__worker *worker, struct aldis__shard *shard)
+{
+    if (shard->ready)
+        return;
+    shard->ready = true;
+    shard->ready_next = NULL;
+    *worker->ready_tail = shard;
+    worker->ready_tail = &shard->ready_next;
+    worker->ready_count++;
+}
+
+#endif
