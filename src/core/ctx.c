@@ -173,7 +173,7 @@ aldis_err aldis_ctx_command(aldis_ctx *ctx, aldis_id actor, aldis_command comman
                             aldis_ns deadline_ns)
 {
     aldis_err err = check_ctx(ctx, "command");
-    uint64_t word;
+    uint64_t word = 0;
     if (err == ALDIS_OK)
         err = aldis__command_check(ctx->system, actor, command, deadline_ns, &word);
     if (err != ALDIS_OK)

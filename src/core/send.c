@@ -302,8 +302,8 @@ static aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const 
     if (is_foreign(ctx))
         return refuse_foreign();
     struct aldis__worker *worker = aldis__worker_of(ctx);
-    uint32_t index;
-    uint64_t word;
+    uint32_t index = 0;
+    uint64_t word = 0;
     aldis_err err = aldis__send_check_type(type, payload, size, &index);
     if (err != ALDIS_OK)
         return err; /* nothing that could be counted: there is no such message */
@@ -343,7 +343,7 @@ void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size
         refuse_foreign();
         return NULL;
     }
-    uint32_t index;
+    uint32_t index = 0;
     if (aldis__send_check_type(type, "", size, &index) != ALDIS_OK)
         return NULL;
     struct aldis__worker *worker = aldis__worker_of(ctx);
@@ -389,7 +389,7 @@ aldis_err aldis_post(aldis_ctx *ctx, void *payload)
     if (!msg)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "post: this handler has not begun this payload with aldis_build");
-    uint64_t word;
+    uint64_t word = 0;
     aldis_err err = aldis__send_check_receiver(ctx->system, msg->to, msg->type, &word);
     if (err != ALDIS_OK)
         count_rejected(worker, msg->type, err);
@@ -449,8 +449,8 @@ aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, ald
                                 "send: %s", blob ? "the type of a blob must be of varying size"
                                                  : "the blob is NULL");
     struct aldis__worker *worker = aldis__worker_of(ctx);
-    uint32_t index;
-    uint64_t word;
+    uint32_t index = 0;
+    uint64_t word = 0;
     aldis_err err = aldis__send_check_type(type, "", 0, &index);
     if (err != ALDIS_OK)
         return err;

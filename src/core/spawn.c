@@ -182,7 +182,7 @@ static aldis_err make_cell(const struct birth *b, const struct aldis__limits *li
     aldis_err err = copy_arg(b->opts, &arg);
     if (err != ALDIS_OK)
         return err;
-    uint32_t slot, generation;
+    uint32_t slot = 0, generation = 0;
     err = aldis__slot_alloc(b->system, b->birth, &slot, &generation);
     if (err != ALDIS_OK) {
         free(arg);

@@ -47,6 +47,8 @@ static struct aldis__timer *timer_new(struct aldis__timer_table *table, struct a
     if (!table->free && !add_chunk(table))
         return NULL;
     struct aldis__timer *timer = table->free;
+    if (!timer)
+        return NULL;
     table->free = timer->owner_next;
     timer->cell = cell;
     timer->msg = NULL;
