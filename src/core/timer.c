@@ -56,15 +56,15 @@ static struct aldis__timer *timer_new(struct aldis__timer_table *table, struct a
     timer->burst_max = 0;
     timer->owner_next = NULL;
     timer->owner_link = NULL;
-    if (cell) {
-        ALDIS_CHECK(cell->ext != NULL);
-        timer->owner_next = cell->ext->timers;
-        timer->owner_link = &cell->ext->timers;
-        if (timer->owner_next)
-            timer->owner_next->owner_link = &timer->owner_next;
-        cell->ext->timers = timer;
-        cell->ext->timer_count++;
-    }
+    struct aldis__cell_ext *ext = cell ? cell->ext : NULL;
+    if (!ext)
+        return timer;
+    timer->owner_next = ext->timers;
+    timer->owner_link = &ext->timers;
+    if (timer->owner_next)
+        timer->owner_next->owner_link = &timer->owner_next;
+    ext->timers = timer;
+    ext->timer_count++;
     return timer;
 }
 
