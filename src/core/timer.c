@@ -70,11 +70,12 @@ static struct aldis__timer *timer_new(struct aldis__timer_table *table, struct a
 
 static void timer_free(struct aldis__timer_table *table, struct aldis__timer *timer)
 {
-    if (timer->owner_link) {
+    struct aldis__cell_ext *ext = timer->owner_link ? timer->cell->ext : NULL;
+    if (ext) {
         *timer->owner_link = timer->owner_next;
         if (timer->owner_next)
             timer->owner_next->owner_link = timer->owner_link;
-        timer->cell->ext->timer_count--;
+        ext->timer_count--;
     }
     timer->generation++;
     timer->cell = NULL;
