@@ -70,7 +70,7 @@ static struct aldis__timer *timer_new(struct aldis__timer_table *table, struct a
 
 static void timer_free(struct aldis__timer_table *table, struct aldis__timer *timer)
 {
-    struct aldis__cell_ext *ext = timer->owner_link ? timer->cell->ext : NULL;
+    struct aldis__cell_ext *ext = timer->cell ? timer->cell->ext : NULL;
     if (ext) {
         *timer->owner_link = timer->owner_next;
         if (timer->owner_next)
