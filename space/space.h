@@ -7,6 +7,10 @@
  *         scenario_errors_print(&errors, stderr);
  *         return;
  *     }
+ *     struct space_report report;
+ *     if (space_run(scenario, &(struct space_run_opts){.workers = 2}, &report) == ALDIS_OK)
+ *         space_report_print(&report, stdout, SPACE_TEXT);
+ *     space_report_fini(&report);
  *     scenario_destroy(scenario);
  *
  * Nothing here prints by itself, reads a clock, or handles a signal. */
@@ -67,5 +71,104 @@ void scenario_destroy(struct scenario *scenario);
 
 /** Print one line for each error, as `path:line:column: what: found ..., allowed: ...`. */
 void scenario_errors_print(const struct scenario_errors *errors, FILE *out);
+
+/* ---- Runs ---- */
+
+/** How a run is going. */
+struct space_progress {
+    aldis_ns now_ns, until_ns; /**< of the run's clock */
+    uint64_t handled_msgs;     /**< since the start */
+    uint64_t refused_msgs;     /**< rejected, dropped, expired or dead */
+    uint64_t dockings;         /**< ships that reached a berth */
+};
+
+/** How to run a scenario. Zeroes are the defaults. */
+struct space_run_opts {
+    bool has_seed; /**< take seed instead of the scenario's */
+    uint64_t seed;
+    uint32_t workers;  /**< 0: the cores. Never shows in a result of virtual time */
+    uint32_t shards;   /**< 0: the library's default */
+    bool live;         /**< wall clock instead of virtual time: a simulated hour takes an hour */
+    aldis_ns until_ns; /**< of the run's clock; 0: the scenario's duration */
+
+    /** Called on the calling thread before the run begins and about a hundred times in it, at
+     *  points that do not depend on whether it is set. false ends the run. May be NULL. */
+    bool (*on_progress)(void *arg, const struct space_progress *progress);
+    /** Called with the system when it has been made, and with NULL before it is destroyed: between
+     *  the two aldis_system_halt(system) ends the run, from a signal handler too. May be NULL. */
+    void (*on_system)(void *arg, aldis_system *system);
+    void *arg; /**< for both */
+};
+
+/** X(name): the states of a ship. */
+#define SPACE_SHIP_STATES(X) X(idle) X(flying) X(waiting) X(docking) X(docked)
+
+enum space_ship_state {
+#define SPACE_STATE_ENUM_(name) SHIP_##name,
+    SPACE_SHIP_STATES(SPACE_STATE_ENUM_)
+#undef SPACE_STATE_ENUM_
+};
+#define SPACE_SHIP_STATE_COUNT 5
+
+/** Of many times: percentiles are exact to 1.6 % (upwards), the rest exactly. All 0: none. */
+struct space_times {
+    uint64_t count;
+    aldis_ns p50_ns, p99_ns, max_ns;
+};
+
+/** One station at the end. */
+struct space_station_report {
+    char name[64];
+    uint64_t dockings;
+    aldis_ns wait_mean_ns; /**< from a ship's first request to its permission */
+};
+
+/** What a run did. */
+struct space_report {
+    char scenario[64];
+    uint64_t seed;
+    uint32_t workers, shards;
+    bool live;
+    uint64_t run_print;  /**< 0 when live */
+    aldis_ns virtual_ns; /**< what the run's clock shows at the end */
+    double wall_s;       /**< 0: for the caller to fill in, since space reads no clock */
+    aldis_run_end end_reason;
+    aldis_stats stats; /**< at the end of the run, before the actors were stopped */
+    aldis_audit audit;
+    uint64_t ships[SPACE_SHIP_STATE_COUNT]; /**< by state */
+    uint64_t dockings;
+    uint64_t refusals;              /**< requests answered with a refusal */
+    struct space_times waits;       /**< from a ship's first request to its permission */
+    struct space_times wait_errors; /**< how far the waits were from the station's estimates */
+    struct space_station_report *stations;
+    uint32_t station_count;
+};
+
+enum space_report_format { SPACE_TEXT, SPACE_JSON };
+
+/**
+ * Run a scenario to its end, or until it is halted.
+ *
+ * scenario: borrowed.          opts: borrowed; NULL: all defaults.
+ * out_report: written on every return; holds what there is, also when the run was cut short.
+ *           End it with space_report_fini. Whether audit.balanced holds is for the caller to see.
+ * Thread: any.          Blocks: for the whole run.
+ * Errors: as aldis_system_create, aldis_spawn and aldis_system_run; see aldis_error_last.
+ */
+aldis_err space_run(const struct scenario *scenario, const struct space_run_opts *opts,
+                    struct space_report *out_report);
+
+/** "until", "idle", "halted" or "loop". Static. */
+const char *space_end_name(aldis_run_end end_reason);
+
+/**
+ * Print a report: for people, or as one JSON object on one line with run_print (null when live,
+ * else 16 hex digits), seed, workers, shards, virtual_ns, wall_s, messages, audit, end_reason.
+ * Errors: ALDIS_EIO.
+ */
+aldis_err space_report_print(const struct space_report *report, FILE *out,
+                             enum space_report_format format);
+
+void space_report_fini(struct space_report *report);
 
 #endif

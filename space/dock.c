@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+/* dock.c: see dock.h. */
+#include "dock.h"
+
+#include <string.h>
+
+void dock_init(struct dock *dock, const struct scenario_station *station)
+{
+    memset(dock, 0, sizeof *dock);
+    dock->station = station;
+    dock->berth_count = station->berths + station->large_berths;
+}
+
+static bool fits(const struct dock *dock, uint32_t berth, double length_m)
+{
+    return berth >= dock->station->berths || length_m <= dock->station->berth_length_m;
+}
+
+/* From permission to leaving, on average. */
+static aldis_ns turn_ns(const struct dock *dock)
+{
+    return dock->station->approach_ns + dock->station->service_ns;
+}
+
+static bool find_berth(const struct dock *dock, aldis_id ship, uint32_t *out)
+{
+    for (uint32_t i = 0; i < dock->berth_count; i++) {
+        if (dock->berths[i].state != BERTH_FREE && aldis_id_equal(dock->berths[i].ship, ship)) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_place(const struct dock *dock, aldis_id ship, uint32_t *out)
+{
+    for (uint32_t i = 0; i < dock->queue_count; i++) {
+        if (aldis_id_equal(dock->queue[i].ship, ship)) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool find_free(const struct dock *dock, double length_m, uint32_t *out)
+{
+    for (uint32_t i = 0; i < dock->berth_count; i++) {
+        if (dock->berths[i].state == BERTH_FREE && fits(dock, i, length_m)) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct dock_answer grant(struct dock *dock, uint32_t berth, aldis_id ship, aldis_ns now_ns)
+{
+    struct dock_berth *b = &dock->berths[berth];
+    b->state = BERTH_HELD;
+    b->ship = ship;
+    b->change++;
+    b->free_ns = now_ns + turn_ns(dock);
+    return (struct dock_answer){
+        .verdict = DOCK_GRANTED, .anew = true, .ship = ship, .berth = berth, .change = b->change};
+}
+
+/* Play the queue up to `place` through: each ship takes, of the berths that it fits into, the one
+ * that is free first. What is overdue counts as free now. */
+static aldis_ns estimate_wait(const struct dock *dock, uint32_t place, aldis_ns now_ns)
+{
+    aldis_ns free_ns[DOCK_BERTHS_MAX];
+    for (uint32_t i = 0; i < dock->berth_count; i++) {
+        const struct dock_berth *b = &dock->berths[i];
+        free_ns[i] = b->state == BERTH_FREE || b->free_ns < now_ns ? now_ns : b->free_ns;
+    }
+    aldis_ns start_ns = now_ns;
+    for (uint32_t at = 0; at <= place; at++) {
+        uint32_t best = dock->berth_count;
+        for (uint32_t i = 0; i < dock->berth_count; i++)
+            if (fits(dock, i, dock->queue[at].length_m) &&
+                (best == dock->berth_count || free_ns[i] < free_ns[best]))
+                best = i;
+        start_ns = free_ns[best];
+        free_ns[best] += turn_ns(dock);
+    }
+    return start_ns - now_ns;
+}
+
+static struct dock_answer queued(const struct dock *dock, uint32_t place, aldis_ns now_ns)
+{
+    return (struct dock_answer){.verdict = DOCK_QUEUED,
+                                .ship = dock->queue[place].ship,
+                                .place = place + 1,
+                                .estimated_wait_ns = estimate_wait(dock, place, now_ns)};
+}
+
+struct dock_answer dock_ask(struct dock *dock, aldis_id ship, double length_m, aldis_ns now_ns)
+{
+    uint32_t at;
+    if (find_berth(dock, ship, &at))
+        return (struct dock_answer){
+            .verdict = DOCK_GRANTED, .ship = ship, .berth = at, .change = dock->berths[at].change};
+    if (find_place(dock, ship, &at))
+        return queued(dock, at, now_ns);
+    if (!fits(dock, dock->berth_count - 1, length_m))
+        return (struct dock_answer){.verdict = DOCK_TOO_LONG, .ship = ship};
+    /* Whoever waits fits into no free berth, since each that became free was offered to them. */
+    if (find_free(dock, length_m, &at))
+        return grant(dock, at, ship, now_ns);
+    if (dock->queue_count >= dock->station->queue_limit)
+        return (struct dock_answer){.verdict = DOCK_FULL, .ship = ship};
+    dock->queue[dock->queue_count] = (struct dock_place){.ship = ship, .length_m = length_m};
+    return queued(dock, dock->queue_count++, now_ns);
+}
+
+static void remove_place(struct dock *dock, uint32_t place)
+{
+    dock->queue_count--;
+    memmove(&dock->queue[place], &dock->queue[place + 1],
+            (dock->queue_count - place) * sizeof dock->queue[0]);
+}
+
+static bool has_free(const struct dock *dock)
+{
+    uint32_t i = 0;
+    while (i < dock->berth_count && dock->berths[i].state != BERTH_FREE)
+        i++;
+    return i < dock->berth_count;
+}
+
+bool dock_next(struct dock *dock, aldis_ns now_ns, struct dock_answer *out_answer)
+{
+    if (!has_free(dock))
+        return false; /* the usual end, without a walk through the queue */
+    for (uint32_t place = 0; place < dock->queue_count; place++) {
+        uint32_t berth;
+        if (find_free(dock, dock->queue[place].length_m, &berth)) {
+            *out_answer = grant(dock, berth, dock->queue[place].ship, now_ns);
+            remove_place(dock, place);
+            return true;
+        }
+    }
+    return false;
+}
+
+enum dock_arrival dock_arrive(struct dock *dock, aldis_id ship, uint32_t berth, aldis_ns now_ns,
+                              aldis_ns service_ns, uint32_t *out_change)
+{
+    if (berth >= dock->berth_count)
+        return DOCK_NOT_HELD;
+    struct dock_berth *b = &dock->berths[berth];
+    if (b->state == BERTH_FREE || !aldis_id_equal(b->ship, ship))
+        return DOCK_NOT_HELD;
+    if (b->state != BERTH_HELD)
+        return DOCK_THERE_ALREADY;
+    b->state = BERTH_TAKEN;
+    b->free_ns = now_ns + service_ns;
+    *out_change = ++b->change;
+    return DOCK_ARRIVED;
+}
+
+uint32_t dock_served(struct dock *dock, uint32_t berth)
+{
+    dock->berths[berth].state = BERTH_LEAVING;
+    return ++dock->berths[berth].change;
+}
+
+bool dock_leave(struct dock *dock, aldis_id ship)
+{
+    uint32_t at;
+    if (find_berth(dock, ship, &at)) {
+        dock->berths[at].state = BERTH_FREE;
+        dock->berths[at].ship = aldis_nobody();
+        dock->berths[at].change++;
+        return true;
+    }
+    if (!find_place(dock, ship, &at))
+        return false;
+    remove_place(dock, at);
+    return true;
+}
+
+const struct dock_berth *dock_since(const struct dock *dock, uint32_t berth, uint32_t change)
+{
+    if (berth >= dock->berth_count || dock->berths[berth].change != change)
+        return NULL;
+    return &dock->berths[berth];
+}

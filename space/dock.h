@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/* dock.h: the berths of a station and the queue for them. Layer: space; no actor, no clock.
+ *
+ * The rules: a ship that asks gets a free berth that it fits into, the smallest first; else a place
+ * at the end of the queue; else, when the queue is full or no berth is large enough, a refusal. A
+ * berth that becomes free goes to the ship that has waited longest among those that fit into it. So
+ * each request is answered, ships of one size are served in the order in which they asked, and a
+ * ship at the head of the queue gets the next berth that it fits into: none starves.
+ *
+ * A berth is free -> held (a ship has permission) -> taken (it has docked) -> leaving (it has been
+ * served) -> free; from every state it may become free at once. Each change gets a new number, so
+ * that a timer of an earlier state, or for an earlier ship, does nothing. */
+#ifndef SPACE_DOCK_H
+#define SPACE_DOCK_H
+
+#include "scenario.h"
+
+#define DOCK_BERTHS_MAX (2 * SCENARIO_BERTHS_MAX)
+
+enum dock_verdict { DOCK_GRANTED, DOCK_QUEUED, DOCK_FULL, DOCK_TOO_LONG };
+
+enum berth_state { BERTH_FREE, BERTH_HELD, BERTH_TAKEN, BERTH_LEAVING };
+
+struct dock_berth {
+    enum berth_state state;
+    uint32_t change; /**< counts its changes of state */
+    aldis_id ship;
+    aldis_ns free_ns; /**< when it is expected to be free */
+};
+
+struct dock_place {
+    aldis_id ship;
+    double length_m;
+};
+
+struct dock {
+    const struct scenario_station *station; /**< borrowed */
+    uint32_t berth_count;
+    uint32_t queue_count;
+    struct dock_berth berths[DOCK_BERTHS_MAX]; /**< the ordinary ones first, then the large ones */
+    struct dock_place queue[SCENARIO_QUEUE_MAX];
+};
+
+/** What a ship is told. */
+struct dock_answer {
+    enum dock_verdict verdict;
+    bool anew; /**< granted now, not told again */
+    aldis_id ship;
+    uint32_t berth, change;     /**< granted */
+    uint32_t place;             /**< queued: 1 is next */
+    aldis_ns estimated_wait_ns; /**< queued: until its permission */
+};
+
+void dock_init(struct dock *dock, const struct scenario_station *station);
+
+/** A ship asks. Asking again changes nothing: it is told what it has. */
+struct dock_answer dock_ask(struct dock *dock, aldis_id ship, double length_m, aldis_ns now_ns);
+
+/** Give a free berth to the first ship in the queue that fits into one; false: there is none. Call
+ *  it until it says false whenever a berth became free. */
+bool dock_next(struct dock *dock, aldis_ns now_ns, struct dock_answer *out_answer);
+
+enum dock_arrival { DOCK_ARRIVED, DOCK_THERE_ALREADY, DOCK_NOT_HELD };
+
+/** A ship has docked at the berth that it holds; it will be served for service_ns. Gives the
+ *  number of the change. DOCK_NOT_HELD: its permission has expired, or never was. */
+enum dock_arrival dock_arrive(struct dock *dock, aldis_id ship, uint32_t berth, aldis_ns now_ns,
+                              aldis_ns service_ns, uint32_t *out_change);
+
+/** The ship in a taken berth has been served and is to leave. Gives the number of the change. */
+uint32_t dock_served(struct dock *dock, uint32_t berth);
+
+/** A ship leaves its berth, or gives up its permission or its place. false: it has none. */
+bool dock_leave(struct dock *dock, aldis_id ship);
+
+/** The berth, if its last change is this one; else NULL. */
+const struct dock_berth *dock_since(const struct dock *dock, uint32_t berth, uint32_t change);
+
+#endif

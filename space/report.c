@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+/* report.c: prints what a run did. See space.h. */
+#include "space.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *space_end_name(aldis_run_end end_reason)
+{
+    switch (end_reason) {
+    case ALDIS_RUN_UNTIL:
+        return "until";
+    case ALDIS_RUN_IDLE:
+        return "idle";
+    case ALDIS_RUN_HALTED:
+        return "halted";
+    case ALDIS_RUN_LOOP:
+        return "loop";
+    }
+    return "unknown";
+}
+
+/* ---- For people ---- */
+
+static double seconds(aldis_ns ns)
+{
+    return (double)ns * 1e-9;
+}
+
+static void print_head(const struct space_report *r, FILE *out)
+{
+    aldis_ns s = r->virtual_ns / ALDIS_SECOND;
+    fprintf(out,
+            "%s: %" PRId64 " h %02" PRId64 " min %02" PRId64 " s of %s time in %.3f s, end: %s\n",
+            r->scenario, s / 3600, s / 60 % 60, s % 60, r->live ? "wall" : "virtual", r->wall_s,
+            space_end_name(r->end_reason));
+    fprintf(out, "seed %" PRIu64 ", workers %u, shards %u, run print ", r->seed, r->workers,
+            r->shards);
+    if (r->live)
+        fprintf(out, "none (live)\n\n");
+    else
+        fprintf(out, "%016" PRIx64 "\n\n", r->run_print);
+}
+
+static void print_ships(const struct space_report *r, FILE *out)
+{
+#define STATE_NAME(name) #name,
+    static const char *const names[] = {SPACE_SHIP_STATES(STATE_NAME)};
+#undef STATE_NAME
+    uint64_t all = 0;
+    fprintf(out, "%-20s", "ships");
+    for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT; i++) {
+        fprintf(out, "  %s %" PRIu64, names[i], r->ships[i]);
+        all += r->ships[i];
+    }
+    fprintf(out, "  all %" PRIu64 "\n", all);
+    fprintf(out, "%-20s  %" PRIu64 ", refused %" PRIu64 "\n", "dockings", r->dockings, r->refusals);
+    fprintf(out, "%-20s  p50 %.1f s, p99 %.1f s, max %.1f s\n", "waits for a berth",
+            seconds(r->waits.p50_ns), seconds(r->waits.p99_ns), seconds(r->waits.max_ns));
+    fprintf(out, "%-20s  p50 %.1f s, p99 %.1f s, max %.1f s\n\n", "estimates off by",
+            seconds(r->wait_errors.p50_ns), seconds(r->wait_errors.p99_ns),
+            seconds(r->wait_errors.max_ns));
+}
+
+static void print_stations(const struct space_report *r, FILE *out)
+{
+    fprintf(out, "%-20s  %10s  %12s\n", "station", "dockings", "mean wait");
+    for (uint32_t i = 0; i < r->station_count; i++)
+        fprintf(out, "%-20s  %10" PRIu64 "  %10.1f s\n", r->stations[i].name,
+                r->stations[i].dockings, seconds(r->stations[i].wait_mean_ns));
+    fputc('\n', out);
+}
+
+static void print_type(const aldis_type_stats *t, const char *name, FILE *out)
+{
+    fprintf(out,
+            "%-20s  %9" PRIu64 " %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
+            " %8" PRIu64 "\n",
+            name, t->sent, t->handled, t->rejected, t->dropped, t->expired, t->dead, t->queued);
+}
+
+static void print_text(const struct space_report *r, FILE *out)
+{
+    print_head(r, out);
+    print_ships(r, out);
+    print_stations(r, out);
+    fprintf(out, "%-20s  %9s %9s %8s %8s %8s %8s %8s\n", "message", "sent", "handled", "rejected",
+            "dropped", "expired", "dead", "queued");
+    for (size_t i = 0; i < r->stats.type_count; i++)
+        if (r->stats.types[i].sent > 0)
+            print_type(&r->stats.types[i], r->stats.types[i].name, out);
+    print_type(&r->stats.total, "all", out);
+    fprintf(out, "\naudit: %s\n", r->audit.text);
+}
+
+/* ---- For programs ---- */
+
+static void print_string(const char *text, FILE *out)
+{
+    fputc('"', out);
+    for (const char *at = text; *at; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte == '"' || byte == '\\')
+            fprintf(out, "\\%c", byte);
+        else if (byte < 0x20)
+            fprintf(out, "\\u%04x", byte);
+        else
+            fputc(byte, out);
+    }
+    fputc('"', out);
+}
+
+static void print_json(const struct space_report *r, FILE *out)
+{
+    if (r->live)
+        fprintf(out, "{\"run_print\":null");
+    else
+        fprintf(out, "{\"run_print\":\"%016" PRIx64 "\"", r->run_print);
+    fprintf(out,
+            ",\"seed\":%" PRIu64 ",\"workers\":%u,\"shards\":%u,\"virtual_ns\":%" PRId64
+            ",\"wall_s\":%.6f,\"messages\":{",
+            r->seed, r->workers, r->shards, r->virtual_ns, r->wall_s);
+    for (size_t i = 0; i < r->stats.type_count; i++) {
+        const aldis_type_stats *t = &r->stats.types[i];
+        if (i > 0)
+            fputc(',', out);
+        print_string(t->name, out);
+        fprintf(out,
+                ":{\"sent\":%" PRIu64 ",\"handled\":%" PRIu64 ",\"rejected\":%" PRIu64
+                ",\"dropped\":%" PRIu64 ",\"expired\":%" PRIu64 ",\"dead\":%" PRIu64
+                ",\"queued\":%" PRIu64 "}",
+                t->sent, t->handled, t->rejected, t->dropped, t->expired, t->dead, t->queued);
+    }
+    fprintf(out, "},\"audit\":");
+    print_string(r->audit.text, out);
+    fprintf(out, ",\"end_reason\":");
+    print_string(space_end_name(r->end_reason), out);
+    fprintf(out, "}\n");
+}
+
+aldis_err space_report_print(const struct space_report *report, FILE *out,
+                             enum space_report_format format)
+{
+    switch (format) {
+    case SPACE_TEXT:
+        print_text(report, out);
+        break;
+    case SPACE_JSON:
+        print_json(report, out);
+        break;
+    }
+    return fflush(out) == 0 && !ferror(out) ? ALDIS_OK : ALDIS_EIO;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+/* dock_test.c: berths and queue: everyone is answered, in order, and none starves. */
+#include "chance.h"
+#include "dock.h"
+#include "harness.h"
+
+#include <stdlib.h>
+
+static const struct scenario_station four_berths = {.name = "four",
+                                                    .berths = 4,
+                                                    .berth_length_m = 100,
+                                                    .service_ns = 60 * ALDIS_SECOND,
+                                                    .approach_ns = 10 * ALDIS_SECOND,
+                                                    .permission_ns = 60 * ALDIS_SECOND,
+                                                    .queue_limit = 1000};
+static struct dock dock;
+
+static aldis_id ship(uint32_t number)
+{
+    return (aldis_id){.bits = 1000 + number};
+}
+
+static uint32_t number_of(aldis_id id)
+{
+    return (uint32_t)(id.bits - 1000);
+}
+
+/* Serve whoever has a berth, by the clock, until no one is left; notes when each got permission. */
+static void serve_all(aldis_ns *granted_ns, uint32_t *order, uint32_t *out_count)
+{
+    struct dock_answer answer;
+    for (;;) {
+        uint32_t next = DOCK_BERTHS_MAX;
+        for (uint32_t i = 0; i < dock.berth_count; i++)
+            if (dock.berths[i].state != BERTH_FREE &&
+                (next == DOCK_BERTHS_MAX || dock.berths[i].free_ns < dock.berths[next].free_ns))
+                next = i;
+        if (next == DOCK_BERTHS_MAX)
+            return;
+        aldis_ns now_ns = dock.berths[next].free_ns;
+        CHECK(dock_leave(&dock, dock.berths[next].ship));
+        while (dock_next(&dock, now_ns, &answer)) {
+            CHECK(answer.anew);
+            granted_ns[number_of(answer.ship)] = now_ns;
+            order[(*out_count)++] = number_of(answer.ship);
+        }
+    }
+}
+
+TEST(four_berths_and_1000_requests_are_all_answered_in_order)
+{
+    static aldis_ns granted_ns[1000], estimated_ns[1000];
+    static uint32_t order[1000];
+    uint32_t count = 0;
+    dock_init(&dock, &four_berths);
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct dock_answer answer = dock_ask(&dock, ship(i), 50, 0);
+        granted_ns[i] = -1;
+        if (i < 4) {
+            CHECK_INT(answer.verdict, DOCK_GRANTED);
+            CHECK_UINT(answer.berth, i);
+            granted_ns[i] = 0;
+            order[count++] = i;
+        } else {
+            CHECK_INT(answer.verdict, DOCK_QUEUED);
+            CHECK_UINT(answer.place, i - 3);
+            estimated_ns[i] = answer.estimated_wait_ns;
+        }
+    }
+    serve_all(granted_ns, order, &count);
+    CHECK_UINT(count, 1000);
+    for (uint32_t i = 0; i < 1000; i++) {
+        CHECK_UINT(order[i], i);
+        /* Service takes its mean here, so each estimate must come true to the nanosecond. */
+        CHECK_INT(granted_ns[i], estimated_ns[i]);
+        CHECK_INT(granted_ns[i], (aldis_ns)(i / 4) * 70 * ALDIS_SECOND);
+    }
+}
+
+TEST(a_full_queue_refuses_and_a_long_ship_is_refused)
+{
+    dock_init(&dock, &four_berths);
+    for (uint32_t i = 0; i < 1004; i++)
+        CHECK(dock_ask(&dock, ship(i), 50, 0).verdict <= DOCK_QUEUED);
+    CHECK_INT(dock_ask(&dock, ship(1004), 50, 0).verdict, DOCK_FULL);
+    CHECK_INT(dock_ask(&dock, ship(1005), 101, 0).verdict, DOCK_TOO_LONG);
+    CHECK_UINT(dock.queue_count, 1000);
+}
+
+TEST(asking_again_changes_nothing)
+{
+    dock_init(&dock, &four_berths);
+    for (uint32_t i = 0; i < 6; i++)
+        dock_ask(&dock, ship(i), 50, 0);
+    struct dock_answer held = dock_ask(&dock, ship(2), 50, 5);
+    CHECK_INT(held.verdict, DOCK_GRANTED);
+    CHECK(!held.anew);
+    CHECK_UINT(held.berth, 2);
+    struct dock_answer waiting = dock_ask(&dock, ship(5), 50, 5);
+    CHECK_INT(waiting.verdict, DOCK_QUEUED);
+    CHECK_UINT(waiting.place, 2);
+    CHECK_UINT(dock.queue_count, 2);
+}
+
+TEST(a_ship_may_give_up_its_place_and_its_permission)
+{
+    struct dock_answer answer;
+    dock_init(&dock, &four_berths);
+    for (uint32_t i = 0; i < 7; i++)
+        dock_ask(&dock, ship(i), 50, 0);
+    CHECK(dock_leave(&dock, ship(4)));
+    CHECK(!dock_leave(&dock, ship(4)));
+    CHECK(!dock_next(&dock, 1, &answer));
+    CHECK(dock_leave(&dock, ship(1)));
+    CHECK(dock_next(&dock, 1, &answer));
+    CHECK_UINT(number_of(answer.ship), 5);
+    CHECK_UINT(answer.berth, 1);
+    CHECK(!dock_next(&dock, 1, &answer));
+}
+
+TEST(only_the_holder_of_a_berth_docks_there)
+{
+    uint32_t change = 0;
+    dock_init(&dock, &four_berths);
+    struct dock_answer answer = dock_ask(&dock, ship(0), 50, 0);
+    CHECK_INT(dock_arrive(&dock, ship(1), 0, 1, 10, &change), DOCK_NOT_HELD);
+    CHECK_INT(dock_arrive(&dock, ship(0), 1, 1, 10, &change), DOCK_NOT_HELD);
+    CHECK_INT(dock_arrive(&dock, ship(0), 4, 1, 10, &change), DOCK_NOT_HELD);
+    CHECK_INT(dock_arrive(&dock, ship(0), UINT32_MAX, 1, 10, &change), DOCK_NOT_HELD);
+    CHECK_INT(dock_arrive(&dock, ship(0), 0, 1, 10, &change), DOCK_ARRIVED);
+    CHECK(change != answer.change);
+    CHECK_INT(dock_arrive(&dock, ship(0), 0, 2, 10, &change), DOCK_THERE_ALREADY);
+}
+
+/* The permission's timer must not end the service, nor the service's throw out the next ship. */
+TEST(a_timer_of_an_earlier_state_or_ship_finds_nothing)
+{
+    uint32_t arrived, served;
+    dock_init(&dock, &four_berths);
+    struct dock_answer first = dock_ask(&dock, ship(0), 50, 0);
+    CHECK(dock_since(&dock, 0, first.change) != NULL);
+    CHECK_INT(dock_arrive(&dock, ship(0), 0, 1, 10, &arrived), DOCK_ARRIVED);
+    CHECK(dock_since(&dock, 0, first.change) == NULL);
+    CHECK_INT(dock_since(&dock, 0, arrived)->state, BERTH_TAKEN);
+    served = dock_served(&dock, 0);
+    CHECK(dock_since(&dock, 0, arrived) == NULL);
+    CHECK_INT(dock_since(&dock, 0, served)->state, BERTH_LEAVING);
+    CHECK(dock_leave(&dock, ship(0)));
+    CHECK(dock_since(&dock, 0, served) == NULL);
+    struct dock_answer second = dock_ask(&dock, ship(1), 50, 1);
+    CHECK_UINT(second.berth, first.berth);
+    CHECK(dock_since(&dock, 0, served) == NULL);
+    CHECK(dock_since(&dock, 0, second.change) != NULL);
+    CHECK(dock_since(&dock, UINT32_MAX, 1) == NULL);
+}
+
+TEST(small_ships_take_small_berths_first_and_pass_only_ships_that_do_not_fit)
+{
+    static const struct scenario_station mixed = {.berths = 1,
+                                                  .large_berths = 1,
+                                                  .berth_length_m = 100,
+                                                  .service_ns = 60,
+                                                  .approach_ns = 1,
+                                                  .queue_limit = 10};
+    struct dock_answer answer;
+    dock_init(&dock, &mixed);
+    CHECK_UINT(dock_ask(&dock, ship(0), 50, 0).berth, 0);
+    CHECK_UINT(dock_ask(&dock, ship(1), 50, 0).berth, 1);
+    CHECK_INT(dock_ask(&dock, ship(2), 300, 0).verdict, DOCK_QUEUED);
+    CHECK_INT(dock_ask(&dock, ship(3), 50, 0).verdict, DOCK_QUEUED);
+    CHECK_INT(dock_ask(&dock, ship(4), 50, 0).verdict, DOCK_QUEUED);
+    dock_leave(&dock, ship(0)); /* the small berth: too short for 2 */
+    CHECK(dock_next(&dock, 1, &answer));
+    CHECK_UINT(number_of(answer.ship), 3);
+    dock_leave(&dock, ship(1)); /* the large one: 2 is the first of all */
+    CHECK(dock_next(&dock, 2, &answer));
+    CHECK_UINT(number_of(answer.ship), 2);
+    CHECK_UINT(answer.berth, 1);
+}
+
+/* Whatever comes and goes: two ships never hold one berth, ships of one size get theirs in the
+ * order in which they asked, and in the end all have been served. */
+static void try_rules(uint64_t seed)
+{
+    struct chance chance = {seed};
+    struct scenario_station station = {.berths = 1 + (uint32_t)chance_below(&chance, 4),
+                                       .large_berths = 1 + (uint32_t)chance_below(&chance, 2),
+                                       .berth_length_m = 100,
+                                       .service_ns = 60,
+                                       .approach_ns = 1,
+                                       .queue_limit = SCENARIO_QUEUE_MAX};
+    uint32_t asked = 0, last_small = 0, last_large = 0, granted = 0;
+    struct dock_answer answer;
+    dock_init(&dock, &station);
+    for (aldis_ns now_ns = 0; granted < 300; now_ns++) {
+        CHECK(now_ns < 10000);
+        bool free_one = asked == 300 || chance_below(&chance, 3) == 0;
+        bool fresh = false;
+        if (free_one) {
+            uint32_t berth = (uint32_t)chance_below(&chance, dock.berth_count);
+            if (dock.berths[berth].state != BERTH_FREE)
+                CHECK(dock_leave(&dock, dock.berths[berth].ship));
+        } else {
+            /* Odd ships are long. */
+            asked++;
+            answer = dock_ask(&dock, ship(asked), asked % 2 ? 150 : 50, now_ns);
+            fresh = answer.verdict == DOCK_GRANTED;
+        }
+        while (fresh || dock_next(&dock, now_ns, &answer)) {
+            fresh = false;
+            granted++;
+            uint32_t number = number_of(answer.ship);
+            uint32_t *last = number % 2 ? &last_large : &last_small;
+            CHECK(number > *last);
+            CHECK(number % 2 == 0 || answer.berth >= station.berths);
+            *last = number;
+        }
+        for (uint32_t i = 0; i < dock.berth_count; i++)
+            for (uint32_t j = 0; j < i; j++)
+                CHECK(dock.berths[i].state == BERTH_FREE || dock.berths[j].state == BERTH_FREE ||
+                      !aldis_id_equal(dock.berths[i].ship, dock.berths[j].ship));
+    }
+    CHECK_UINT(dock.queue_count, 0);
+}
+
+TEST(the_rules_hold_for_whatever_comes_and_goes)
+{
+    for (uint64_t seed = 1; seed <= 200; seed++)
+        try_rules(seed);
+}
