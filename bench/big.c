@@ -116,7 +116,7 @@ static aldis_err big_root_start(void *state, const void *arg, aldis_ctx *ctx)
     for (uint32_t number = 0; number < BIG_SIZE; number++) {
         struct big_arg given = {self->bench, self->set, number};
         aldis_spawn_opts place = bench_place(self->bench, number, &given, sizeof given);
-        aldis_err err = aldis_spawn(ctx, big_member, &place, &self->set->members[number]);
+        aldis_err err = aldis_spawn(ctx, big_member, &self->set->members[number], &place);
         if (err != ALDIS_OK)
             return bench_refused(self->bench, ctx, err);
     }

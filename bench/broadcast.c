@@ -89,7 +89,7 @@ static aldis_err publisher_start(void *state, const void *arg, aldis_ctx *ctx)
         struct subscriber_arg given = {self->bench, number};
         aldis_spawn_opts place = bench_place(self->bench, number, &given, sizeof given);
         subscriber_ref child;
-        aldis_err err = aldis_spawn(ctx, subscriber, &place, &child);
+        aldis_err err = aldis_spawn(ctx, subscriber, &child, &place);
         if (err != ALDIS_OK)
             return bench_refused(self->bench, ctx, err);
     }

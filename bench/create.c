@@ -73,7 +73,7 @@ static aldis_err fork_some(struct forker *self, aldis_ctx *ctx)
         struct forked_arg given = {self->bench, self->forked};
         aldis_spawn_opts place =
             bench_place(self->bench, (uint32_t)self->forked, &given, sizeof given);
-        aldis_err err = aldis_spawn(ctx, forked, &place, &child);
+        aldis_err err = aldis_spawn(ctx, forked, &child, &place);
         if (err == ALDIS_OK)
             err = aldis_send(ctx, child, task, .kind = 7, .position = {1.0F, 2.0F, 3.0F},
                              .seq = self->forked);
@@ -196,7 +196,7 @@ static aldis_err idle_spawn_chunk(struct idle_root *self, aldis_ctx *ctx)
         struct idle_arg given = {self->bench, (uint32_t)self->spawned};
         aldis_spawn_opts place = bench_place(self->bench, given.number, &given, sizeof given);
         idle_ref child;
-        aldis_err err = aldis_spawn(ctx, idle, &place, &child);
+        aldis_err err = aldis_spawn(ctx, idle, &child, &place);
         if (err != ALDIS_OK)
             return bench_refused(self->bench, ctx, err);
         self->ids[self->spawned++] = child.id;

@@ -84,7 +84,7 @@ static aldis_err fan_counter_start(void *state, const void *arg, aldis_ctx *ctx)
     for (uint32_t i = 0; i < FAN_SIZE; i++) {
         struct fan_arg given = {self->bench, i + 1};
         aldis_spawn_opts place = bench_place(self->bench, i + 1, &given, sizeof given);
-        aldis_err err = aldis_spawn(ctx, fan_producer, &place, &self->producers[i]);
+        aldis_err err = aldis_spawn(ctx, fan_producer, &self->producers[i], &place);
         if (err != ALDIS_OK)
             return bench_refused(self->bench, ctx, err);
     }
@@ -199,7 +199,7 @@ static aldis_err master_start(void *state, const void *arg, aldis_ctx *ctx)
     for (uint32_t i = 0; i < FAN_SIZE; i++) {
         struct fan_arg given = {self->bench, i + 1};
         aldis_spawn_opts place = bench_place(self->bench, i + 1, &given, sizeof given);
-        aldis_err err = aldis_spawn(ctx, join_counter, &place, &self->counters[i]);
+        aldis_err err = aldis_spawn(ctx, join_counter, &self->counters[i], &place);
         if (err != ALDIS_OK)
             return bench_refused(self->bench, ctx, err);
     }

@@ -63,7 +63,7 @@ static aldis_err pinger_start(void *state, const void *arg, aldis_ctx *ctx)
     self->bench = *(struct bench *const *)arg;
     self->count = self->bench->opts.n;
     aldis_spawn_opts place = bench_place(self->bench, 1, &self->bench, sizeof self->bench);
-    return bench_checked(self->bench, ctx, aldis_spawn(ctx, ponger, &place, &self->ponger));
+    return bench_checked(self->bench, ctx, aldis_spawn(ctx, ponger, &self->ponger, &place));
 }
 
 static aldis_err ping(struct pinger *self, aldis_ctx *ctx)
@@ -163,7 +163,7 @@ static aldis_err pair_producer_start(void *state, const void *arg, aldis_ctx *ct
     self->self = (pair_producer_ref){.id = aldis_self(ctx)};
     self->count = self->bench->opts.n;
     aldis_spawn_opts place = bench_place(self->bench, 1, &self->bench, sizeof self->bench);
-    return bench_checked(self->bench, ctx, aldis_spawn(ctx, pair_counter, &place, &self->counter));
+    return bench_checked(self->bench, ctx, aldis_spawn(ctx, pair_counter, &self->counter, &place));
 }
 
 static aldis_err pair_producer_on_go(struct pair_producer *self, const aldis_none *msg,

@@ -75,7 +75,7 @@ static aldis_err ring_member_start(void *state, const void *arg, aldis_ctx *ctx)
     for (uint32_t number = RING_SIZE - 1; number > 0; number--) {
         struct ring_arg member = {self->bench, self->next, number};
         aldis_spawn_opts place = bench_place(self->bench, number, &member, sizeof member);
-        aldis_err err = aldis_spawn(ctx, ring_member, &place, &self->next);
+        aldis_err err = aldis_spawn(ctx, ring_member, &self->next, &place);
         if (err != ALDIS_OK)
             return bench_refused(self->bench, ctx, err);
     }

@@ -201,7 +201,7 @@ static aldis_err spawn_counter(struct route_root *self, uint32_t number, aldis_c
     route_counter_ref counter;
     char name[ALDIS_NAME_MAX + 1];
     counter_name(number, name);
-    aldis_err err = aldis_spawn(ctx, route_counter, &place, &counter);
+    aldis_err err = aldis_spawn(ctx, route_counter, &counter, &place);
     return err == ALDIS_OK ? aldis_ctx_register(ctx, counter.id, name) : err;
 }
 
@@ -217,7 +217,7 @@ static aldis_err route_root_start(void *state, const void *arg, aldis_ctx *ctx)
     for (uint32_t i = 0; i < self->senders && err == ALDIS_OK; i++) {
         struct route_arg sender = {self->bench, i, self->senders};
         aldis_spawn_opts place = bench_place(self->bench, i, &sender, sizeof sender);
-        err = aldis_spawn(ctx, route_sender, &place, &self->sender[i]);
+        err = aldis_spawn(ctx, route_sender, &self->sender[i], &place);
     }
     return bench_checked(self->bench, ctx, err);
 }
