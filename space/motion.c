@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* A turn that this long a thrust can make is made at once; for a larger one the ship first comes to
- * rest. A constant, not the step: the step must not show in the course. */
+/* A turn that this long a thrust can make is made at once; for a larger one the ship brakes. A
+ * constant, not the step: long steps must not make ships nimbler. */
 #define TURN_SECONDS 1.0
 
 /* Rounding leaves the way to the goal a hair shorter than the way to brake: braking that much

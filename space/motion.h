@@ -2,9 +2,9 @@
 /* motion.h: how a ship moves: right at any step. Layer: space. Pure functions.
  *
  * A ship has one thrust for speeding up, slowing down and turning. Towards a point it speeds up,
- * cruises and brakes so that it comes to rest there; this is computed in closed form, so that one
- * step of an hour and 3600 of a second end at the same place, and no step is long enough to jump
- * over the goal. */
+ * cruises and brakes so that it comes to rest there; this is computed in closed form, so that from
+ * rest one step of an hour and 3600 of a second end at the same place, and no step is long enough
+ * to jump over the goal. */
 #ifndef SPACE_MOTION_H
 #define SPACE_MOTION_H
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ship_test.c: a ship as an actor, with stations that the test plays itself. Virtual time. */
+#include "motion.h"
 #include "protocol.h"
 #include "tiny.h"
 
@@ -144,8 +145,8 @@ static void stage_close(void)
     CHECK_UINT(ships, 1);
 }
 
-/* 60 u at 4 u/s2: half the way up and half down, 2 sqrt(60/4) = 7.75 s, since 20 u/s is not reached.
- * Then a request, 10 s to the berth, 5 s of service. */
+/* 60 u at 4 u/s2: half the way up and half down, 2 sqrt(60/4) = 7.75 s; 20 u/s is not reached.
+ * A request, 10 s to the berth and 5 s of service follow. */
 TEST(a_ship_flies_asks_docks_and_leaves)
 {
     stage_open(GRANT, GRANT, GRANT);
@@ -224,15 +225,25 @@ TEST(a_permission_that_comes_too_late_is_given_back)
     stage_close();
 }
 
+/* The ship turns from where it is at that moment, half a tick after it last looked. */
 TEST(an_order_in_flight_is_obeyed)
 {
     stage_open(GRANT, GRANT, GRANT);
-    run_until(3 * ALDIS_SECOND);
+    run_until(3500 * ALDIS_MS);
     expect_state("flying");
     CHECK_OK(aldis_send(stage.system, stage.ship, set_destination, .station = 2));
     run_until(1 * ALDIS_MINUTE);
     CHECK_UINT(seen[1].requests, 0);
     CHECK_UINT(seen[2].dockings, 1);
+    struct thrust thrust = {.speed = 20, .acceleration = 4};
+    struct motion motion = {.position = {60, 0, 0}};
+    struct vec gamma = {0, 90, 0};
+    double expected = 3.5;
+    motion_advance(&motion, (struct vec){0, 0, 0}, &thrust, 3.5);
+    for (double left = 0; left == 0; expected += 1 - left)
+        left = motion_advance(&motion, gamma, &thrust, 1);
+    double found = (double)seen[2].first_request_ns * 1e-9;
+    CHECK(found > expected - 0.02 && found < expected + 0.02);
     stage_close();
 }
 
@@ -256,6 +267,9 @@ TEST(an_order_while_docked_waits_for_the_service)
     CHECK_OK(aldis_send(stage.system, stage.ship, set_destination, .station = 2));
     run_until(21 * ALDIS_SECOND);
     expect_state("docked");
+    for (aldis_ns at_ns = 21 * ALDIS_SECOND; seen[1].undocks == 0 && at_ns < 30 * ALDIS_SECOND;)
+        run_until(at_ns += 10 * ALDIS_MS);
+    expect_state("flying"); /* at once, without a rest */
     run_until(1 * ALDIS_MINUTE);
     CHECK_UINT(seen[1].undocks, 1);
     CHECK_UINT(seen[2].dockings, 1);
@@ -298,16 +312,38 @@ TEST(a_ship_without_a_ledger_flies_on)
     stage_close();
 }
 
-/* A hazard right on the way, 10 u aside: the ship is pushed, and arrives all the same. */
-TEST(a_hazard_on_the_way_delays_a_ship_but_does_not_stop_it)
+static aldis_ns arrival_with_hazard(double radius)
 {
     stage_open(GRANT, GRANT, GRANT);
     run_until(1 * ALDIS_MS);
-    CHECK_OK(aldis_send(stage.system, stage.ship, navigation_hazard, .place = {30, 10, 0},
-                        .radius = 25, .until_ns = ALDIS_HOUR));
+    CHECK_OK(aldis_send(stage.system, stage.ship, navigation_hazard, .place = {0, 10, 0},
+                        .radius = radius, .until_ns = ALDIS_HOUR));
     run_until(1 * ALDIS_MINUTE);
     CHECK_UINT(seen[1].dockings, 1);
-    CHECK(seen[1].first_request_ns > 7 * ALDIS_SECOND);
+    stage_close();
+    return seen[1].first_request_ns;
+}
+
+/* Beside the goal, so that it pushes against the ship's way: the ship arrives all the same. */
+TEST(a_hazard_on_the_way_delays_a_ship_but_does_not_stop_it)
+{
+    aldis_ns aside_ns = arrival_with_hazard(5), within_ns = arrival_with_hazard(30);
+    CHECK(within_ns > aside_ns + 100 * ALDIS_MS);
+    CHECK(within_ns < aside_ns + 20 * ALDIS_SECOND);
+}
+
+/* Delayed, it finds the station gone on by more than its arrival: it has to aim again. */
+TEST(a_delayed_ship_follows_a_station_that_has_moved_on)
+{
+    stage_open(GRANT, GRANT, GRANT);
+    stage.scenario->stations.items[1].circle =
+        (struct circle){.radius = 40, .phase_deg = 180, .period_ns = 5 * ALDIS_MINUTE};
+    stage.scenario->classes.items[0].arrival = 0.05;
+    run_until(1 * ALDIS_MS);
+    CHECK_OK(aldis_send(stage.system, stage.ship, navigation_hazard, .place = {-30, 10, 0},
+                        .radius = 40, .until_ns = ALDIS_HOUR));
+    run_until(2 * ALDIS_MINUTE);
+    CHECK(seen[1].dockings >= 1);
     stage_close();
 }
 

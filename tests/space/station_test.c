@@ -13,6 +13,7 @@ enum manner {
     KEEPS_RULES,  /* docks after the approach, leaves when served */
     NEVER_COMES,  /* gets a permission and does nothing */
     NEVER_LEAVES, /* docks and stays */
+    ASKS_DOCKED,  /* asks again when it has docked */
     DIES_WAITING, /* is stopped before its permission comes */
 };
 
@@ -71,7 +72,8 @@ static aldis_err probe_on_docking_permission(struct probe *self,
     aldis_timer timer;
     switch (msg->verdict) {
     case DOCKING_GRANTED:
-        mine->granted++;
+        if (mine->granted++ > 0)
+            return ALDIS_OK; /* told again */
         mine->granted_ns = aldis_now(ctx);
         self->berth = msg->berth;
         if (self->arg.manner == NEVER_COMES)
@@ -93,7 +95,11 @@ static aldis_err probe_on_docking_permission(struct probe *self,
 static aldis_err probe_on_probe_arrive(struct probe *self, const aldis_none *msg, aldis_ctx *ctx)
 {
     (void)msg;
-    return aldis_send(ctx, self->arg.station, docked, .berth = self->berth);
+    aldis_err err = aldis_send(ctx, self->arg.station, docked, .berth = self->berth);
+    struct request_docking again = {.specs = {.length_m = self->arg.length_m, .mass_t = 100}};
+    if (self->arg.manner == ASKS_DOCKED)
+        err = aldis_send_copy(ctx, self->arg.station, request_docking, &again);
+    return err;
 }
 
 static aldis_err probe_on_service_done(struct probe *self, const aldis_none *msg, aldis_ctx *ctx)
@@ -241,6 +247,20 @@ TEST(a_ship_that_never_leaves_loses_its_berth)
     CHECK_UINT(seen[1].served, 1);
     aldis_ns after_ns = seen[1].granted_ns - seen[0].served_ns;
     CHECK(after_ns >= 59 * ALDIS_SECOND && after_ns < 61 * ALDIS_SECOND);
+}
+
+TEST(asking_again_while_docked_changes_nothing)
+{
+    stage_open(2);
+    stage.scenario->stations.items[2].service_ns =
+        200 * ALDIS_SECOND; /* longer than a permission */
+    stage_probe(0, ASKS_DOCKED, 0, 50);
+    stage_probe(1, KEEPS_RULES, ALDIS_MS, 50);
+    stage_close(ALDIS_HOUR);
+    CHECK_UINT(seen[0].granted, 2);
+    CHECK_UINT(seen[0].served, 1);
+    CHECK(seen[0].served_ns - seen[0].granted_ns >= 150 * ALDIS_SECOND);
+    CHECK_UINT(seen[1].served, 1);
 }
 
 TEST(a_ship_that_is_gone_keeps_neither_place_nor_berth)
