@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* weave.c: see weave.h. Must itself be compiled without -fsanitize=thread.
  *
- * Each execution runs from the start: the threads are coroutines, and every question ("who goes on?",
- * "which store does this load read?") is answered from a list of decisions; beyond its end the answer
- * is 0. Then the last decision that has another answer left takes it, those after it are forgotten,
- * and the next execution begins: a search in depth. */
+ * Each execution runs from the start: the threads are coroutines, and every question ("who goes
+ * on?", "which store does this load read?") is answered from a list of decisions; beyond its end
+ * the answer is 0. Then the last decision that has another answer left takes it, those after it are
+ * forgotten, and the next execution begins: a search in depth. */
 #include "weave.h"
 
 #include <inttypes.h>
@@ -19,11 +19,11 @@
 #define STEPS 400
 #define DECISIONS 4096
 #define SITES 64
-#define WATCHED_BYTES 8192
+#define WATCHED_WORDS 4096
 #define STACK_BYTES 65536
 /* Weak compare-and-swaps that fail for no reason, in one execution: without a bound a retry loop
  * would never end, and one failure already sends each loop round. */
-#define SPURIOUS_MAX 2
+#define SPURIOUS_MAX 1
 
 struct view {
     uint16_t oldest[LOCATIONS]; /* index of the oldest store that may still be read */
@@ -46,7 +46,7 @@ struct location {
     struct store stores[STORES]; /* in modification order */
 };
 
-/* What is known of the accesses to one watched byte of plain memory. */
+/* What is known of the accesses to one watched word of plain memory. */
 struct shadow {
     uint64_t execution; /* of an earlier one: nothing is known */
     int writer;
@@ -95,10 +95,11 @@ static struct {
     struct {
         uintptr_t begin;
         size_t size;
-        struct shadow *bytes;
+        struct shadow *words;
     } watched[LOCATIONS];
     int watched_count;
-    struct shadow shadows[WATCHED_BYTES];
+    uintptr_t watched_begin, watched_end; /* all of them lie between */
+    struct shadow shadows[WATCHED_WORDS];
     size_t shadow_count;
 
     struct known_state *known;
@@ -158,7 +159,7 @@ static void join(struct view *into, const struct view *from)
             into->clock[i] = from->clock[i];
 }
 
-/* ------------------------------------------------------------------ decisions, endings, and who runs */
+/* ------------------------------------------------------------------ decisions, and who runs */
 
 static int decide(int options)
 {
@@ -276,7 +277,7 @@ static void schedule_point(void)
         return;
     if (++ex.steps > STEPS)
         end_execution(CUT);
-    if (ex.position == ex.decided && is_known())
+    if (ex.position == ex.decided && !ex.tracing && is_known())
         end_execution(KNOWN);
     int previous = ex.current, next = pick_next(true);
     if (next != previous) {
@@ -429,11 +430,24 @@ static void write_store(int number, int place, uint64_t value, memory_order orde
         location->order = mix(location->order, location->stores[k].identity);
 }
 
+/* Of stores with one value, a relaxed read need try the oldest only: it learns the same and may
+ * later read all that it could have read after a newer one. */
+static bool is_repeated(const struct location *location, int k, int oldest)
+{
+    for (int older = oldest; older < k; older++)
+        if (location->stores[older].value == location->stores[k].value)
+            return true;
+    return false;
+}
+
 static uint64_t do_load(int number, memory_order order)
 {
     struct location *location = &ex.locations[number];
-    int newest = location->count - 1;
-    int k = newest - decide(newest - oldest_readable(number, order) + 1);
+    int oldest = oldest_readable(number, order), readable[STORES], count = 0;
+    for (int k = location->count - 1; k >= oldest; k--)
+        if (order != memory_order_relaxed || !is_repeated(location, k, oldest))
+            readable[count++] = k;
+    int k = readable[decide(count)];
     read_store(number, k, order);
     remember(bits_of(location->address), location->stores[k].identity);
     return location->stores[k].value;
@@ -518,7 +532,7 @@ static bool do_cas(int number, const struct weave_access *access, memory_order o
 static void trace(const struct weave_access *access, int number, memory_order order,
                   const char *what, uint64_t value)
 {
-    if (ex.tracing)
+    if (ex.tracing && ex.parallel)
         printf("#   t%d %s:%d %s %s a%d %s%" PRIx64 "\n", ex.current, access->function,
                access->line, op_names[access->op], order_names[order], number, what, value);
 }
@@ -608,61 +622,71 @@ int weave_self(void)
 
 /* ------------------------------------------------------------------ plain memory */
 
+/* Watched in words of this size: two threads that use neighbouring bytes of one word look like a
+ * race, never the other way round. */
+enum { WORD = 4 };
+
 void weave_watch(const void *memory, size_t size)
 {
-    if (ex.watched_count == LOCATIONS || ex.shadow_count + size > WATCHED_BYTES)
+    uintptr_t begin = (uintptr_t)memory & ~(uintptr_t)(WORD - 1);
+    size_t words = ((uintptr_t)memory + size - begin + WORD - 1) / WORD;
+    if (ex.watched_count == LOCATIONS || ex.shadow_count + words > WATCHED_WORDS)
         give_up("too much watched memory");
-    ex.watched[ex.watched_count].begin = (uintptr_t)memory;
-    ex.watched[ex.watched_count].size = size;
-    ex.watched[ex.watched_count].bytes = &ex.shadows[ex.shadow_count];
+    ex.watched[ex.watched_count].begin = begin;
+    ex.watched[ex.watched_count].size = words * WORD;
+    ex.watched[ex.watched_count].words = &ex.shadows[ex.shadow_count];
     ex.watched_count++;
-    ex.shadow_count += size;
-}
-
-static struct shadow *shadow_of(uintptr_t address)
-{
-    for (int i = 0; i < ex.watched_count; i++)
-        if (address - ex.watched[i].begin < ex.watched[i].size) {
-            struct shadow *shadow = &ex.watched[i].bytes[address - ex.watched[i].begin];
-            if (shadow->execution != ex.execution) {
-                memset(shadow, 0, sizeof *shadow);
-                shadow->execution = ex.execution;
-            }
-            return shadow;
-        }
-    return NULL;
+    ex.shadow_count += words;
+    if (begin < ex.watched_begin)
+        ex.watched_begin = begin;
+    if (begin + words * WORD > ex.watched_end)
+        ex.watched_end = begin + words * WORD;
 }
 
 /* An access is ordered with an earlier one of another thread if it has seen that thread's clock of
  * then. Plain accesses count as part of the thread's next operation: what it released before does
  * not order them. */
-static void plain_access(uintptr_t address, size_t size, bool writes)
+static bool races(struct shadow *shadow, bool writes)
 {
-    if (ex.thread_count == 0)
-        return;
     const struct view *view = &self()->view;
     uint16_t now = (uint16_t)(view->clock[ex.current] + 1);
-    for (size_t i = 0; i < size; i++) {
-        struct shadow *shadow = shadow_of(address + i);
-        if (!shadow)
-            continue;
-        bool races = shadow->written && shadow->writer != ex.current &&
-                     view->clock[shadow->writer] < shadow->written;
-        for (int t = 0; writes && t < ex.thread_count; t++)
-            races = races || (t != ex.current && view->clock[t] < shadow->read[t]);
-        if (ex.tracing && i == 0)
-            printf("#   t%d plain %s of %zu bytes at %#zx\n", ex.current, writes ? "write" : "read",
-                   size, (size_t)address);
-        if (races)
-            weave_fail(writes ? "data race: a plain write is not ordered with another access"
-                              : "data race: a plain read is not ordered with a write");
-        if (writes) {
-            shadow->writer = ex.current;
-            shadow->written = now;
-        } else {
-            shadow->read[ex.current] = now;
-        }
+    if (shadow->execution != ex.execution) {
+        memset(shadow, 0, sizeof *shadow);
+        shadow->execution = ex.execution;
     }
+    bool race = shadow->written && shadow->writer != ex.current &&
+                view->clock[shadow->writer] < shadow->written;
+    if (!writes) {
+        shadow->read[ex.current] = now;
+        return race;
+    }
+    for (int t = 0; t < ex.thread_count; t++)
+        race = race || (t != ex.current && view->clock[t] < shadow->read[t]);
+    shadow->writer = ex.current;
+    shadow->written = now;
+    return race;
+}
+
+static void plain_access(uintptr_t address, size_t size, bool writes)
+{
+    if (address < ex.watched_begin || address >= ex.watched_end)
+        return;
+    int i = 0;
+    while (i < ex.watched_count && address - ex.watched[i].begin >= ex.watched[i].size)
+        i++;
+    if (i == ex.watched_count)
+        return;
+    if (ex.tracing && ex.parallel)
+        printf("#   t%d plain %s of %zu bytes at watched[%d]+%zu\n", ex.current,
+               writes ? "write" : "read", size, i, (size_t)(address - ex.watched[i].begin));
+    size_t first = (address - ex.watched[i].begin) / WORD;
+    size_t last = (address + size - 1 - ex.watched[i].begin) / WORD;
+    bool race = false;
+    for (size_t word = first; word <= last && word < ex.watched[i].size / WORD; word++)
+        race |= races(&ex.watched[i].words[word], writes);
+    if (race)
+        weave_fail(writes ? "data race: a plain write is not ordered with another access"
+                          : "data race: a plain read is not ordered with a write");
 }
 
 /* What compilers call under -fsanitize=thread. An atomic operation that goes round the helpers of
@@ -734,6 +758,8 @@ static void execute(void)
 {
     ex.location_count = ex.watched_count = ex.position = 0;
     ex.shadow_count = 0;
+    ex.watched_begin = UINTPTR_MAX;
+    ex.watched_end = 0;
     ex.steps = ex.preemptions = ex.spurious = ex.current = 0;
     ex.execution++;
     ex.ending = RUNNING;
