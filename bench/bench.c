@@ -108,8 +108,9 @@ aldis_spawn_opts bench_place(const struct bench *bench, uint32_t number, const v
 aldis_err bench_spawn_root(struct bench *bench, aldis_system *system,
                            const aldis_behaviour *behaviour, aldis_id *out_id)
 {
+    struct bench_arg given = {bench};
     aldis_spawn_opts opts = {
-        .arg = &bench, .arg_size = sizeof bench, .placement = ALDIS_PLACE_SHARD, .shard = 0};
+        .arg = &given, .arg_size = sizeof given, .placement = ALDIS_PLACE_SHARD, .shard = 0};
     return aldis_system_spawn_raw(system, behaviour, &opts, out_id);
 }
 
@@ -130,8 +131,8 @@ void bench_expect(struct bench *bench, const aldis_stats *stats, const char *typ
                           type, sent, handled, expected);
 }
 
-/* One figure of /proc/self/status, in bytes; key: "VmRSS:". getrusage would do for the peak, but its
- * figure begins with that of the program that started this one. */
+/* One figure of /proc/self/status, in bytes; key: "VmRSS:". getrusage would do for the peak, but
+ * its figure begins with that of the program that started this one. */
 static uint64_t status_bytes(const char *key)
 {
     uint64_t kib = 0;

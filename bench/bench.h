@@ -150,7 +150,18 @@ void bench_on_undelivered(void *state, const aldis_undelivered *notice, aldis_ct
 aldis_spawn_opts bench_place(const struct bench *bench, uint32_t number, const void *arg,
                              size_t arg_size);
 
-/** Spawn the actor that sets up the rest; its on_start gets &bench. It lives on shard 0. */
+/** What the first actor of a set is given, and any other that needs no more. */
+struct bench_arg {
+    struct bench *bench;
+};
+
+/** The bench in an argument that is, or begins as, a struct bench_arg. */
+static inline struct bench *bench_given(const void *arg)
+{
+    return ((const struct bench_arg *)arg)->bench;
+}
+
+/** Spawn the actor that sets up the rest, on shard 0; its argument is a struct bench_arg. */
 aldis_err bench_spawn_root(struct bench *bench, aldis_system *system,
                            const aldis_behaviour *behaviour, aldis_id *out_id);
 

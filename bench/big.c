@@ -111,7 +111,7 @@ ALDIS_BEHAVIOUR(big_member, struct big_member, BIG_PROTOCOL, .on_start = big_mem
 static aldis_err big_root_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct big_root *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->set = self->bench->set;
     for (uint32_t number = 0; number < BIG_SIZE; number++) {
         struct big_arg given = {self->bench, self->set, number};
@@ -173,7 +173,7 @@ const struct bench_workload bench_big = {
     .name = "big",
     .unit = "pings",
     .what_n = "pings per actor",
-    .n_default = 150 * 1000,
+    .n_default = 150000,
     .n_max = 10000000000,
     .ops_per_n = BIG_SIZE,
     .may_be_apart = true,

@@ -82,7 +82,7 @@ ALDIS_BEHAVIOUR(subscriber, struct subscriber, SUBSCRIBER_PROTOCOL, .on_start = 
 static aldis_err publisher_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct publisher *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->self = (publisher_ref){.id = aldis_self(ctx)};
     self->count = self->bench->opts.n;
     for (uint32_t number = 1; number <= SUBSCRIBERS; number++) {
@@ -179,7 +179,7 @@ const struct bench_workload bench_broadcast = {
     .name = "broadcast",
     .unit = "deliveries",
     .what_n = "publications",
-    .n_default = 50 * 1000,
+    .n_default = 50000,
     .n_max = 1000000000,
     .ops_per_n = SUBSCRIBERS,
     .may_be_apart = true,

@@ -88,7 +88,7 @@ static aldis_err forker_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     (void)ctx;
     struct forker *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->count = self->bench->opts.n;
     return ALDIS_OK;
 }
@@ -138,7 +138,7 @@ const struct bench_workload bench_fork_join_create = {
     .name = "fork-join-create",
     .unit = "actors",
     .what_n = "actors",
-    .n_default = 5 * 1000 * 1000,
+    .n_default = 5000000,
     .n_max = 1000000000000,
     .ops_per_n = 1,
     .may_be_apart = true,
@@ -208,7 +208,7 @@ static aldis_err idle_root_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     (void)ctx;
     struct idle_root *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->ids = self->bench->set;
     self->count = self->bench->opts.n;
     return ALDIS_OK;
@@ -270,8 +270,8 @@ const struct bench_workload bench_idle_memory = {
     .name = "idle-memory",
     .unit = "actors",
     .what_n = "actors",
-    .n_default = 1000 * 1000,
-    .n_max = 16 * 1000 * 1000,
+    .n_default = 1000000,
+    .n_max = 16000000,
     .ops_per_n = 1,
     .start = idle_memory_start,
     .check = idle_memory_check,

@@ -79,7 +79,7 @@ ALDIS_BEHAVIOUR(fan_producer, struct fan_producer, FAN_PRODUCER_PROTOCOL,
 static aldis_err fan_counter_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct fan_counter *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->left = self->bench->opts.n;
     for (uint32_t i = 0; i < FAN_SIZE; i++) {
         struct fan_arg given = {self->bench, i + 1};
@@ -133,7 +133,7 @@ const struct bench_workload bench_fan_in = {
     .name = "fan-in",
     .unit = "messages",
     .what_n = "messages",
-    .n_default = 40 * 1000 * 1000,
+    .n_default = 40000000,
     .n_max = 1000000000000,
     .ops_per_n = 1,
     .may_be_apart = true,
@@ -193,7 +193,7 @@ ALDIS_BEHAVIOUR(join_counter, struct join_counter, JOIN_COUNTER_PROTOCOL,
 static aldis_err master_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct master *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->self = (master_ref){.id = aldis_self(ctx)};
     self->rounds = self->bench->opts.n;
     for (uint32_t i = 0; i < FAN_SIZE; i++) {
@@ -254,7 +254,7 @@ const struct bench_workload bench_fork_join_throughput = {
     .name = "fork-join-throughput",
     .unit = "messages",
     .what_n = "messages per actor",
-    .n_default = 400 * 1000,
+    .n_default = 400000,
     .n_max = 10000000000,
     .ops_per_n = FAN_SIZE,
     .may_be_apart = true,

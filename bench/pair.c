@@ -36,7 +36,7 @@ struct ponger {
 static aldis_err ponger_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct ponger *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->pinger = (pinger_ref){.id = aldis_parent(ctx)};
     return ALDIS_OK;
 }
@@ -60,9 +60,10 @@ ALDIS_BEHAVIOUR(ponger, struct ponger, PONGER_PROTOCOL, .on_start = ponger_start
 static aldis_err pinger_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct pinger *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->count = self->bench->opts.n;
-    aldis_spawn_opts place = bench_place(self->bench, 1, &self->bench, sizeof self->bench);
+    struct bench_arg given = {self->bench};
+    aldis_spawn_opts place = bench_place(self->bench, 1, &given, sizeof given);
     return bench_checked(self->bench, ctx, aldis_spawn(ctx, ponger, &self->ponger, &place));
 }
 
@@ -109,7 +110,7 @@ const struct bench_workload bench_ping_pong = {
     .name = "ping-pong",
     .unit = "round trips",
     .what_n = "round trips",
-    .n_default = 20 * 1000 * 1000,
+    .n_default = 20000000,
     .n_max = 1000000000000,
     .ops_per_n = 1,
     .may_be_apart = true,
@@ -137,7 +138,7 @@ static aldis_err pair_counter_start(void *state, const void *arg, aldis_ctx *ctx
 {
     (void)ctx;
     struct pair_counter *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->count = self->bench->opts.n;
     return ALDIS_OK;
 }
@@ -159,10 +160,11 @@ ALDIS_BEHAVIOUR(pair_counter, struct pair_counter, COUNTER_PROTOCOL, .on_start =
 static aldis_err pair_producer_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct pair_producer *self = state;
-    self->bench = *(struct bench *const *)arg;
+    self->bench = bench_given(arg);
     self->self = (pair_producer_ref){.id = aldis_self(ctx)};
     self->count = self->bench->opts.n;
-    aldis_spawn_opts place = bench_place(self->bench, 1, &self->bench, sizeof self->bench);
+    struct bench_arg given = {self->bench};
+    aldis_spawn_opts place = bench_place(self->bench, 1, &given, sizeof given);
     return bench_checked(self->bench, ctx, aldis_spawn(ctx, pair_counter, &self->counter, &place));
 }
 
@@ -202,7 +204,7 @@ const struct bench_workload bench_counting = {
     .name = "counting",
     .unit = "messages",
     .what_n = "messages",
-    .n_default = 40 * 1000 * 1000,
+    .n_default = 40000000,
     .n_max = 1000000000000,
     .ops_per_n = 1,
     .may_be_apart = true,

@@ -207,8 +207,8 @@ static size_t read_all(int fd, void *into, size_t size)
     return got;
 }
 
-static _Noreturn void run_child(const struct bench_workload *workload,
-                                const struct bench_opts *opts, int out, pid_t parent)
+static _Noreturn void be_the_process(const struct bench_workload *workload,
+                                     const struct bench_opts *opts, int out, pid_t parent)
 {
     struct outcome outcome = {.kind = BENCH_GOOD};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -220,8 +220,8 @@ static _Noreturn void run_child(const struct bench_workload *workload,
 }
 _Static_assert(sizeof(struct outcome) <= 4096, "an outcome fits into one write to a pipe");
 
-static void run_apart(const struct bench_workload *workload, const struct bench_opts *opts,
-                      struct outcome *outcome)
+static void run_in_process(const struct bench_workload *workload, const struct bench_opts *opts,
+                           struct outcome *outcome)
 {
     int ends[2] = {-1, -1};
     pid_t parent = getpid();
@@ -229,7 +229,7 @@ static void run_apart(const struct bench_workload *workload, const struct bench_
     pid_t child = pipe(ends) == 0 ? fork() : -1;
     if (child == 0) {
         close(ends[0]);
-        run_child(workload, opts, ends[1], parent);
+        be_the_process(workload, opts, ends[1], parent);
     }
     if (child < 0) {
         snprintf(outcome->fault, sizeof outcome->fault, "cannot make a process: %s",
@@ -262,7 +262,7 @@ static int measure(const struct bench_args *args, const struct bench_workload *w
     if (args->workload)
         run_here(workload, &opts, &outcome);
     else
-        run_apart(workload, &opts, &outcome);
+        run_in_process(workload, &opts, &outcome);
     if (outcome.kind != BENCH_GOOD) {
         progress_line("aldis bench: %s: %s", workload->name, outcome.fault);
         return outcome.kind == BENCH_SYSTEM ? EXIT_SYSTEM : EXIT_WRONG;

@@ -14,26 +14,10 @@
 
 static bool finished; /* output_finish has been called */
 
-/* The reader has gone: end as every filter does, killed by SIGPIPE, also where it was ignored. */
-static _Noreturn void end_quietly(void)
-{
-    sigset_t set;
-    signal(SIGPIPE, SIG_DFL);
-    sigemptyset(&set);
-    sigaddset(&set, SIGPIPE);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-    raise(SIGPIPE);
-    _exit(128 + SIGPIPE);
-}
-
 bool output_flush(void)
 {
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return true;
-    if (errno == EPIPE)
-        end_quietly();
-    return false;
+    return fflush(stdout) == 0 && !ferror(stdout);
 }
 
 static void report_failure(void)
@@ -51,9 +35,21 @@ static void at_exit(void)
     _exit(EXIT_IO);
 }
 
+/* Where the reader of a pipe has gone, end quietly as every filter does: by SIGPIPE, also when the
+ * program was started with that signal ignored or blocked. */
+static void accept_sigpipe(void)
+{
+    sigset_t set;
+    signal(SIGPIPE, SIG_DFL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 void output_open(void)
 {
     static char buffer[1 << 16];
+    accept_sigpipe();
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) != -1 || errno != EBADF)
             continue;

@@ -7,10 +7,11 @@
 
 /** Make sure that descriptors 0, 1 and 2 are taken, so that no file opened later becomes one of
  *  them, and give stdout a buffer that a report fits in. First call of the program. What argp
- *  prints before it exits is looked after, too: there a failed write ends in EXIT_IO. */
+ *  prints before it exits is looked after, too: there a failed write ends in EXIT_IO. A closed pipe
+ *  ends the program quietly, by SIGPIPE. */
 void output_open(void);
 
-/** Write out what is buffered. False: it failed; a closed pipe ends the program quietly. */
+/** Write out what is buffered. False: it failed. */
 bool output_flush(void);
 
 /** The exit status: `status`, or EXIT_IO with a message where stdout could not be written. */
