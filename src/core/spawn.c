@@ -159,12 +159,12 @@ static bool has_own_limits(const aldis_mailbox_opts *mailbox)
 static aldis_err copy_arg(const aldis_spawn_opts *opts, struct aldis__start_arg **out_arg)
 {
     *out_arg = NULL;
+    if (opts->arg_size > ALDIS_PAYLOAD_MAX || (opts->arg_size && !opts->arg))
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "spawn: arg_size is %zu; allowed: 0 to %u, and 0 without an arg",
+                                opts->arg_size, ALDIS_PAYLOAD_MAX);
     if (!opts->arg)
         return ALDIS_OK;
-    if (opts->arg_size > ALDIS_PAYLOAD_MAX)
-        return aldis__error_set(ALDIS_ETOOLARGE, aldis_nobody(), "",
-                                "spawn: arg_size is %zu; allowed: 0 to %u", opts->arg_size,
-                                ALDIS_PAYLOAD_MAX);
     *out_arg = malloc(sizeof **out_arg + opts->arg_size);
     if (!*out_arg)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "spawn: an argument of %zu bytes",
