@@ -29,7 +29,7 @@ typedef struct aldis_system_opts {
     uint64_t seed;             /**< of all random numbers; default 0 */
     uint32_t workers;          /**< threads, 1 .. 255; default: the cores. Never shows in a result */
     uint32_t shards;           /**< 1 .. 4094; default 64. Part of the configuration, like the seed */
-    uint32_t actors_max;       /**< slots a shard: 1 .. 2^24; default as many as fit 2^30 in all */
+    uint32_t actors_max;       /**< slots a shard: 1 .. 2^24; default 2^28 shared out, 2^22 for 64 shards */
     uint32_t node;             /**< 1 .. 255 names this system in its ids; 0: the lowest free number */
     aldis_mailbox_opts mailbox;/**< default of all mailboxes: 1024 messages, 1 MiB, ALDIS_WAIT */
     uint32_t overflow_msgs;    /**< a parked sender's own overflow; default 65,536 */

@@ -42,6 +42,7 @@ bool aldis__hold(struct aldis__worker *worker, struct aldis__cell *cell, struct 
     aldis__queue_push(&ext->held, msg);
     ext->held_count++;
     cell->flags |= ALDIS__CELL_HELD;
+    cell->mark = 0; /* every push looks now, and queues behind what is held */
     if (!(cell->flags & ALDIS__CELL_FULL))
         set_full(worker, cell, true);
     return true;
@@ -54,9 +55,9 @@ static void take_in_held(struct aldis__worker *worker, struct aldis__cell *cell)
     while (ext->held.head) {
         struct aldis__msg *msg = ext->held.head;
         struct aldis__msg *next = msg->next; /* the push changes the link */
-        if (!aldis__mailbox_try_push(cell, msg) &&
-            aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK) {
+        if (aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK) {
             msg->next = next;
+            cell->mark = 0;
             return;
         }
         ext->held.head = next;

@@ -9,7 +9,7 @@
  * memory. The one exception is the line of birth, said at `parent`.
  *
  * Invariants:
- *   head == NULL  <=>  tail == &head  <=>  depth counts only messages of other lanes
+ *   head == NULL  <=>  depth counts only messages of other lanes
  *   QUEUED        <=>  in the run queue of its home shard, or running
  *   depth <= limits->capacity: it counts all lanes but control, which has its own bound
  *   mark <= limits->capacity: below it a push needs to look at nothing else */
@@ -42,7 +42,7 @@ enum {
     ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES |
                           ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING |
                           ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED | ALDIS__CELL_ENDED |
-                          ALDIS__CELL_WAKING,
+                          ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW,
     /* No ordinary mail is handled. */
     ALDIS__CELL_HELD_BACK = ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_STOPPING |
                             ALDIS__CELL_ENDED | ALDIS__CELL_WAKING
@@ -52,7 +52,7 @@ struct aldis__cell_ext;
 
 struct aldis__cell {
     /* what a turn touches */
-    struct aldis__msg *head, **tail; /* the normal lane, oldest first */
+    struct aldis__msg *head, *tail; /* the normal lane, oldest first; tail: while head */
     void *state;                     /* before the start: the start argument (struct aldis__start_arg) */
     const struct aldis__kind *kind;
     struct aldis__cell *run_next;    /* link of the run queue, or of the free slots */

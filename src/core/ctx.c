@@ -10,7 +10,10 @@
 #include <limits.h>
 #include <stdio.h>
 
-__thread struct aldis__worker *aldis__this_worker __attribute__((tls_model("initial-exec")));
+/* Threads that are not workers have this one, so that the hot path needs no look at NULL. */
+struct aldis__worker aldis__no_worker = {.ctx = {.special = true}};
+__thread struct aldis__worker *aldis__this_worker
+    __attribute__((tls_model("initial-exec"))) = &aldis__no_worker;
 
 aldis_id aldis_self(const aldis_ctx *ctx)
 {
@@ -94,8 +97,7 @@ uint64_t aldis_random_below(aldis_ctx *ctx, uint64_t bound)
 
 static aldis_err check_ctx(aldis_ctx *ctx, const char *call)
 {
-    struct aldis__worker *worker = aldis__this_worker;
-    if (worker && ctx == &worker->ctx && ctx->cell)
+    if (aldis__ctx_is_mine(ctx))
         return ALDIS_OK;
     return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                             "%s: the context is not that of the handler that runs on this thread",

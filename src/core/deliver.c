@@ -19,8 +19,10 @@ enum { CONTROL_LANE_MAX = 1 << 20, RESERVE_BLOCKS = 256, RESERVE_PAYLOAD_BYTES =
 bool aldis__chain_append(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
 {
     struct aldis__out_chain *chain = &worker->out[shard];
-    if (chain->count++ == 0) {
+    if (chain->count++ == 0)
         chain->oldest = msg;
+    if (!chain->dirty) { /* a long chain is published at once, and stays on the list */
+        chain->dirty = true;
         chain->next_dirty = worker->out_dirty;
         worker->out_dirty = shard + 1;
     }
@@ -62,7 +64,8 @@ bool aldis__chains_publish(struct aldis__worker *worker, bool force)
     while (dirty) {
         struct aldis__out_chain *chain = &worker->out[dirty - 1];
         uint32_t next = chain->next_dirty;
-        if (!aldis__chain_publish(worker, dirty - 1, force)) {
+        chain->dirty = !aldis__chain_publish(worker, dirty - 1, force);
+        if (chain->dirty) {
             chain->next_dirty = worker->out_dirty;
             worker->out_dirty = dirty;
             blocked = true;
@@ -300,6 +303,9 @@ static bool deliver_at_once(struct aldis__worker *worker, struct aldis__shard *s
     case ALDIS__TYPE_ADOPT:
         aldis__child_adopt(worker, cell, msg->from);
         break;
+    case ALDIS__TYPE_ROUTED:
+        cell->flags |= ALDIS__CELL_ROUTED;
+        break;
     case ALDIS__TYPE_CHILD_ENDED:
         if (aldis__child_ended(worker, cell, aldis__msg_inline(msg)))
             return false; /* the hook wants to hear of it, in a turn */
@@ -325,6 +331,12 @@ static void deliver_to_ended(struct aldis__worker *worker, struct aldis__msg *ms
     case ALDIS__TYPE_ADOPT: /* an orphan does not outlive the parent that it never had */
         aldis__post_command(worker, msg->to, msg->from, ALDIS_CMD_STOP, 0);
         break;
+    case ALDIS__TYPE_ROUTED: { /* it ended before the mark could reach it */
+        /* E3 acquire: pairs with E2 in aldis__system_set_router(). */
+        struct aldis__extension *router = aldis__load_acquire(&worker->ctx.system->router);
+        router->on_actor_ended(router, msg->to);
+        break;
+    }
     default:
         aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
         return;

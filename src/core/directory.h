@@ -21,8 +21,9 @@
 #define ALDIS__SLOT_MASK ((UINT64_C(1) << ALDIS__SLOT_BITS) - 1)
 #define ALDIS__NODE_SHIFT 56
 
-/* A word: home shard 12 | spare 8 | kind 16 | flags 8 | generation 20. All zero: never used. */
-#define ALDIS__WORD_CLOSED (UINT64_C(1) << 20)   /* this generation has ended */
+/* A word: home shard 12 | spare 8 | kind 16 | flags 8 | generation 20. All zero: never used, and so
+ * not alive, whatever generation an id may claim. */
+#define ALDIS__WORD_ALIVE (UINT64_C(1) << 20)    /* this generation has not ended */
 #define ALDIS__WORD_FULL (UINT64_C(1) << 21)     /* at its bound: senders park or are refused */
 #define ALDIS__WORD_CLOSING (UINT64_C(1) << 22)  /* drains or stops: new mail is refused */
 #define ALDIS__WORD_STARTING (UINT64_C(1) << 23) /* virtual time: lives from the next window on */
@@ -65,13 +66,15 @@ static inline uint32_t aldis__word_kind(uint64_t word)
 /** Does the word say: this generation runs and takes mail, nothing special? */
 static inline bool aldis__word_is_open(uint64_t word, aldis_id id)
 {
-    return ((word ^ (id.bits & ALDIS__GEN_MASK)) & (ALDIS__GEN_MASK | ALDIS__WORD_FLAGS)) == 0;
+    return ((word ^ (id.bits & ALDIS__GEN_MASK)) & (ALDIS__GEN_MASK | ALDIS__WORD_FLAGS)) ==
+           ALDIS__WORD_ALIVE;
 }
 
 /** Has this generation not ended (it may be full, closing or starting)? */
 static inline bool aldis__word_is_alive(uint64_t word, aldis_id id)
 {
-    return ((word ^ (id.bits & ALDIS__GEN_MASK)) & (ALDIS__GEN_MASK | ALDIS__WORD_CLOSED)) == 0;
+    return ((word ^ (id.bits & ALDIS__GEN_MASK)) & (ALDIS__GEN_MASK | ALDIS__WORD_ALIVE)) ==
+           ALDIS__WORD_ALIVE;
 }
 
 static inline uint64_t aldis__directory_read(aldis__word *word)
@@ -86,7 +89,7 @@ static inline void aldis__directory_publish(aldis__word *word, uint32_t gen, uin
                                             uint32_t kind, uint64_t flags)
 {
     uint64_t value = (uint64_t)home << ALDIS__WORD_HOME_SHIFT |
-                     (uint64_t)kind << ALDIS__WORD_KIND_SHIFT | flags | gen;
+                     (uint64_t)kind << ALDIS__WORD_KIND_SHIFT | ALDIS__WORD_ALIVE | flags | gen;
     /* D2 release: pairs with D1 in aldis__directory_read(). */
     aldis__store_release(word, value);
 }

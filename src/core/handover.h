@@ -67,7 +67,7 @@ static inline void aldis__handover_give(struct aldis__handover *shard, uint32_t 
 static inline struct aldis__handover *aldis__handover_accept(struct aldis__gifts *gifts,
                                                              uint32_t self)
 {
-    /* H3 acq_rel: pairs with H2 in aldis__handover_give(). */
+    /* H3 acq_rel: pairs with H1 and H2 in aldis__handover_give(). */
     struct aldis__handover *first = aldis__exchange_acq_rel(&gifts->head, NULL);
     for (struct aldis__handover *shard = first; shard; shard = shard->next)
         /* Relaxed: to others it is the same worker as before. */

@@ -283,7 +283,7 @@ void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)
     struct aldis__extension *router = aldis__load_acquire(&system->router);
     if ((cell->flags & ALDIS__CELL_ROUTED) && router)
         router->on_actor_ended(router, id);
-    aldis__directory_set_flags(&system->directory[index], ALDIS__WORD_CLOSED, 0);
+    aldis__directory_set_flags(&system->directory[index], 0, ALDIS__WORD_ALIVE);
     aldis__waiters_release(worker, cell);
     tell_parent(worker, cell, &notice);
     aldis__cell_free(home, cell);

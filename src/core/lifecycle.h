@@ -64,7 +64,7 @@ static inline void aldis__ctx_enter(struct aldis__worker *worker, struct aldis__
     worker->ctx.cell = cell;
     worker->ctx.shard = shard;
     worker->ctx.msg = NULL;
-    worker->ctx.send_flags = cell->kind->wants_undelivered ? ALDIS__MSG_NOTICE : 0;
+    worker->ctx.send_flags = cell->kind->send_flags;
     worker->ctx.special = worker->ctx.system->virtual_time ||
                           (cell->flags & (ALDIS__CELL_PARKED | ALDIS__CELL_OVERFLOW)) != 0;
 }

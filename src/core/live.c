@@ -15,7 +15,6 @@
 #include <stdio.h>
 
 enum {
-    ROUND_TURNS = 256,     /* turns of one shard before the worker looks up */
     SPIN_ROUNDS = 64,      /* empty rounds before parking: waking costs far more than looking */
     BLOCKED_NAP_NS = 50000 /* between two tries to publish into a full inbox */
 };
@@ -28,19 +27,6 @@ static void read_clock(struct aldis__worker *worker)
 
 /* ------------------------------------------------------------------ running */
 
-static void run_shard(struct aldis__worker *worker, struct aldis__shard *shard)
-{
-    for (uint32_t turns = 0; turns < ROUND_TURNS; turns++) {
-        struct aldis__cell *cell = shard->run_head;
-        if (!cell)
-            return;
-        shard->run_head = cell->run_next;
-        if (!shard->run_head)
-            shard->run_tail = &shard->run_head;
-        aldis__turn(worker, shard, cell);
-    }
-}
-
 /* Each shard that had work when the round began gets its share. True: there was any. */
 static bool run_ready(struct aldis__worker *worker)
 {
@@ -48,11 +34,9 @@ static bool run_ready(struct aldis__worker *worker)
     for (uint32_t i = 0; i < count; i++) {
         struct aldis__shard *shard = worker->ready_head;
         worker->ready_head = shard->ready_next;
-        if (!worker->ready_head)
-            worker->ready_tail = &worker->ready_head;
         worker->ready_count--;
         shard->ready = false;
-        run_shard(worker, shard);
+        aldis__shard_run(worker, shard);
         if (shard->run_head)
             aldis__worker_ready(worker, shard);
     }
@@ -118,11 +102,12 @@ static void give_shard(struct aldis__worker *worker)
     uint32_t asker = aldis__exchange_acq_rel(&worker->asked_by, 0);
     if (!asker || worker->ready_count < 2)
         return;
+    /* First, as it may make waiting actors ready, of the shard that goes, too. */
+    (void)aldis__chains_publish(worker, true);
     struct aldis__shard *shard = worker->ready_head;
     worker->ready_head = shard->ready_next; /* there is another behind it */
     worker->ready_count--;
     shard->ready = false;
-    (void)aldis__chains_publish(worker, true);
     worker->handovers++;
     aldis__handover_give(&shard->handover, asker - 1, &system->workers[asker - 1].gifts);
     aldis__worker_notify(&system->workers[asker - 1]);
@@ -264,6 +249,6 @@ void *aldis__live_main(void *argument)
             park(worker, blocked);
         }
     }
-    aldis__this_worker = NULL;
+    aldis__this_worker = &aldis__no_worker;
     return NULL;
 }

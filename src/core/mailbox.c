@@ -108,11 +108,7 @@ aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__c
     if (cell->depth >= limits->capacity || (cell->room < units && cell->depth > 0))
         return ALDIS_EFULL;
     if (aldis__msg_rank(msg) == ALDIS__RANK_NORMAL) {
-        cell->depth++;
-        cell->room -= units;
-        msg->next = NULL;
-        *cell->tail = msg;
-        cell->tail = &msg->next;
+        aldis__mailbox_append(cell, msg, units);
     } else {
         aldis_err err = aldis__mailbox_push_lane(cell, msg);
         if (err != ALDIS_OK)

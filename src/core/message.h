@@ -27,11 +27,19 @@ struct aldis__msg {
     struct aldis__msg *next;
     aldis_id to;
     aldis_id from;
-    uint16_t type;       /* dense index of the type in this process */
-    uint8_t flags;       /* ALDIS__MSG_... */
-    uint8_t lane_class;  /* lane rank << 4 | size class of the block */
+    union {
+        struct {
+            uint16_t type;      /* dense index of the type in this process */
+            uint8_t flags;      /* ALDIS__MSG_... */
+            uint8_t lane_class; /* lane rank << 4 | size class of the block */
+        };
+        uint32_t description; /* the three at once, for the hot path: see ALDIS__MSG_DESCRIPTION */
+    };
     uint32_t pool_stamp; /* pool << 24 | coarse time of the send (live), see worker.h */
 };
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the order of the fields in description");
+#define ALDIS__MSG_DESCRIPTION(type, flags, rank, class)                                           \
+    ((uint32_t)(type) | (uint32_t)(flags) << 16 | (uint32_t)(class) << 24 | (uint32_t)(rank) << 28)
 _Static_assert(sizeof(struct aldis__msg) == 32, "header and 32 bytes of payload share a cache line");
 
 /* In virtual time, 16 bytes before the header. */

@@ -165,8 +165,7 @@ static aldis_err run_at_once(aldis_ctx *ctx, aldis_job job, const void *arg, ald
 aldis_err aldis_offload(aldis_ctx *ctx, aldis_job job, const void *arg, size_t arg_size,
                         aldis_type *result)
 {
-    struct aldis__worker *worker = aldis__this_worker;
-    if (!worker || ctx != &worker->ctx || !ctx->cell)
+    if (!aldis__ctx_is_mine(ctx))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "offload: the context belongs to another handler or thread");
     if (!job || !result || result->size > ALDIS_PAYLOAD_MAX || arg_size > ALDIS_PAYLOAD_MAX ||

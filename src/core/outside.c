@@ -151,9 +151,8 @@ aldis_err aldis_system_send_until_raw(aldis_system *system, aldis_id to, aldis_t
     }
 }
 
-/* Under the lock: one of the runtime's own messages, to an actor that lives. */
-static aldis_err post_locked(aldis_system *system, aldis_id from, aldis_id to, uint32_t type,
-                             const void *payload)
+aldis_err aldis__outside_post(aldis_system *system, aldis_id from, aldis_id to, uint32_t type,
+                              const void *payload)
 {
     struct aldis__pool *pool = system->pools[system->worker_count];
     size_t size = payload ? aldis__type_info(type)->size : 0;
@@ -190,7 +189,7 @@ aldis_err aldis__outside_command(aldis_system *system, aldis_id actor, aldis_com
     aldis_err err = aldis__command_check(system, actor, command, deadline_ns, &word);
     struct aldis__command payload = {(uint32_t)command, deadline_ns};
     if (err == ALDIS_OK)
-        err = post_locked(system, aldis_nobody(), actor, ALDIS__TYPE_COMMAND, &payload);
+        err = aldis__outside_post(system, aldis_nobody(), actor, ALDIS__TYPE_COMMAND, &payload);
     return err;
 }
 
@@ -212,9 +211,9 @@ static void start_locked(aldis_system *system, aldis_id actor, aldis_id parent)
         aldis__virtual_outside_start(system, actor);
     /* Without memory for these two, the actor starts with its first message, and its parent does
      * not know it. */
-    (void)post_locked(system, aldis_nobody(), actor, ALDIS__TYPE_RUN, NULL);
+    (void)aldis__outside_post(system, aldis_nobody(), actor, ALDIS__TYPE_RUN, NULL);
     if (!aldis_id_is_nobody(parent))
-        (void)post_locked(system, actor, parent, ALDIS__TYPE_ADOPT, NULL);
+        (void)aldis__outside_post(system, actor, parent, ALDIS__TYPE_ADOPT, NULL);
 }
 
 aldis_err aldis_system_spawn_raw(aldis_system *system, const aldis_behaviour *behaviour,
@@ -279,7 +278,7 @@ void aldis__outside_result(aldis_system *system, aldis_id actor, aldis_type *typ
         push_result(system, actor, type, index, result);
     } else if (aldis__send_check_receiver(system, actor, index, &word) == ALDIS_OK) {
         struct aldis__refusal refusal = {actor, index, 1, err};
-        (void)post_locked(system, actor, actor, ALDIS__TYPE_UNDELIVERED, &refusal);
+        (void)aldis__outside_post(system, actor, actor, ALDIS__TYPE_UNDELIVERED, &refusal);
     }
     aldis__system_unlock(system);
 }

@@ -9,4 +9,9 @@
 void aldis__outside_result(aldis_system *system, aldis_id actor, aldis_type *type, aldis_err err,
                            const void *result);
 
+/** Under the system's lock: send one of the runtime's own messages to an actor that was there.
+ *  ALDIS_ENOMEM, ALDIS_EAGAIN. */
+aldis_err aldis__outside_post(aldis_system *system, aldis_id from, aldis_id to, uint32_t type,
+                              const void *payload);
+
 #endif

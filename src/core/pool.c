@@ -20,15 +20,16 @@ _Static_assert(sizeof(struct aldis__slab) <= SLAB_HEADER_BYTES, "blocks must sta
 const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES] = {
     64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096};
 
-/* By (bytes + 31) / 32: the smallest class that holds them. */
-#define X4(c) c, c, c, c
-#define X8(c) X4(c), X4(c)
-#define X16(c) X8(c), X8(c)
-#define X32(c) X16(c), X16(c)
-const uint8_t aldis__pool_class_of[] = {
-    0, 0, 0, 1, 2, 3, 3, 4, 4, X4(5), X4(6), X8(7), X8(8), X16(9), X16(10), X32(11), X32(11)};
-_Static_assert(sizeof aldis__pool_class_of == ALDIS__POOL_BLOCK_MAX / ALDIS__POOL_STEP + 1,
-               "one entry for every step");
+static void fill_classes(struct aldis__pool *pool)
+{
+    unsigned class = 0;
+    for (size_t step = 0; step < sizeof pool->class_of; step++) {
+        size_t total = step * ALDIS__POOL_STEP + sizeof(struct aldis__msg) + pool->prefix;
+        while (class + 1 < ALDIS__POOL_CLASSES && aldis__pool_class_bytes[class] < total)
+            class++;
+        pool->class_of[step] = (uint8_t)class;
+    }
+}
 
 aldis_err aldis__pool_init(struct aldis__pool *pool, uint32_t index, uint32_t pools,
                            struct aldis__pool **all, uint32_t prefix)
@@ -42,6 +43,7 @@ aldis_err aldis__pool_init(struct aldis__pool *pool, uint32_t index, uint32_t po
     pool->all = all;
     pool->prefix = prefix;
     pool->slab_bytes = FIRST_SLAB_BYTES;
+    fill_classes(pool);
     return ALDIS_OK;
 }
 
@@ -83,8 +85,7 @@ void aldis__pool_put(struct aldis__pool *pool, struct aldis__msg *msg)
     aldis__poison(msg + 1, aldis__pool_class_bytes[class] - sizeof *msg - pool->prefix);
 }
 
-/* The blocks that other workers have sent home. */
-static void reclaim(struct aldis__pool *pool)
+void aldis__pool_reclaim(struct aldis__pool *pool)
 {
     struct aldis__msg *msg = aldis__inbox_take(&pool->returns);
     while (msg) {
@@ -111,11 +112,11 @@ static struct aldis__msg *alloc_large(struct aldis__pool *pool, size_t total)
 ALDIS_COLD struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, size_t bytes)
 {
     size_t total = bytes + sizeof(struct aldis__msg) + pool->prefix;
-    if (total > ALDIS__POOL_BLOCK_MAX)
+    if (bytes > ALDIS__POOL_INLINE_MAX)
         return alloc_large(pool, total);
-    unsigned class = aldis__pool_class_of[(total + ALDIS__POOL_STEP - 1) / ALDIS__POOL_STEP];
+    unsigned class = aldis__pool_class(pool, bytes);
     if (!pool->free[class])
-        reclaim(pool);
+        aldis__pool_reclaim(pool);
     if (pool->free[class])
         return aldis__pool_alloc(pool, bytes);
     size_t block_bytes = aldis__pool_class_bytes[class];
@@ -180,6 +181,9 @@ void aldis__pool_flush(struct aldis__pool *pool)
 struct aldis__shared *aldis__pool_shared_new(struct aldis__pool *pool, const void *payload,
                                              size_t size)
 {
+    /* Small blocks that come home may hold large payloads, and their free list need not run dry. */
+    if (size > ALDIS__POOL_INLINE_MAX)
+        aldis__pool_reclaim(pool);
     struct aldis__msg *block = aldis__pool_alloc(pool, sizeof(struct aldis__shared) + size);
     if (!block)
         return NULL;

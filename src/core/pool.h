@@ -35,12 +35,12 @@ enum {
     ALDIS__POOL_CLASSES = 12,
     ALDIS__POOL_CLASS_LARGE = 15, /* from malloc */
     ALDIS__POOL_BLOCK_MAX = 4096,
-    ALDIS__POOL_STEP = 32, /* bytes between two entries of the class table */
+    ALDIS__POOL_STEP = 16, /* bytes between two entries of the class table */
+    ALDIS__POOL_INLINE_MAX = ALDIS__POOL_BLOCK_MAX - 48, /* largest payload of a pooled block */
     ALDIS__POOL_RETURN_BATCH = 256
 };
 
 extern const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES];
-extern const uint8_t aldis__pool_class_of[ALDIS__POOL_BLOCK_MAX / ALDIS__POOL_STEP + 1];
 
 struct aldis__slab;
 
@@ -57,6 +57,7 @@ struct aldis__pool {
     struct aldis__slab *slabs;
     size_t slab_bytes;    /* size of the next slab */
     uint64_t bytes;       /* held in slabs */
+    uint8_t class_of[ALDIS__POOL_INLINE_MAX / ALDIS__POOL_STEP + 2]; /* by payload, in steps */
     uint32_t index;       /* of this pool */
     uint32_t prefix;      /* bytes before each header: the stamp of virtual time, or 0 */
     uint32_t pools;       /* number of pools in the system */
@@ -78,6 +79,8 @@ struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, size_t bytes
 void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__msg *msg);
 /** Send all waiting chains home; called at the end of a round with nothing to do. */
 void aldis__pool_flush(struct aldis__pool *pool);
+/** Take in the blocks that other workers have sent home, and let go of the payloads they shared. */
+void aldis__pool_reclaim(struct aldis__pool *pool);
 /** Put a free block on its list; for blocks of this pool only. */
 void aldis__pool_put(struct aldis__pool *pool, struct aldis__msg *msg);
 
@@ -86,21 +89,32 @@ static inline unsigned aldis__msg_class(const struct aldis__msg *msg)
     return msg->lane_class & 15u;
 }
 
+/** The class of a payload of up to ALDIS__POOL_INLINE_MAX bytes. */
+static inline unsigned aldis__pool_class(const struct aldis__pool *pool, size_t bytes)
+{
+    return pool->class_of[(bytes + ALDIS__POOL_STEP - 1) / ALDIS__POOL_STEP];
+}
+
+/** Take msg, the first of its free list. */
+static inline void aldis__pool_pop(struct aldis__pool *pool, struct aldis__msg *msg, unsigned class)
+{
+    aldis__unpoison(msg + 1, aldis__pool_class_bytes[class] - sizeof *msg - pool->prefix);
+    pool->free[class] = msg->next;
+}
+
 /**
  * A block for a header and `bytes` more. Header fields are not set, but for the class, the pool
  * and flags 0. About 10 instructions and one test when the free list has a block.
  */
 static inline struct aldis__msg *aldis__pool_alloc(struct aldis__pool *pool, size_t bytes)
 {
-    size_t total = bytes + sizeof(struct aldis__msg) + pool->prefix;
-    if (aldis__unlikely(total > ALDIS__POOL_BLOCK_MAX))
+    if (aldis__unlikely(bytes > ALDIS__POOL_INLINE_MAX))
         return aldis__pool_alloc_slow(pool, bytes);
-    unsigned class = aldis__pool_class_of[(total + ALDIS__POOL_STEP - 1) / ALDIS__POOL_STEP];
+    unsigned class = aldis__pool_class(pool, bytes);
     struct aldis__msg *msg = pool->free[class];
     if (aldis__unlikely(!msg))
         return aldis__pool_alloc_slow(pool, bytes);
-    aldis__unpoison(msg + 1, aldis__pool_class_bytes[class] - sizeof *msg - pool->prefix);
-    pool->free[class] = msg->next;
+    aldis__pool_pop(pool, msg, class);
     msg->lane_class = (uint8_t)class;
     return msg;
 }

@@ -12,61 +12,69 @@
 #include "core/virtual.h"
 #include <string.h>
 
-static aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
-                           size_t size, const aldis_send_opts *opts);
+static aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type,
+                                 const void *payload, size_t size);
 
-/* Payloads of 8 to 32 bytes without a call: two moves that may overlap. */
+enum { COPY_INLINE_MAX = 64 };
+
+/* Up to COPY_INLINE_MAX bytes without a call: moves that overlap in the middle. */
 static inline void copy_payload(char *to, const char *from, size_t size)
 {
-    if (aldis__likely(size - 16 <= 16)) {
-        char low[16], high[16];
-        memcpy(low, from, 16);
-        memcpy(high, from + size - 16, 16);
-        memcpy(to, low, 16);
-        memcpy(to + size - 16, high, 16);
-    } else if (size - 8 <= 8) {
-        char low[8], high[8];
-        memcpy(low, from, 8);
-        memcpy(high, from + size - 8, 8);
-        memcpy(to, low, 8);
-        memcpy(to + size - 8, high, 8);
+#define MOVE(bytes, low, high)                                                                     \
+    do {                                                                                           \
+        char first_[bytes], last_[bytes];                                                          \
+        memcpy(first_, from + (low), bytes);                                                       \
+        memcpy(last_, from + (high), bytes);                                                       \
+        memcpy(to + (low), first_, bytes);                                                         \
+        memcpy(to + (high), last_, bytes);                                                         \
+    } while (0)
+    if (size >= 16) {
+        MOVE(16, 0, size - 16);
+        if (size > 32)
+            MOVE(16, 16, size - 32);
+    } else if (size >= 8) {
+        MOVE(8, 0, size - 8);
+    } else if (size >= 4) {
+        MOVE(4, 0, size - 4);
     } else if (size) {
-        memcpy(to, from, size);
+        MOVE(1, 0, size - 1);
+        to[size / 2] = from[size / 2];
     }
+#undef MOVE
 }
 
 aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                              size_t size)
 {
     struct aldis__worker *worker = aldis__this_worker;
-    if (aldis__unlikely(!ctx || ctx != &worker->ctx || !type || ctx->special ||
-                        size != type->size || (!payload && size)))
-        return send_slow(ctx, to, type, payload, size, NULL);
+    if (aldis__unlikely(ctx != &worker->ctx || !type || ctx->special || size != type->size ||
+                        size > COPY_INLINE_MAX || (!payload && size)))
+        return send_plain_slow(ctx, to, type, payload, size);
     aldis_system *system = ctx->system;
-    uint32_t index = aldis__type_index(type);
+    uint32_t index = aldis__type_index_if_known(type);
     uint64_t place = aldis__id_index(to, system->node_base);
     if (aldis__unlikely(!index || place >= system->index_limit))
-        return send_slow(ctx, to, type, payload, size, NULL);
+        return send_plain_slow(ctx, to, type, payload, size);
     uint64_t word = aldis__directory_read(&system->directory[place]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
-    if (aldis__unlikely(!aldis__word_is_open(word, to) ||
-                        aldis__handover_owner(&shard->handover) != worker->index))
-        return send_slow(ctx, to, type, payload, size, NULL);
     struct aldis__cell *cell = aldis__system_cell(system, place);
-    if (aldis__unlikely(!cell->kind->handle[index]))
-        return send_slow(ctx, to, type, payload, size, NULL);
-    struct aldis__msg *msg = aldis__pool_alloc(worker->pool, size);
-    if (aldis__unlikely(!msg))
-        return send_slow(ctx, to, type, payload, size, NULL);
+    struct aldis__pool *pool = worker->pool;
+    unsigned class = aldis__pool_class(pool, size);
+    struct aldis__msg *msg = pool->free[class];
+    if (aldis__unlikely(!aldis__word_is_open(word, to) || !msg ||
+                        aldis__handover_owner(&shard->handover) != worker->index ||
+                        !cell->kind->handle[index]))
+        return send_plain_slow(ctx, to, type, payload, size);
+    int32_t units = aldis__class_units[class];
+    if (aldis__unlikely(cell->depth >= cell->mark || cell->room < units))
+        return send_plain_slow(ctx, to, type, payload, size);
+    aldis__pool_pop(pool, msg, class);
     msg->to = to;
     msg->from = ctx->cell->id;
-    msg->type = (uint16_t)index;
-    msg->flags = ctx->send_flags;
-    msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
+    msg->description = ALDIS__MSG_DESCRIPTION(index, ctx->send_flags, ALDIS__RANK_NORMAL, class);
     msg->pool_stamp = worker->pool_stamp;
     copy_payload(aldis__msg_inline(msg), payload, size);
-    if (aldis__unlikely((cell->flags & ALDIS__CELL_HELD) || !aldis__mailbox_try_push(cell, msg)))
-        return aldis__send_place(worker, msg, word, 0);
+    aldis__mailbox_append(cell, msg, units);
     aldis__cell_schedule_for_mail(worker, shard, cell);
     worker->counts[index].sent++;
     return ALDIS_OK;
@@ -80,10 +88,9 @@ static ALDIS_COLD aldis_err refuse_foreign(void)
                             "send: the context is not that of the handler that runs on this thread");
 }
 
-static inline bool is_foreign(aldis_ctx *ctx)
+static inline bool is_foreign(const aldis_ctx *ctx)
 {
-    struct aldis__worker *worker = aldis__this_worker;
-    return !worker || ctx != &worker->ctx || !ctx->cell;
+    return !aldis__ctx_is_mine(ctx);
 }
 
 aldis_err aldis__send_check_type(aldis_type *type, const void *payload, size_t size,
@@ -185,8 +192,8 @@ struct aldis__msg *aldis__send_build(struct aldis__pool *pool, const aldis_type 
         varying->reserved = 0;
         inside = (char *)(varying + 1);
     }
-    if (payload)
-        copy_payload(inside, payload, size);
+    if (payload && size)
+        memcpy(inside, payload, size);
     return msg;
 }
 
@@ -325,6 +332,12 @@ static aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const 
     if (err != ALDIS_OK && err != ALDIS_EDROPPED)
         aldis__pool_free(worker->pool, msg);
     return err;
+}
+
+static ALDIS_COLD aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type,
+                                            const void *payload, size_t size)
+{
+    return send_slow(ctx, to, type, payload, size, NULL);
 }
 
 /* ------------------------------------------------------------------ public */

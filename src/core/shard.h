@@ -31,7 +31,7 @@ struct aldis__shard {
     uint32_t index;
 
     /* the owner's */
-    _Alignas(64) struct aldis__cell *run_head, **run_tail;
+    _Alignas(64) struct aldis__cell *run_head, *run_tail; /* run_tail: while run_head */
     struct aldis__shard *ready_next; /* link of the worker's list of shards with work */
     bool ready;                      /* on that list */
 

@@ -193,7 +193,6 @@ static aldis_err make_cell(const struct birth *b, const struct aldis__limits *li
     memset(cell, 0, sizeof *cell);
     cell->id = aldis__id_make(b->system->opts.node, b->birth->index, slot, generation);
     cell->kind = b->kind;
-    cell->tail = &cell->head;
     cell->state = arg;
     cell->flags = ALDIS__CELL_UNSTARTED;
     cell->parent = b->parent;
@@ -281,7 +280,7 @@ aldis_err aldis_ctx_spawn_raw(aldis_ctx *ctx, const aldis_behaviour *behaviour,
     if (err != ALDIS_OK)
         return err;
     struct aldis__worker *worker = aldis__this_worker;
-    if (!worker || ctx != &worker->ctx || !ctx->cell)
+    if (!aldis__ctx_is_mine(ctx))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "spawn: the context belongs to another handler or thread");
     aldis_system *system = ctx->system;

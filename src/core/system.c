@@ -23,7 +23,7 @@ enum {
     WORKERS_MAX = 255,
     SHARDS_MAX = 4094,
     SHARDS_DEFAULT = 64,
-    ACTORS_TOTAL_DEFAULT = 1 << 30,
+    ACTORS_TOTAL_DEFAULT = 1 << 28,
     MICROSTEPS_DEFAULT = 10000
 };
 
@@ -121,7 +121,7 @@ static void after_fork_in_child(void)
     /* The child has none of the workers: its calls must be refused, also those of a handler that
      * forked. Relaxed: the child has one thread. */
     aldis__store_relaxed(&fork_generation, aldis__load_relaxed(&fork_generation) + 1);
-    aldis__this_worker = NULL;
+    aldis__this_worker = &aldis__no_worker;
 }
 
 static void watch_forks(void)
@@ -178,9 +178,10 @@ static void *reserve(size_t bytes)
 
 static aldis_err reserve_tables(aldis_system *system)
 {
-    size_t places = (size_t)system->index_limit;
-    system->directory_bytes = places * sizeof *system->directory;
-    system->cells_bytes = places * sizeof *system->cells;
+    size_t shards = (size_t)system->shard_count + 1;
+    system->directory_bytes = (size_t)system->index_limit * sizeof *system->directory;
+    system->cells_bytes = shards * system->opts.actors_max * sizeof *system->cells;
+    system->slot_gap = (UINT64_C(1) << ALDIS__SLOT_BITS) - system->opts.actors_max;
     system->directory = reserve(system->directory_bytes);
     system->cells = system->directory ? reserve(system->cells_bytes) : NULL;
     if (system->cells)
@@ -205,7 +206,6 @@ static void init_shards(aldis_system *system)
     for (uint32_t i = 0; i <= system->shard_count; i++) {
         struct aldis__shard *shard = &system->shards[i];
         shard->index = i;
-        shard->run_tail = &shard->run_head;
         /* Relaxed: no other thread knows the shard yet. */
         aldis__store_relaxed(&shard->handover.owner,
                              i < system->shard_count ? i % system->worker_count : UINT32_MAX);
@@ -236,7 +236,6 @@ static aldis_err init_workers(aldis_system *system)
         worker->index = i;
         worker->pool = system->pools[i];
         worker->pool_stamp = i << 24;
-        worker->ready_tail = &worker->ready_head;
         worker->next_due_ns = ALDIS_FOREVER;
         worker->out = calloc(system->shard_count, sizeof *worker->out);
         if (!worker->out || !aldis__reserve_fill(worker))
@@ -351,6 +350,11 @@ static void free_shared(aldis_system *system, struct aldis__msg *msg)
 static void free_messages(aldis_system *system)
 {
     struct collection c = {NULL, 0, 0};
+    /* Blocks on their way home may hold the last reference to a shared payload of malloc's. */
+    for (uint32_t i = 0; i <= system->worker_count && system->pools[i]; i++)
+        aldis__pool_flush(system->pools[i]);
+    for (uint32_t i = 0; i <= system->worker_count && system->pools[i]; i++)
+        aldis__pool_reclaim(system->pools[i]);
     aldis__system_walk(system, collect, &c);
     for (size_t i = 0; i < c.count; i++) {
         if (c.msgs[i]->flags & ALDIS__MSG_SHARED)
@@ -406,7 +410,7 @@ void aldis_system_destroy(aldis_system *system)
 {
     if (!system || aldis__system_is_foreign(system))
         return; /* in the child of a fork its memory belongs to threads that are not there */
-    ALDIS_CHECK(!aldis__this_worker || aldis__this_worker->ctx.system != system);
+    ALDIS_CHECK(aldis__this_worker->ctx.system != system);
     if (system->virtual_time)
         aldis__virtual_destroy(system);
     join_workers(system);
@@ -525,7 +529,7 @@ uint64_t aldis__system_actors(const aldis_system *system)
 
 void aldis__system_set_router(aldis_system *system, struct aldis__extension *router)
 {
-    /* E2 release: pairs with E1 in aldis__cell_bury(). */
+    /* E2 release: pairs with E1 in aldis__cell_bury(), E3 in deliver.c and E4 in router.c. */
     aldis__store_release(&system->router, router);
 }
 
@@ -578,7 +582,7 @@ aldis_err aldis__system_check_outside(aldis_system *system, const char *call)
     if (aldis__system_is_foreign(system))
         return aldis__error_set(ALDIS_ESTATE, aldis_nobody(), "",
                                 "%s: this process is a fork of the one that made the system", call);
-    if (aldis__this_worker && aldis__this_worker->ctx.system == system)
+    if (aldis__this_worker->ctx.system == system)
         return aldis__error_set(ALDIS_ESTATE, aldis_nobody(), "",
                                 "%s: not from a handler of the system itself: use its context",
                                 call);

@@ -28,7 +28,8 @@ struct aldis_system {
     uint64_t node_base;  /* node << 36: see aldis__id_index() */
     uint64_t index_limit;/* places in the tables: (shards + 1) << 24 */
     aldis__word *directory; /* reserved, never moves */
-    struct aldis__cell *cells;
+    struct aldis__cell *cells; /* actors_max for each birth shard: see aldis__system_cell() */
+    uint64_t slot_gap;         /* places of a shard in the directory that have no cell */
     size_t directory_bytes, cells_bytes;
 
     struct aldis__shard *shards;  /* shard_count, and one more for actors spawned from outside */
@@ -100,7 +101,9 @@ bool aldis__system_is_foreign(const aldis_system *system);
 
 static inline struct aldis__cell *aldis__system_cell(aldis_system *system, uint64_t index)
 {
-    return &system->cells[index];
+    /* The directory has a place for every slot that an id can name; cells only for actors_max. No id
+     * beyond is ever alive, so whoever has looked at the directory first need not check. */
+    return &system->cells[index - (index >> ALDIS__SLOT_BITS) * system->slot_gap];
 }
 
 static inline struct aldis__kind *aldis__system_kind(aldis_system *system, uint32_t index)

@@ -312,11 +312,10 @@ static aldis_err refuse_opts(const char *field, long long found, const char *all
                             field, found, allowed);
 }
 
-static aldis_err check_start(const struct aldis__worker *worker, aldis_ctx *ctx,
-                             const aldis_timer_opts *opts, const aldis_type *type,
+static aldis_err check_start(aldis_ctx *ctx, const aldis_timer_opts *opts, const aldis_type *type,
                              const aldis_timer *out_timer)
 {
-    if (!worker || ctx != &worker->ctx || !ctx->cell)
+    if (!aldis__ctx_is_mine(ctx))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "timer: the context belongs to another handler or thread");
     if (!opts || !type || !out_timer)
@@ -364,7 +363,7 @@ aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, al
                                 const void *payload, size_t size, aldis_timer *out_timer)
 {
     struct aldis__worker *worker = aldis__this_worker;
-    aldis_err err = check_start(worker, ctx, opts, type, out_timer);
+    aldis_err err = check_start(ctx, opts, type, out_timer);
     uint32_t index = 0;
     if (err == ALDIS_OK)
         err = aldis__send_check_type(type, payload, size, &index);
@@ -403,7 +402,7 @@ aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, al
 aldis_err aldis_timer_cancel(aldis_ctx *ctx, aldis_timer handle)
 {
     struct aldis__worker *worker = aldis__this_worker;
-    if (!worker || ctx != &worker->ctx || !ctx->cell)
+    if (!aldis__ctx_is_mine(ctx))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "timer: the context belongs to another handler or thread");
     struct aldis__timer *timer = find(&ctx->shard->timers, handle.bits);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* turn.c: running one actor. HOT PATH 5/5: may not allocate, lock or log.
+/* turn.c: running actors. HOT PATH 5/5: may not allocate, lock or log.
  *
  * Layer: core. A turn takes messages from the mailbox and calls their handlers until the mailbox is
- * empty, the batch is used up, or something special asks for the slower turn. */
+ * empty, the batch is used up, or something special asks for the slower turn. The first two
+ * functions are the whole of it for an actor that needs nothing special. */
 #include "core/turn.h"
 
 #include "base/log.h"
@@ -15,61 +16,83 @@
 #include "core/window.h"
 
 static void end_turn(struct aldis__worker *worker, struct aldis__shard *shard,
-                     struct aldis__cell *cell, uint32_t handled);
+                     struct aldis__cell *cell);
 static void handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err);
+static const void *indirect_payload(struct aldis__worker *worker, struct aldis__shard *shard,
+                                    struct aldis__msg *msg);
 
-void aldis__turn(struct aldis__worker *worker, struct aldis__shard *shard,
-                 struct aldis__cell *cell)
+/* The messages of one actor that needs nothing special. */
+static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard,
+                        struct aldis__cell *cell)
 {
-    if (aldis__unlikely(cell->flags & ALDIS__CELL_SPECIAL)) {
-        aldis__turn_special(worker, shard, cell);
-        return;
-    }
     aldis_ctx *ctx = &worker->ctx;
     const struct aldis__kind *kind = cell->kind;
-    void *state = cell->state;
-    uint32_t handled = 0;
-    aldis__ctx_enter(worker, shard, cell);
-    do {
-        struct aldis__msg *msg = aldis__mailbox_pop(cell);
-        if (!msg)
-            break;
-        __builtin_prefetch(cell->head);
+    uint32_t left = ALDIS__TURN_MSGS;
+    ctx->cell = cell;
+    ctx->send_flags = kind->send_flags;
+    ctx->special = false;
+    struct aldis__msg *msg;
+    while (left > 0 && (msg = aldis__mailbox_pop(cell))) {
+        left--;
         uint32_t type = msg->type;
         const void *payload = aldis__msg_inline(msg);
         if (aldis__unlikely(msg->flags & (ALDIS__MSG_INDIRECT | ALDIS__MSG_TIMER))) {
-            if ((msg->flags & ALDIS__MSG_TIMER) && !aldis__timer_accept(shard, msg)) {
-                aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
+            payload = indirect_payload(worker, shard, msg);
+            if (!payload)
                 continue;
-            }
-            payload = aldis__msg_payload(msg, NULL);
         }
         ctx->msg = msg;
-        aldis_err err = kind->handle[type](state, payload, ctx);
+        aldis_err err = kind->handle[type](cell->state, payload, ctx);
         worker->counts[type].handled++;
+        cell->handled++;
         if (aldis__unlikely(err != ALDIS_OK))
             handler_failed(worker, type, err);
         aldis__pool_free(worker->pool, msg);
-        handled++;
-    } while (handled < ALDIS__TURN_MSGS && !(cell->flags & ALDIS__CELL_SPECIAL));
-    end_turn(worker, shard, cell, handled);
+        if (aldis__unlikely(cell->flags & ALDIS__CELL_SPECIAL))
+            break;
+    }
+    end_turn(worker, shard, cell);
 }
 
-/* Leave the actor, and put it back in the queue if it has something to do. */
-static void end_turn(struct aldis__worker *worker, struct aldis__shard *shard,
-                     struct aldis__cell *cell, uint32_t handled)
+void aldis__shard_run(struct aldis__worker *worker, struct aldis__shard *shard)
 {
+    worker->ctx.shard = shard;
+    for (uint32_t turns = 0; turns < ALDIS__ROUND_TURNS; turns++) {
+        struct aldis__cell *cell = shard->run_head;
+        if (!cell)
+            break;
+        shard->run_head = cell->run_next;
+        if (aldis__likely(!(cell->flags & ALDIS__CELL_SPECIAL)))
+            turn(worker, shard, cell);
+        else
+            aldis__turn_special(worker, shard, cell);
+    }
     aldis__ctx_leave(worker);
+}
+
+/* A payload that does not stand in the message; NULL: the timer was cancelled, and msg is gone. */
+static ALDIS_COLD const void *indirect_payload(struct aldis__worker *worker,
+                                               struct aldis__shard *shard, struct aldis__msg *msg)
+{
+    if ((msg->flags & ALDIS__MSG_TIMER) && !aldis__timer_accept(shard, msg)) {
+        aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
+        return NULL;
+    }
+    return aldis__msg_payload(msg, NULL);
+}
+
+/* Put the actor back in the queue if it has something to do. */
+static inline void end_turn(struct aldis__worker *worker, struct aldis__shard *shard,
+                            struct aldis__cell *cell)
+{
     if (aldis__unlikely(worker->ctx.built != NULL))
         aldis__turn_discard_built(worker);
-    cell->handled += handled;
     if (aldis__unlikely(aldis__mailbox_is_low(cell)))
         aldis__mailbox_low(worker, shard, cell);
-    uint32_t flags = cell->flags;
+    uint32_t flags = cell->flags & ~(uint32_t)ALDIS__CELL_QUEUED;
+    cell->flags = flags;
     /* A stopping actor waits for its children or its overflow, and is woken by them. */
-    bool runs = cell->depth > 0 && !(flags & ALDIS__CELL_HELD_BACK);
-    cell->flags = flags & ~(uint32_t)ALDIS__CELL_QUEUED;
-    if (runs || (flags & ALDIS__CELL_CONTROL))
+    if ((cell->depth > 0 && !(flags & ALDIS__CELL_HELD_BACK)) || (flags & ALDIS__CELL_CONTROL))
         aldis__cell_schedule(worker, shard, cell);
 }
 
@@ -87,15 +110,15 @@ static ALDIS_COLD void handler_failed(struct aldis__worker *worker, uint32_t typ
 bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard,
                         struct aldis__cell *cell, struct aldis__msg *msg)
 {
-    if ((msg->flags & ALDIS__MSG_TIMER) && !aldis__timer_accept(shard, msg)) {
-        aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
-        return true;
+    const void *payload = aldis__msg_inline(msg);
+    if (msg->flags & (ALDIS__MSG_INDIRECT | ALDIS__MSG_TIMER)) {
+        payload = indirect_payload(worker, shard, msg);
+        if (!payload)
+            return true;
     }
     uint32_t type = msg->type;
     aldis_ctx *ctx = &worker->ctx;
     ctx->msg = msg;
-    const void *payload = msg->flags & ALDIS__MSG_INDIRECT ? aldis__msg_payload(msg, NULL)
-                                                           : aldis__msg_inline(msg);
     aldis_err err = cell->kind->handle[type](cell->state, payload, ctx);
     worker->counts[type].handled++;
     if (aldis__unlikely(err != ALDIS_OK))
@@ -126,7 +149,8 @@ void aldis__turn_control(struct aldis__worker *worker, struct aldis__shard *shar
 void aldis__turn_end(struct aldis__worker *worker, struct aldis__shard *shard,
                      struct aldis__cell *cell)
 {
-    end_turn(worker, shard, cell, 0);
+    aldis__ctx_leave(worker);
+    end_turn(worker, shard, cell);
 }
 
 ALDIS_COLD void aldis__turn_discard_built(struct aldis__worker *worker)
@@ -169,5 +193,5 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
             aldis__turn_discard_built(worker);
         return; /* the cell may be another actor's now */
     }
-    end_turn(worker, shard, cell, 0);
+    end_turn(worker, shard, cell);
 }

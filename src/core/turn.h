@@ -5,13 +5,15 @@
 
 #include "core/mailbox.h"
 
-enum { ALDIS__TURN_MSGS = 128 }; /* so many messages at most, then the next actor */
+enum {
+    ALDIS__TURN_MSGS = 128,  /* messages of an actor at most, then the next actor */
+    ALDIS__ROUND_TURNS = 256 /* turns of a shard at most, then the worker looks up */
+};
 
-/** Run one actor, just taken from its shard's run queue, for a batch of its messages (live). */
-void aldis__turn(struct aldis__worker *worker, struct aldis__shard *shard,
-                 struct aldis__cell *cell);
+/** Run the actors in a shard's run queue, one round of them (live). */
+void aldis__shard_run(struct aldis__worker *worker, struct aldis__shard *shard);
 
-/** The same with all that is not simply "next message, please": start, commands, lanes, draining,
+/** A turn of one actor, just taken from the run queue, with all that is not simply "next message, please": start, commands, lanes, draining,
  *  stopping, service time. In virtual time every turn is one of these. */
 void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shard,
                          struct aldis__cell *cell);

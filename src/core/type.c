@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "core/message.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static aldis_type runtime_types[] = {
     {"aldis.room", 0, 0, NULL, 0},
     {"aldis.slot", 0, 0, NULL, 0},
     {"aldis.adopt", 0, 0, NULL, 0},
+    {"aldis.routed", 0, 0, NULL, 0},
 };
 
 uint32_t aldis__type_count(void)
@@ -207,6 +209,7 @@ aldis_err aldis__kind_create(const aldis_behaviour *behaviour,
     kind->index = index;
     kind->state_bytes = (uint32_t)(behaviour->state_size + 15) & ~15u;
     kind->wants_undelivered = behaviour->on_undelivered != NULL;
+    kind->send_flags = kind->wants_undelivered ? ALDIS__MSG_NOTICE : 0;
     kind->wants_child_ended = behaviour->on_child_ended != NULL;
     kind->has_digest = behaviour->digest != NULL;
     aldis_err err = aldis__limits_resolve(&behaviour->mailbox, defaults, &kind->limits);

@@ -23,6 +23,7 @@ enum {
     ALDIS__TYPE_ROOM,        /* there is room again */
     ALDIS__TYPE_SLOT,        /* the slot of an ended actor comes back to its birth shard */
     ALDIS__TYPE_ADOPT,       /* the sender is a new child */
+    ALDIS__TYPE_ROUTED,      /* the receiver has names or subscriptions: see multicast.h */
     ALDIS__TYPE_STATUS,      /* aldis_status; a message like any other */
     ALDIS__TYPE_RUNTIME_COUNT
 };
@@ -53,6 +54,13 @@ aldis_err aldis__type_resolve(aldis_type *type);
 uint32_t aldis__type_count(void);
 const struct aldis__type_info *aldis__type_info(uint32_t index);
 
+/** The type's index, or 0 before its first use. */
+static inline uint32_t aldis__type_index_if_known(const aldis_type *type)
+{
+    /* T1 acquire: pairs with T2 in aldis__type_resolve(): the registry's entry is complete. */
+    return aldis__plain_load_acquire(&type->index);
+}
+
 /** The type's index, resolved at its first use; 0: it could not be (see aldis_error_last). */
 static inline uint32_t aldis__type_index(aldis_type *type)
 {
@@ -81,6 +89,7 @@ struct aldis__kind {
     uint32_t index;
     uint32_t state_bytes; /* rounded up to 16 */
     bool wants_undelivered, wants_child_ended, has_digest;
+    uint8_t send_flags; /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
     aldis__handle handle[ALDIS__TYPES_MAX]; /* by type index; NULL: not accepted */
 };
 

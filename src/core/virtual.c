@@ -226,16 +226,17 @@ void aldis__virtual_op(struct aldis__worker *worker, aldis_id actor, enum aldis_
     op->value = value;
 }
 
-void aldis__virtual_op_router(struct aldis__worker *worker, aldis_id actor, uint64_t value,
+bool aldis__virtual_op_router(struct aldis__worker *worker, aldis_id actor, uint64_t value,
                               void *pointer)
 {
     struct aldis__window_op *op = new_op(worker, actor);
     if (!op)
-        return;
+        return false;
     op->kind = ALDIS__OP_ROUTER;
     op->target = actor;
     op->value = value;
     op->pointer = pointer;
+    return true;
 }
 
 void aldis__virtual_op_command(struct aldis__worker *worker, struct aldis__msg *msg)
@@ -357,6 +358,7 @@ static void do_task(struct aldis__worker *worker)
             struct aldis__msg *msg = chain->newest;
             chain->newest = chain->oldest = NULL;
             chain->count = 0;
+            chain->dirty = false;
             while (msg) {
                 struct aldis__msg *next = msg->next;
                 aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;

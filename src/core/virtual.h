@@ -19,7 +19,8 @@ enum aldis__op {
 /** Note a change. Out of memory ends the run. */
 void aldis__virtual_op(struct aldis__worker *worker, aldis_id actor, enum aldis__op kind,
                        aldis_id target, uint64_t value);
-void aldis__virtual_op_router(struct aldis__worker *worker, aldis_id actor, uint64_t value,
+/** The same for the router. False: out of memory; the pointer is still the caller's. */
+bool aldis__virtual_op_router(struct aldis__worker *worker, aldis_id actor, uint64_t value,
                               void *pointer);
 /** A command: its target gets it at the end of the window, in order of asking. Takes msg. */
 void aldis__virtual_op_command(struct aldis__worker *worker, struct aldis__msg *msg);

@@ -135,8 +135,6 @@ static void run_queued(struct aldis__worker *worker, struct aldis__shard *shard)
     struct aldis__cell *cell;
     while ((cell = shard->run_head)) {
         shard->run_head = cell->run_next;
-        if (!shard->run_head)
-            shard->run_tail = &shard->run_head;
         aldis__turn_special(worker, shard, cell);
     }
 }

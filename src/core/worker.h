@@ -31,7 +31,8 @@ struct aldis_ctx {
 struct aldis__out_chain {
     struct aldis__msg *newest, *oldest;
     uint32_t count;
-    uint32_t next_dirty; /* link of the list of chains that are not empty: shard index + 1 */
+    uint32_t next_dirty; /* link of the list of chains to publish: shard index + 1 */
+    bool dirty;          /* on that list */
 };
 
 /* A change that takes effect at the end of the window: see virtual.c. */
@@ -59,7 +60,7 @@ struct aldis__worker {
     uint32_t index;
     uint32_t pool_stamp; /* pool << 24 | coarse now: what new messages carry */
     struct aldis__pool *pool;
-    struct aldis__shard *ready_head, **ready_tail; /* shards with work */
+    struct aldis__shard *ready_head, *ready_tail; /* shards with work; ready_tail: while ready_head */
     uint32_t ready_count;
 
     struct aldis__out_chain *out; /* by shard */
@@ -100,8 +101,16 @@ struct aldis__worker {
     bool has_thread;
 };
 
+/** The worker that this thread is; &aldis__no_worker for all other threads. */
 extern __thread struct aldis__worker *aldis__this_worker
     __attribute__((tls_model("initial-exec")));
+extern struct aldis__worker aldis__no_worker;
+
+/** Is ctx the context of the handler that runs on this thread? */
+static inline bool aldis__ctx_is_mine(const aldis_ctx *ctx)
+{
+    return ctx == &aldis__this_worker->ctx && ctx->cell;
+}
 
 static inline struct aldis__worker *aldis__worker_of(aldis_ctx *ctx)
 {
@@ -124,8 +133,11 @@ static inline void aldis__worker_ready(struct aldis__worker *worker, struct aldi
         return;
     shard->ready = true;
     shard->ready_next = NULL;
-    *worker->ready_tail = shard;
-    worker->ready_tail = &shard->ready_next;
+    if (worker->ready_head)
+        worker->ready_tail->ready_next = shard;
+    else
+        worker->ready_head = shard;
+    worker->ready_tail = shard;
     worker->ready_count++;
 }
 
