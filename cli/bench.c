@@ -163,11 +163,11 @@ static void print_json(const struct bench_workload *workload, const struct bench
 /* 38412345.6 as "38.4 M". */
 static const char *scaled(double value, char text[16])
 {
-    static const char suffixes[] = {' ', 'k', 'M', 'G'};
+    static const char *const suffixes[] = {"", " k", " M", " G"};
     size_t i = 0;
-    for (; value >= 1000 && i + 1 < sizeof suffixes; i++)
+    for (; value >= 1000 && i + 1 < sizeof suffixes / sizeof suffixes[0]; i++)
         value /= 1000;
-    snprintf(text, 16, "%.*f %c", value < 10 ? 2 : value < 100 ? 1 : 0, value, suffixes[i]);
+    snprintf(text, 16, "%.*f%s", value < 10 ? 2 : value < 100 ? 1 : 0, value, suffixes[i]);
     return text;
 }
 
