@@ -22,7 +22,7 @@
 
 /** Bytes before the payload of a frame. */
 #define ALDIS_WIRE_HEADER_BYTES 16u
-/** The longest frame, header included. */
+/** The longest frame, header included. A struct that could be longer does not compile. */
 #define ALDIS_WIRE_FRAME_MAX (1u << 20)
 /** The longest frame of the generated struct M. */
 #define ALDIS_WIRE_BYTES(M) (ALDIS_WIRE_HEADER_BYTES + (M##_size))
@@ -58,8 +58,7 @@ ALDIS_API aldis_err aldis_wire_check(const aldis_type *type, const void *payload
  * out:      capacity bytes; NULL with 0 to ask for the size. Its content is undefined on an error.
  * out_size: bytes written; where capacity is too small (ALDIS_EFULL), the bytes needed.
  * report:   may be NULL.          Thread: any.          Blocks: never.
- * Errors:   as aldis_wire_check; ALDIS_EFULL; ALDIS_ETOOLARGE the frame would be longer than
- *           ALDIS_WIRE_FRAME_MAX.
+ * Errors:   as aldis_wire_check; ALDIS_EFULL.
  */
 ALDIS_API aldis_err aldis_wire_encode(const aldis_type *type, const void *payload, uint8_t *out,
                                       size_t capacity, size_t *out_size, aldis_wire_report *report);

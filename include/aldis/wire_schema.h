@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 typedef enum aldis_wire_kind {
-    ALDIS_WIRE_KIND_BOOL = 1,
-    ALDIS_WIRE_KIND_INT, /* int32, int64 */
+    ALDIS_WIRE_KIND_INT = 1, /* int32, int64 */
     ALDIS_WIRE_KIND_UINT,
     ALDIS_WIRE_KIND_SINT,
+    ALDIS_WIRE_KIND_FIXED,  /* fixed32, fixed64 */
+    ALDIS_WIRE_KIND_SFIXED, /* up to here every value of the C type is allowed */
+    ALDIS_WIRE_KIND_BOOL,
     ALDIS_WIRE_KIND_ENUM,
-    ALDIS_WIRE_KIND_FIXED, /* fixed32, fixed64 */
-    ALDIS_WIRE_KIND_SFIXED,
     ALDIS_WIRE_KIND_FLOAT, /* float, double */
     ALDIS_WIRE_KIND_STRING,
     ALDIS_WIRE_KIND_BYTES,
@@ -90,6 +90,8 @@ struct aldis_codec {
 
 #define ALDIS_WIRE_DEFINE_(M, rules_, rule_count_)                                                 \
     _Static_assert(sizeof(pb_size_t) == 2, "nanopb's library has 16-bit sizes");                   \
+    _Static_assert((M##_size) <= ALDIS_WIRE_FRAME_MAX - ALDIS_WIRE_HEADER_BYTES,                   \
+                   #M " can be longer than a frame");                                              \
     ALDIS_UNUSED_ static const aldis_wire_field M##_wire_fields[] = {                              \
         M##_FIELDLIST(ALDIS_WIRE_ROW_, M) ALDIS_WIRE_END_};                                        \
     _Static_assert(sizeof M##_wire_fields / sizeof M##_wire_fields[0] <=                           \

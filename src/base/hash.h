@@ -14,7 +14,7 @@
 #define ALDIS__FNV32_START 0x811c9dc5u
 #define ALDIS__FNV64_START 0xcbf29ce484222325u
 
-/** FNV-1a, 32 bits (Fowler, Noll, Vo; RFC 9923), going on from `hash`. */
+/** FNV-1a, 32 bits (Fowler, Noll, Vo), going on from `hash`. */
 static inline uint32_t aldis__fnv32(uint32_t hash, const void *bytes, size_t size)
 {
     const uint8_t *p = bytes;

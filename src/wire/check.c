@@ -100,6 +100,18 @@ static unsigned utf8_length(const uint8_t *p)
     return 4;
 }
 
+/* How many whole words of ASCII the text begins with, in bytes: most texts are nothing else. */
+static size_t ascii_length(const uint8_t *at, size_t size)
+{
+    size_t length = 0;
+    for (uint64_t word; length + sizeof word <= size; length += sizeof word) {
+        memcpy(&word, at + length, sizeof word);
+        if (word & 0x8080808080808080u)
+            break;
+    }
+    return length;
+}
+
 static bool check_string(const struct walk *w, const aldis_wire_field *field, uint32_t index,
                          const uint8_t *at)
 {
@@ -108,7 +120,7 @@ static bool check_string(const struct walk *w, const aldis_wire_field *field, ui
         return aldis__wire_blame(w->report, field, index,
                                  "does not end within its %u bytes; allowed: up to %u and a zero",
                                  field->capacity, field->capacity - 1);
-    for (const uint8_t *p = at; p < end;) {
+    for (const uint8_t *p = at + ascii_length(at, (size_t)(end - at)); p < end;) {
         unsigned length = utf8_length(p);
         if (length == 0)
             return aldis__wire_blame(w->report, field, index,
@@ -341,6 +353,8 @@ static bool check_message(const struct walk *w, const uint8_t *base)
     for (uint32_t f = 0; f < w->schema->field_count; f++) {
         const aldis_wire_field *field = &w->schema->fields[f];
         uint32_t count;
+        if (field->kind <= ALDIS_WIRE_KIND_SFIXED && field->label <= ALDIS_WIRE_LABEL_REQUIRED)
+            continue; /* nothing can be wrong with it */
         if (!count_values(w, field, base, &count))
             return false;
         for (uint32_t i = 0; i < count; i++)

@@ -6,30 +6,39 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Put "name" or "name[3]" before `rest`. A path that is too long loses its outer end. */
-static void set_path(aldis_wire_report *report, const aldis_wire_field *field, uint32_t index,
-                     const char *rest)
+/* A path that is too long loses its outer end. */
+static void prepend(aldis_wire_report *report, const char *part)
 {
-    char path[sizeof report->field + 128], number[16] = "";
-    if (index != ALDIS__WIRE_NO_INDEX && aldis__wire_is_array(field))
-        snprintf(number, sizeof number, "[%u]", index);
-    int length =
-        snprintf(path, sizeof path, "%s%s%s%s", field->name, number, rest[0] ? "." : "", rest);
-    char *from = path;
-    if (length >= (int)sizeof path)
-        length = sizeof path - 1;
-    if (length >= (int)sizeof report->field) {
-        from += length - (int)(sizeof report->field - 1);
-        memcpy(from, "...", 3);
+    char *path = report->field;
+    size_t room = sizeof report->field - 1 - strlen(path), length = strlen(part);
+    bool is_cut = length > room;
+    if (is_cut) {
+        part += length - room;
+        length = room;
     }
-    memcpy(report->field, from, strlen(from) + 1);
+    memmove(path + length, path, strlen(path) + 1);
+    memcpy(path, part, length);
+    if (is_cut)
+        memcpy(path, "...", 3);
+}
+
+/* "name" or "name[3]" */
+static void prepend_value(aldis_wire_report *report, const aldis_wire_field *field, uint32_t index)
+{
+    if (index != ALDIS__WIRE_NO_INDEX && aldis__wire_is_array(field)) {
+        char number[16];
+        snprintf(number, sizeof number, "[%u]", index);
+        prepend(report, number);
+    }
+    prepend(report, field->name);
 }
 
 bool aldis__wire_blame(aldis_wire_report *report, const aldis_wire_field *field, uint32_t index,
                        const char *format, ...)
 {
     report->err = ALDIS_ECODEC;
-    set_path(report, field, index, "");
+    report->field[0] = '\0';
+    prepend_value(report, field, index);
     va_list args;
     va_start(args, format);
     vsnprintf(report->text, sizeof report->text, format, args);
@@ -39,8 +48,8 @@ bool aldis__wire_blame(aldis_wire_report *report, const aldis_wire_field *field,
 
 bool aldis__wire_within(aldis_wire_report *report, const aldis_wire_field *field, uint32_t index)
 {
-    char inner[sizeof report->field];
-    memcpy(inner, report->field, sizeof inner);
-    set_path(report, field, index, inner);
+    if (report->field[0])
+        prepend(report, ".");
+    prepend_value(report, field, index);
     return false;
 }

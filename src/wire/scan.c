@@ -20,8 +20,19 @@ struct cursor {
     aldis_wire_report *report;
 };
 
+static const char *read_long_varint(struct cursor *in, uint64_t *out_value);
+
 /* Gives NULL and steps over the number, or says what is wrong with it. */
-static const char *read_varint(struct cursor *in, uint64_t *out_value)
+static inline const char *read_varint(struct cursor *in, uint64_t *out_value)
+{
+    if (in->at != in->end && *in->at < 0x80) {
+        *out_value = *in->at++;
+        return NULL;
+    }
+    return read_long_varint(in, out_value);
+}
+
+static const char *read_long_varint(struct cursor *in, uint64_t *out_value)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -79,10 +90,10 @@ static const char *skip_value(struct cursor *in, unsigned wire_type)
 static enum wire_type wire_type_of(const aldis_wire_field *field)
 {
     switch (field->kind) {
-    case ALDIS_WIRE_KIND_BOOL:
     case ALDIS_WIRE_KIND_INT:
     case ALDIS_WIRE_KIND_UINT:
     case ALDIS_WIRE_KIND_SINT:
+    case ALDIS_WIRE_KIND_BOOL:
     case ALDIS_WIRE_KIND_ENUM:
         return VARINT;
     case ALDIS_WIRE_KIND_FIXED:
@@ -270,12 +281,11 @@ static bool check_seen(const aldis_wire_schema *schema, const uint32_t *seen,
     return true;
 }
 
-/* Something is wrong between the fields: there is no path yet. */
+/* Something is wrong between the fields: the path is still empty. */
 __attribute__((cold)) static bool blame_key(struct cursor *in, const aldis_wire_schema *schema,
                                             uint64_t key, const char *wrong)
 {
     in->report->err = ALDIS_ECODEC;
-    in->report->field[0] = '\0';
     snprintf(in->report->text, sizeof in->report->text, "field %" PRIu64 " of %s: %s", key >> 3,
              schema->name, wrong);
     return false;

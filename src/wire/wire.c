@@ -106,9 +106,6 @@ __attribute__((cold)) static bool blame_encoder(const aldis_type *type, const vo
     size_t size = 0;
     if (!pb_get_encoded_size(&size, type->codec->schema->descriptor, payload))
         return blame_whole(report, ALDIS_ECODEC, "nanopb cannot encode it");
-    if (size > PAYLOAD_MAX)
-        return blame_whole(report, ALDIS_ETOOLARGE, "the payload has %zu bytes; allowed: up to %u",
-                           size, (unsigned)PAYLOAD_MAX);
     *out_size = HEADER + size;
     return blame_whole(report, ALDIS_EFULL, "the frame has %zu bytes, its place %zu", HEADER + size,
                        capacity);
@@ -123,8 +120,6 @@ static bool encode(const aldis_type *type, const void *payload, uint8_t *out, si
     if (!check_payload(type, payload, report))
         return false;
     size_t room = capacity < HEADER ? 0 : capacity - HEADER;
-    if (room > PAYLOAD_MAX)
-        room = PAYLOAD_MAX;
     pb_ostream_t stream = pb_ostream_from_buffer(capacity < HEADER ? NULL : out + HEADER, room);
     if (capacity < HEADER || !pb_encode(&stream, type->codec->schema->descriptor, payload))
         return blame_encoder(type, payload, capacity, out_size, report);
@@ -191,6 +186,18 @@ static bool check_frame(const aldis_type *type, const uint8_t *bytes, size_t siz
     return true;
 }
 
+/* Has a field of the message, or of one inside it, another default than zero (proto2)? */
+static bool has_defaults(const aldis_wire_schema *schema)
+{
+    if (schema->defaults)
+        return true;
+    for (uint32_t i = 0; i < schema->field_count; i++)
+        if (schema->fields[i].message && has_defaults(schema->fields[i].message))
+            return true;
+    return false;
+}
+
+/* Into a zeroed payload. */
 static bool decode(const aldis_type *type, const uint8_t *bytes, size_t size, void *payload,
                    aldis_wire_report *report)
 {
@@ -199,7 +206,8 @@ static bool decode(const aldis_type *type, const uint8_t *bytes, size_t size, vo
         !aldis__wire_scan(schema, bytes + HEADER, bytes + size, report))
         return false;
     pb_istream_t stream = pb_istream_from_buffer(bytes + HEADER, size - HEADER);
-    if (!pb_decode(&stream, schema->descriptor, payload))
+    unsigned flags = has_defaults(schema) ? 0 : PB_DECODE_NOINIT; /* zeroed already */
+    if (!pb_decode_ex(&stream, schema->descriptor, payload, flags))
         return blame_whole(report, ALDIS_ECODEC, "nanopb cannot decode it: %s",
                            PB_GET_ERROR(&stream));
     return aldis__wire_check(schema, payload, false, report);

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 const aldis_type *const fuzz_wire_types[] = {
-    &kinds_type, &hold_type,     &ruled_type,    &sized_type, &old2_type,
-    &empty_type, &ship_old_type, &ship_new_type, NULL,
+    &kinds_type, &hold_type,     &ruled_type,    &sized_type,  &old2_type,
+    &empty_type, &ship_old_type, &ship_new_type, &either_type, NULL,
 };
 enum { TYPES = sizeof fuzz_wire_types / sizeof fuzz_wire_types[0] - 1, INPUT_MAX = 4096 };
 
@@ -24,6 +24,7 @@ union any_payload {
     Sized sized;
     Old2 old2;
     Empty empty;
+    Either either;
     ShipOld ship_old;
     ShipNew ship_new;
 };

@@ -17,17 +17,29 @@ ALDIS_WIRE_STRUCT_RULES(Ruled, ALDIS_WIRE_RANGE(Ruled, share, 0, 1),
                         ALDIS_WIRE_VALUES(Ruled, holes, Holes_NONE, Holes_FIRST, Holes_FIFTH),
                         ALDIS_WIRE_ANY_FLOAT(Ruled, wild), ALDIS_WIRE_PRESENT(Ruled, place),
                         ALDIS_WIRE_RANGE(Ruled, masses, 0, 1e9), ALDIS_WIRE_PRESENT(Ruled, masses),
-                        ALDIS_WIRE_RANGE(Ruled, left, 0, 9));
+                        ALDIS_WIRE_RANGE(Ruled, left, 0, 9),
+                        ALDIS_WIRE_RANGE(Ruled, tiny, -100, 100),
+                        ALDIS_WIRE_RANGE(Ruled, small, -1000, 1000),
+                        ALDIS_WIRE_RANGE(Ruled, zigzag, -7, 7), ALDIS_WIRE_RANGE(Ruled, far, -7, 7),
+                        ALDIS_WIRE_RANGE(Ruled, raw, 0, 4e9));
+ALDIS_WIRE_STRUCT(Wrapped);
+ALDIS_WIRE_STRUCT(Either);
+ALDIS_WIRE_STRUCT(Huge);
 ALDIS_WIRE_STRUCT(Sized);
 ALDIS_WIRE_STRUCT(ShipOld);
 ALDIS_WIRE_STRUCT(ShipNew);
 ALDIS_WIRE_STRUCT(Inner2);
+ALDIS_WIRE_STRUCT(Outer2);
 ALDIS_WIRE_STRUCT(Old2);
 
 ALDIS_MESSAGE_CODEC(empty, Empty, 0, ALDIS_CODEC(Empty));
 ALDIS_MESSAGE_CODEC(hold, Hold, 0, ALDIS_CODEC(Hold));
 ALDIS_MESSAGE_CODEC(kinds, Kinds, 0, ALDIS_CODEC(Kinds));
 ALDIS_MESSAGE_CODEC(ruled, Ruled, 0, ALDIS_CODEC(Ruled));
+ALDIS_MESSAGE_CODEC(wrapped, Wrapped, 0, ALDIS_CODEC(Wrapped));
+ALDIS_MESSAGE_CODEC(huge, Huge, 0, ALDIS_CODEC(Huge));
+ALDIS_MESSAGE_CODEC(outer2, Outer2, 0, ALDIS_CODEC(Outer2));
+ALDIS_MESSAGE_CODEC(either, Either, 0, ALDIS_CODEC(Either));
 ALDIS_MESSAGE_CODEC(sized, Sized, 0, ALDIS_CODEC(Sized));
 ALDIS_MESSAGE_CODEC(old2, Old2, 0, ALDIS_CODEC(Old2));
 /* One type in two versions: the number is what counts. */

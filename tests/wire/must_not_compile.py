@@ -8,6 +8,7 @@ One right program is compiled first, without any warning flag; then one with eac
 compiler must refuse it, and its errors must name the thing at fault. A compiler that is not there is
 left out."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,7 @@ static aldis_err ship_on_ping(struct ship *self, const struct ping *msg, aldis_c
     aldis_signal(ctx, self->other, go);
     /*COPY*/ aldis_send_copy(ctx, self->other, ping, msg);
     struct ping *place = aldis_build(ctx, self->other, ping);
-    /*SPAWN*/ (void)aldis_spawn(ctx, ship, NULL, &self->other);
+    /*SPAWN*/ (void)aldis_spawn(ctx, ship, &self->other, NULL);
     return place ? aldis_post(ctx, place) : ALDIS_OK;
 }
 /*GO*/
@@ -133,12 +134,16 @@ WRONG = [
     ("a reference of another kind", line("/*SPAWN*/", "self->home = self->other;"),
      ["station_ref", "ship_ref"]),
     ("spawning into a reference of another kind",
-     line("/*SPAWN*/", "(void)aldis_spawn(ctx, ship, NULL, &self->home);"), ["station_ref"]),
+     line("/*SPAWN*/", "(void)aldis_spawn(ctx, ship, &self->home, NULL);"), ["station_ref"]),
     ("a message type that was never declared",
      RIGHT.replace("X(kind, ping) X(kind, go)", "X(kind, ping) X(kind, go) X(kind, undeclared)"),
      ["undeclared"]),
     ("a struct whose inner struct was not described",
      RIGHT.replace("ALDIS_WIRE_STRUCT(Vec3);", ""), ["Vec3_wire"]),
+    ("a struct that can be longer than a frame",
+     RIGHT.replace("ALDIS_WIRE_STRUCT(Dock);",
+                   "#undef Dock_size\n#define Dock_size (1 << 20)\nALDIS_WIRE_STRUCT(Dock);"),
+     ["Dock can be longer than a frame"]),
     ("a rule for a field that is not there",
      RIGHT.replace("ALDIS_WIRE_PRESENT(Leave, why)", "ALDIS_WIRE_PRESENT(Leave, reason)"),
      ["Leave_reason_tag"]),
@@ -157,10 +162,16 @@ def compile_program(compiler, include_dir, generated_dir, program):
 def main():
     include_dir, generated_dir, *compilers = sys.argv[1:]
     number = failed = 0
+    tried = set()
     for compiler in compilers:
-        if not shutil.which(compiler):
+        path = shutil.which(compiler)
+        if not path:
             print(f"# {compiler} is not there")
             continue
+        if os.path.realpath(path) in tried:
+            print(f"# {compiler} is one of those already tried")
+            continue
+        tried.add(os.path.realpath(path))
         cases = [("the right program compiles", RIGHT, None)] + WRONG
         for name, program, named in cases:
             number += 1

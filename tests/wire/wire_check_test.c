@@ -193,8 +193,8 @@ TEST(check_bools_are_0_or_1)
     set_byte(&k.flags[8], 255);
     CHECK_REFUSED(&kinds_type, &k, "flags[8]", "the bool's byte is 255; allowed: 0 or 1");
     k.flags[8] = true;
-    set_byte(&k.has_place, 3);
-    CHECK_REFUSED(&kinds_type, &k, "place", "the byte of has_place is 3; allowed: 0 or 1");
+    set_byte(&k.has_place, 2);
+    CHECK_REFUSED(&kinds_type, &k, "place", "the byte of has_place is 2; allowed: 0 or 1");
 }
 
 TEST(check_arm_of_a_oneof_is_known)
@@ -212,6 +212,25 @@ TEST(check_arm_of_a_oneof_is_known)
                   "the oneof of this arm has arm 1, which is none of its arms");
     k.which_other = Kinds_nothing_tag;
     CHECK_ACCEPTED(&kinds_type, &k);
+}
+
+TEST(check_arm_of_a_oneof_that_comes_first)
+{
+    Either e = Either_init_zero;
+    e.which_one = Either_left_tag;
+    CHECK_ACCEPTED(&either_type, &e);
+    e.which_one = Either_right_tag;
+    e.one.right = (Vec3)Vec3_init_zero;
+    CHECK_ACCEPTED(&either_type, &e);
+    e.which_one = Either_up_tag; /* of the other oneof */
+    CHECK_REFUSED(&either_type, &e, "left",
+                  "the oneof of this arm has arm 2, which is none of its arms");
+    e.which_one = Either_left_tag;
+    e.which_two = Either_down_tag;
+    CHECK_ACCEPTED(&either_type, &e);
+    e.which_two = Either_right_tag;
+    CHECK_REFUSED(&either_type, &e, "up",
+                  "the oneof of this arm has arm 3, which is none of its arms");
 }
 
 TEST(check_only_the_arm_that_is_set)
@@ -263,6 +282,48 @@ TEST(check_refuses_what_would_be_dropped)
                   "is set but has_place is false: it would be dropped");
 }
 
+/* One field of an absent message is set: each kind must be noticed. */
+#define CHECK_NOTICED(statement)                                                                   \
+    do {                                                                                           \
+        Wrapped w = {0};                                                                           \
+        Kinds *k = &w.kinds;                                                                       \
+        CHECK_ACCEPTED(&wrapped_type, &w);                                                         \
+        statement;                                                                                 \
+        CHECK_REFUSED(&wrapped_type, &w, "kinds",                                                  \
+                      "is set but has_kinds is false: it would be dropped");                       \
+    } while (0)
+
+TEST(check_refuses_what_would_be_dropped_whatever_its_kind)
+{
+    CHECK_NOTICED(k->i32 = 1);
+    CHECK_NOTICED(k->far = 1); /* the last */
+    CHECK_NOTICED(k->s64 = INT64_MIN);
+    CHECK_NOTICED(k->flag = true);
+    CHECK_NOTICED(k->sign = Signed_MINUS);
+    CHECK_NOTICED(k->wide = -1);
+    CHECK_NOTICED(k->text[0] = 'x');
+    CHECK_NOTICED(k->blob.size = 1);
+    CHECK_NOTICED(k->key[3] = 1);
+    CHECK_NOTICED(k->has_maybe = true);
+    CHECK_NOTICED(k->has_place = true);
+    CHECK_NOTICED(k->numbers_count = 1);
+    CHECK_NOTICED(k->holds_count = 1);
+    CHECK_NOTICED(k->pair[1] = 1);
+    CHECK_NOTICED(k->triple[2] = 1);
+    CHECK_NOTICED(k->which_cargo = Kinds_count_tag);
+}
+
+TEST(check_leftovers_behind_a_count_or_a_flag_are_not_set)
+{
+    Wrapped w = {0}; /* Wrapped_init_zero gives enums their lowest value */
+    w.kinds.numbers[0] = 1;
+    w.kinds.blob.bytes[0] = 1;
+    w.kinds.maybe = 1;
+    w.kinds.cargo.count = 1;
+    w.kinds.text[1] = 'x';
+    CHECK_ACCEPTED(&wrapped_type, &w);
+}
+
 TEST(check_absent_message_may_have_anything_between_its_fields)
 {
     Kinds k = sound();
@@ -297,6 +358,86 @@ TEST(check_rule_range)
     r.masses_count = 3;
     r.masses[2] = -1;
     CHECK_REFUSED(&ruled_type, &r, "masses[2]", "is -1; allowed: 0 to 1000000000");
+}
+
+TEST(check_rule_range_of_every_width_and_sign)
+{
+    Ruled r = sound_ruled();
+    r.tiny = -100;
+    r.small = -1000;
+    r.zigzag = -7;
+    r.far = -7;
+    r.raw = 4000000000u;
+    CHECK_ACCEPTED(&ruled_type, &r);
+    r.tiny = -101;
+    CHECK_REFUSED(&ruled_type, &r, "tiny", "is -101; allowed: -100 to 100");
+    r.tiny = 101;
+    CHECK_REFUSED(&ruled_type, &r, "tiny", "is 101; allowed: -100 to 100");
+    r.tiny = 0;
+    r.small = -1001;
+    CHECK_REFUSED(&ruled_type, &r, "small", "is -1001; allowed: -1000 to 1000");
+    r.small = 0;
+    r.zigzag = -8;
+    CHECK_REFUSED(&ruled_type, &r, "zigzag", "is -8; allowed: -7 to 7");
+    r.zigzag = 0;
+    r.far = -8;
+    CHECK_REFUSED(&ruled_type, &r, "far", "is -8; allowed: -7 to 7");
+    r.far = 0;
+    r.raw = 4000000001u;
+    CHECK_REFUSED(&ruled_type, &r, "raw", "is 4000000001; allowed: 0 to 4000000000");
+}
+
+TEST(check_long_text_is_utf8_to_its_end)
+{
+    for (int at = 0; at < 39; at++) {
+        Ruled r = sound_ruled();
+        char said[80];
+        memset(r.lengthy, 'x', 39);
+        CHECK_ACCEPTED(&ruled_type, &r);
+        r.lengthy[at] = '\x80';
+        snprintf(said, sizeof said, "byte %d of the text is 0x80; it must be UTF-8", at);
+        CHECK_REFUSED(&ruled_type, &r, "lengthy", said);
+    }
+}
+
+/* A path that is longer than the report's place keeps its inner end. */
+static void check_long_path(size_t outer_name, size_t inner_name, const char *path)
+{
+    char outer[256] = "", inner[256] = "";
+    memset(outer, 'o', outer_name);
+    memset(inner, 'i', inner_name);
+    aldis_wire_field inner_field = Vec3_wire.fields[0], outer_field = Wrapped_wire.fields[0];
+    aldis_wire_schema inner_schema = Vec3_wire, outer_schema = Wrapped_wire;
+    inner_field.name = inner;
+    inner_schema.fields = &inner_field;
+    inner_schema.field_count = 1;
+    outer_field.name = outer;
+    outer_field.message = &inner_schema;
+    outer_schema.fields = &outer_field;
+    aldis_codec codec = {&outer_schema, 0};
+    aldis_type type = {"outer", 0, sizeof(Wrapped), &codec, 0};
+    Wrapped w = Wrapped_init_zero;
+    float nan = NAN;
+    w.has_kinds = true;
+    memcpy((char *)&w + outer_field.offset + inner_field.offset, &nan, sizeof nan);
+    CHECK_ERR(aldis_wire_check(&type, &w, &report), ALDIS_ECODEC);
+    CHECK_STR(report.field, path);
+}
+
+TEST(check_path_that_is_too_long_keeps_its_inner_end)
+{
+    char path[96] = "";
+    memset(path, 'i', 95);
+    check_long_path(2, 3, "oo.iii");
+    memcpy(path, "oo.", 3);
+    check_long_path(2, 92, path); /* 95 characters: it just fits */
+    memcpy(path, "...", 3);
+    check_long_path(2, 93, path);
+    check_long_path(2, 95, path);
+    check_long_path(2, 96, path);
+    check_long_path(250, 250, path);
+    memcpy(path, "...oooo.", 8);
+    check_long_path(20, 87, path);
 }
 
 TEST(check_rule_range_in_a_oneof_holds_for_its_own_arm_only)

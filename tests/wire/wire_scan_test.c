@@ -254,6 +254,18 @@ TEST(scan_required_fields_and_defaults_of_proto2)
     CHECK(memcmp(again, frame, size) == 0);
 }
 
+TEST(scan_defaults_of_a_message_inside)
+{
+    static const uint8_t present[] = {0x0a, 0};
+    uint8_t frame[64];
+    Outer2 back;
+    size_t size = seal(frame, &outer2_type, present, sizeof present);
+    CHECK_OK(aldis_wire_decode(&outer2_type, frame, size, &back, sizeof back, &report));
+    CHECK(back.has_inner);
+    CHECK(!back.inner.has_level);
+    CHECK_UINT(back.inner.level, 7);
+}
+
 /* ------------------------------------------------------------------ what is allowed */
 
 static void decode_kinds(const char *bytes, size_t bytes_size, Kinds *back)

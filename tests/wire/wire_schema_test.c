@@ -46,8 +46,8 @@ static void check_same(const aldis_wire_schema *schema)
 TEST(schema_agrees_with_nanopb)
 {
     static const aldis_wire_schema *const schemas[] = {
-        &Empty_wire, &Vec3_wire,    &Hold_wire,    &Kinds_wire,  &Ruled_wire,
-        &Sized_wire, &ShipOld_wire, &ShipNew_wire, &Inner2_wire, &Old2_wire};
+        &Empty_wire,   &Vec3_wire,    &Hold_wire,   &Kinds_wire, &Ruled_wire,   &Sized_wire,
+        &ShipOld_wire, &ShipNew_wire, &Inner2_wire, &Old2_wire,  &Wrapped_wire, &Either_wire};
     for (size_t i = 0; i < sizeof schemas / sizeof schemas[0]; i++)
         check_same(schemas[i]);
 }
