@@ -152,6 +152,15 @@ static inline uint64_t window_at(const struct aldis__virtual *engine, aldis_ns a
     return (uint64_t)at_ns / (uint64_t)engine->quantum_ns;
 }
 
+/* In a shared window: kept for the merge at its end, when no shard runs. */
+static void collect(struct aldis__out_chain *chain, struct aldis__msg *msg)
+{
+    if (chain->count++ == 0)
+        chain->oldest = msg;
+    msg->next = chain->newest;
+    chain->newest = msg;
+}
+
 void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
 {
     aldis_system *system = worker->ctx.system;
@@ -167,7 +176,7 @@ void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struc
         aldis__vqueue_add(&system->shards[shard].future, msg, window_at(engine, at_ns),
                           engine->quantum_ns);
     else
-        (void)aldis__chain_append(worker, shard, msg);
+        collect(&worker->out[shard], msg);
 }
 
 void aldis__virtual_be_busy(struct aldis__worker *worker, struct aldis__cell *cell)
@@ -358,7 +367,6 @@ static void do_task(struct aldis__worker *worker)
             struct aldis__msg *msg = chain->newest;
             chain->newest = chain->oldest = NULL;
             chain->count = 0;
-            chain->dirty = false;
             while (msg) {
                 struct aldis__msg *next = msg->next;
                 aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
@@ -434,8 +442,6 @@ static void run_parallel(aldis_system *system)
     for (uint32_t w = 0; w < system->worker_count; w++)
         system->workers[w].direct = false;
     run_task(system, TASK_RUN);
-    for (uint32_t w = 0; w < system->worker_count; w++)
-        system->workers[w].out_dirty = 0; /* merging looks at every shard's chain */
     run_task(system, TASK_MERGE);
     system->workers[0].direct = true;
 }
