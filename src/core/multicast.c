@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+/* multicast.c: one payload for many receivers. A hot path beside the tour: may not lock, log or
+ * touch a shared counter.
+ *
+ * Layer: core. deliver() is the whole way to one receiver on this worker, as aldis_ctx_send_raw() is
+ * for a single message; what is not that simple is in the functions below it. */
+#include "core/multicast.h"
+
+#include "base/error.h"
+#include "core/backpressure.h"
+#include "core/deliver.h"
+#include "core/outside.h"
+#include "core/send.h"
+#include "core/virtual.h"
+
+enum { PREFETCH_AHEAD = 8 };
+
+/* More than there can be blocks: while the multicast goes on, no block that is freed (a full mailbox
+ * may drop its oldest message, which may be one of ours) ends the payload. */
+#define REFS_HELD (UINT64_C(1) << 62)
+
+static void deliver_slow(struct aldis__multicast *cast, aldis_id to, uint64_t place, uint64_t word);
+
+/* A block for one receiver. NULL: out of memory. */
+static inline struct aldis__msg *new_block(struct aldis__multicast *cast, aldis_id to)
+{
+    struct aldis__worker *worker = cast->worker;
+    struct aldis__msg *msg = aldis__pool_alloc(worker->pool, sizeof cast->shared);
+    if (aldis__unlikely(!msg))
+        return NULL;
+    msg->to = to;
+    msg->from = worker->ctx.cell->id;
+    msg->description = ALDIS__MSG_DESCRIPTION(
+        cast->type, ALDIS__MSG_SHARED | ALDIS__MSG_FANOUT | worker->ctx.send_flags,
+        ALDIS__RANK_NORMAL, aldis__msg_class(msg));
+    msg->pool_stamp = worker->pool_stamp;
+    *(struct aldis__shared **)aldis__msg_inline(msg) = cast->shared;
+    cast->blocks++;
+    return msg;
+}
+
+static inline void deliver(struct aldis__multicast *cast, aldis_id to, uint64_t place,
+                           uint64_t word)
+{
+    struct aldis__worker *worker = cast->worker;
+    aldis_ctx *ctx = &worker->ctx;
+    struct aldis__shard *shard = &ctx->system->shards[aldis__word_home(word)];
+    struct aldis__cell *cell = aldis__system_cell(ctx->system, place);
+    if (aldis__unlikely(ctx->special || !aldis__word_is_open(word, to) ||
+                        aldis__handover_owner(&shard->handover) != worker->index ||
+                        !cell->kind->handle[cast->type] || cell->depth >= cell->mark)) {
+        deliver_slow(cast, to, place, word);
+        return;
+    }
+    struct aldis__msg *msg = new_block(cast, to);
+    if (aldis__unlikely(!msg || !aldis__mailbox_try_push(cell, msg))) {
+        if (msg)
+            aldis__pool_free(worker->pool, msg);
+        deliver_slow(cast, to, place, word);
+        return;
+    }
+    aldis__cell_schedule_for_mail(worker, shard, cell);
+    cast->matched++;
+    cast->delivered++;
+}
+
+void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, size_t count)
+{
+    aldis_system *system = cast->worker->ctx.system;
+    for (size_t i = 0; i < count; i++) {
+        if (i + PREFETCH_AHEAD < count) {
+            uint64_t ahead = aldis__id_index(ids[i + PREFETCH_AHEAD], system->node_base);
+            __builtin_prefetch(aldis__system_cell(system, ahead), 1);
+            __builtin_prefetch(&system->directory[ahead]);
+        }
+        if (aldis_id_equal(ids[i], cast->self))
+            continue;
+        uint64_t place = aldis__id_index(ids[i], system->node_base);
+        deliver(cast, ids[i], place, aldis__directory_read(&system->directory[place]));
+    }
+}
+
+/* ------------------------------------------------------------------ what is not that simple */
+
+static void place_local(struct aldis__multicast *cast, struct aldis__shard *shard,
+                        struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    struct aldis__worker *worker = cast->worker;
+    aldis_err err = ALDIS_EFULL;
+    if (!(cell->flags & ALDIS__CELL_HELD))
+        err = aldis__mailbox_push_slow(worker, cell, msg);
+    if (err == ALDIS_OK) {
+        aldis__mark_full(worker, cell);
+        aldis__cell_schedule_for_mail(worker, shard, cell);
+        cast->delivered++;
+        return;
+    }
+    aldis_overflow_policy policy = aldis__cell_limits(cell)->policy;
+    if (err == ALDIS_EFULL && policy == ALDIS_DROP_OLDEST) {
+        aldis__admit(worker, shard, cell, msg);
+        cast->delivered++;
+        return;
+    }
+    aldis__pool_free(worker->pool, msg);
+    if (err == ALDIS_EFULL && policy == ALDIS_DROP_NEWEST)
+        cast->dropped++;
+    else
+        cast->rejected++;
+}
+
+/* The chain's own bound refuses; a chain that its inbox does not take yet parks nobody here. */
+static void place_remote(struct aldis__multicast *cast, uint32_t shard, struct aldis__msg *msg)
+{
+    struct aldis__worker *worker = cast->worker;
+    if (worker->out[shard].count >= worker->ctx.system->opts.overflow_msgs) {
+        aldis__pool_free(worker->pool, msg);
+        cast->rejected++;
+        return;
+    }
+    (void)aldis__chain_append(worker, shard, msg);
+    cast->delivered++;
+}
+
+/* Is it certain before anything is made that the receiver takes no message now? What the sender had
+ * to keep for it must not be overtaken. */
+static bool is_refused(const struct aldis__multicast *cast, aldis_id to, uint64_t word)
+{
+    const aldis_ctx *ctx = &cast->worker->ctx;
+    return (word & ALDIS__WORD_CLOSING) ||
+           ((word & ALDIS__WORD_FULL) && !ctx->system->virtual_time) ||
+           ((ctx->cell->flags & ALDIS__CELL_OVERFLOW) && aldis__overflow_has(ctx->cell, to));
+}
+
+/* Other workers, virtual time, full or closing mailboxes, kinds that do not accept the type. What
+ * another worker may be changing is not looked at: the word tells enough. */
+static ALDIS_COLD void deliver_slow(struct aldis__multicast *cast, aldis_id to, uint64_t place,
+                                    uint64_t word)
+{
+    struct aldis__worker *worker = cast->worker;
+    aldis_system *system = worker->ctx.system;
+    if (!aldis__word_is_alive(word, to) || (word & ALDIS__WORD_STARTING))
+        return; /* not there any more, or not yet */
+    if (!aldis__system_kind(system, aldis__word_kind(word))->handle[cast->type]) {
+        cast->skipped++;
+        return;
+    }
+    cast->matched++;
+    struct aldis__msg *msg = is_refused(cast, to, word) ? NULL : new_block(cast, to);
+    if (!msg) {
+        cast->rejected++;
+        return;
+    }
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (system->virtual_time) {
+        if (aldis__virtual_send(worker, msg, shard->index, 0) == ALDIS_OK) {
+            cast->delivered++;
+        } else {
+            aldis__pool_free(worker->pool, msg);
+            cast->rejected++;
+        }
+    } else if (aldis__handover_owner(&shard->handover) == worker->index) {
+        place_local(cast, shard, aldis__system_cell(system, place), msg);
+    } else {
+        place_remote(cast, shard->index, msg);
+    }
+}
+
+/* ------------------------------------------------------------------ everybody */
+
+/* The index of a kind; ALDIS__KINDS_MAX: none of its actors was ever spawned here. */
+static uint32_t kind_index(aldis_system *system, const aldis_behaviour *behaviour)
+{
+    for (uint32_t i = 0; i < ALDIS__KINDS_MAX; i++) {
+        const struct aldis__kind *kind = aldis__system_kind(system, i);
+        if (!kind)
+            break;
+        if (kind->behaviour == behaviour)
+            return i;
+    }
+    return ALDIS__KINDS_MAX;
+}
+
+/* Slots are used in order, and a new one only when no old one is free: the first word that was never
+ * written is the end, and what is being spawned beyond it has not begun to live. */
+static void deliver_shard(struct aldis__multicast *cast, uint32_t birth, uint32_t kind)
+{
+    aldis_system *system = cast->worker->ctx.system;
+    uint64_t place = (uint64_t)birth << ALDIS__SLOT_BITS;
+    uint64_t end = place + system->opts.actors_max;
+    for (; place < end; place++) {
+        uint64_t word = aldis__directory_read(&system->directory[place]);
+        if (word == 0)
+            return;
+        if (!(word & ALDIS__WORD_ALIVE) ||
+            (kind != UINT32_MAX && aldis__word_kind(word) != kind))
+            continue;
+        aldis_id to = {(system->node_base + place) << ALDIS__GEN_BITS | (word & ALDIS__GEN_MASK)};
+        if (!aldis_id_equal(to, cast->self))
+            deliver(cast, to, place, word);
+    }
+}
+
+void aldis__multicast_all(struct aldis__multicast *cast, const aldis_behaviour *kind)
+{
+    aldis_system *system = cast->worker->ctx.system;
+    uint32_t index = kind ? kind_index(system, kind) : UINT32_MAX;
+    /* One more than the shards: the actors that were spawned from outside. */
+    for (uint32_t birth = 0; birth <= system->shard_count; birth++)
+        deliver_shard(cast, birth, index);
+}
+
+/* ------------------------------------------------------------------ begin, end */
+
+aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__worker *worker,
+                                 aldis_type *type, const void *payload, size_t size, bool to_self)
+{
+    uint32_t index = 0;
+    aldis_err err = aldis__send_check_type(type, payload, size, &index);
+    if (err != ALDIS_OK)
+        return err;
+    struct aldis__shared *shared = aldis__pool_shared_new(worker->pool, payload, size);
+    if (!shared)
+        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), type->name,
+                                "send: %s of %zu bytes to many", type->name, size);
+    shared->refs = REFS_HELD;
+    *cast = (struct aldis__multicast){.worker = worker, .shared = shared, .type = index};
+    if (!to_self)
+        cast->self = worker->ctx.cell->id;
+    return ALDIS_OK;
+}
+
+void aldis__multicast_end(struct aldis__multicast *cast)
+{
+    struct aldis__worker *worker = cast->worker;
+    struct aldis_type_stats *counts = &worker->counts[cast->type];
+    counts->sent += cast->matched;
+    counts->rejected += cast->rejected;
+    counts->dropped += cast->dropped;
+    cast->shared->refs -= REFS_HELD - cast->blocks;
+    if (cast->shared->refs == 0)
+        aldis__pool_shared_unref(worker->pool, cast->shared);
+}
+
+/* ------------------------------------------------------------------ marks of the router */
+
+/* The flag belongs to the owner of the actor's shard: whoever is not that sends it a message. Where
+ * the actor has ended by then, deliver_to_ended() tells the router, so no end is missed. */
+void aldis__routed_mark(struct aldis__worker *worker, aldis_id actor)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t place = aldis__id_index(actor, system->node_base);
+    uint64_t word = aldis__directory_read(&system->directory[place]);
+    if (aldis__word_is_alive(word, actor) &&
+        aldis__handover_owner(&system->shards[aldis__word_home(word)].handover) == worker->index)
+        aldis__system_cell(system, place)->flags |= ALDIS__CELL_ROUTED;
+    else
+        aldis__post_runtime(worker, aldis_nobody(), actor, ALDIS__TYPE_ROUTED, NULL, 0);
+}
+
+void aldis__routed_mark_at_rest(aldis_system *system, aldis_id actor)
+{
+    uint64_t place = aldis__id_index(actor, system->node_base);
+    aldis__system_cell(system, place)->flags |= ALDIS__CELL_ROUTED;
+}
+
+aldis_err aldis__routed_mark_outside(aldis_system *system, aldis_id actor)
+{
+    return aldis__outside_post(system, aldis_nobody(), actor, ALDIS__TYPE_ROUTED, NULL);
+}

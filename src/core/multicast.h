@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/* multicast.h: one payload for many receivers, and what else the router needs of the core. Layer:
+ * core.
+ *
+ * The payload is stored once, in the sender's pool; what each receiver gets is a block with a
+ * header and a pointer. The sender's worker alone counts the references: in bulk when all is sent,
+ * and one by one when the receivers' blocks have come home.
+ *
+ *     struct aldis__multicast cast;
+ *     err = aldis__multicast_begin(&cast, worker, type, payload, size, to_self);
+ *     aldis__multicast_ids(&cast, ids, count);      or aldis__multicast_all(&cast, kind);
+ *     aldis__multicast_end(&cast);
+ *
+ * Nothing of it parks the sender: ALDIS_WAIT at a full mailbox is a refusal here. */
+#ifndef ALDIS_CORE_MULTICAST_H
+#define ALDIS_CORE_MULTICAST_H
+
+#include "core/mailbox.h"
+
+struct aldis__multicast {
+    struct aldis__worker *worker;
+    struct aldis__shared *shared;
+    aldis_id self;    /* gets none; nobody: it does */
+    uint32_t type;    /* index */
+    uint64_t blocks;  /* made for this multicast: references to the payload */
+    uint64_t matched; /* = delivered + rejected + dropped */
+    uint64_t delivered, rejected, dropped;
+    uint64_t skipped; /* receivers whose kind does not accept the type */
+};
+
+/** Check the payload and store it. ALDIS_EINVAL, ALDIS_ETOOLARGE, ALDIS_ENOMEM: nothing is begun. */
+aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__worker *worker,
+                                 aldis_type *type, const void *payload, size_t size, bool to_self);
+
+/** Send to each of these, in order. Ids must be of this system; those that have ended are passed
+ *  over. */
+void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, size_t count);
+
+/** Send to all actors of the system (of one kind, unless it is NULL), in the order of their slots. */
+void aldis__multicast_all(struct aldis__multicast *cast, const aldis_behaviour *kind);
+
+/** Count what was sent, and let go of the payload. */
+void aldis__multicast_end(struct aldis__multicast *cast);
+
+/** From a worker, live: the end of this actor is to be told to the router. */
+void aldis__routed_mark(struct aldis__worker *worker, aldis_id actor);
+/** The same when nothing runs: at the end of a window, or from outside between two of them. */
+void aldis__routed_mark_at_rest(aldis_system *system, aldis_id actor);
+/** The same from outside, live, under the system's lock. ALDIS_ENOMEM. */
+aldis_err aldis__routed_mark_outside(aldis_system *system, aldis_id actor);
+
+#endif

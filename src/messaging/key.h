@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/* key.h: names and topics as the tables want them: measured, hashed and checked. Layer: messaging. */
+#ifndef ALDIS_MESSAGING_KEY_H
+#define ALDIS_MESSAGING_KEY_H
+
+#include <aldis/error.h>
+
+struct aldis__key {
+    const char *text; /* borrowed; ends with NUL */
+    size_t size;      /* bytes without it */
+    uint64_t hash;
+};
+
+/** Measure and hash; content is not looked at. False: NULL, empty, or longer than size_max. */
+bool aldis__key_measure(const char *text, size_t size_max, struct aldis__key *out_key);
+
+/** A name: 1 .. ALDIS_NAME_MAX bytes of UTF-8 without control characters. ALDIS_EINVAL with the
+ *  reason; `call` is how the text begins. */
+aldis_err aldis__key_name(const char *call, const char *text, struct aldis__key *out_key);
+
+/** A topic: 1 .. ALDIS_TOPIC_MAX bytes of UTF-8; tokens without control characters, spaces, '*' and
+ *  '>', separated by '.', none empty. ALDIS_EINVAL with the reason. */
+aldis_err aldis__key_topic(const char *call, const char *text, struct aldis__key *out_key);
+
+#endif
