@@ -17,9 +17,10 @@
 #include <pthread.h>
 
 enum {
-    /* What a producer sends in one turn before it gives the others a chance by a `go` to itself. A
-     * producer whose receiver is full is parked after its turn, so the `go` waits until there is
-     * room: that is all the flow control these actors need. Measured: docs/bench.md. */
+    /* What a producer sends in one turn before it gives the others a chance by a `go` to itself: so
+     * many that the `go` costs little, so few that what waits stays in the cache. A producer whose
+     * receiver is full is parked after its turn, and its `go` waits with it until there is room:
+     * that is all the flow control these actors need. */
     BENCH_BATCH_MSGS = 128,
     BENCH_EXTRAS_MAX = 8,
     BENCH_FAULT_SIZE = 240

@@ -13,6 +13,7 @@ static bool shown;        /* progress is wanted */
 static bool on_terminal;  /* ... and rewritten in place */
 static bool line_is_open; /* the terminal's line holds a text; under the lock of stderr */
 static aldis_ns due_ns;   /* when the next text may be shown */
+static int log_verbosity;
 
 static aldis_ns monotonic_ns(void)
 {
@@ -103,8 +104,21 @@ static void log_line(void *arg, aldis_log_level level, const char *line)
     funlockfile(stderr);
 }
 
+void progress_notice(const char *format, ...)
+{
+    char line[256];
+    va_list args;
+    if (log_verbosity == 0)
+        return;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    log_line(NULL, ALDIS_LOG_INFO, line);
+}
+
 void progress_log(int verbosity)
 {
+    log_verbosity = verbosity;
     if (verbosity > 0)
         aldis_log_set(log_line, NULL, verbosity == 1 ? ALDIS_LOG_INFO : ALDIS_LOG_DEBUG);
 }

@@ -24,7 +24,11 @@ void progress_line(const char *format, ...) __attribute__((format(printf, 1, 2))
 /** Take the text off the terminal, before standard output is written to. */
 void progress_clear(void);
 
-/** Send the library's log to standard error: 1: errors, warnings and notices; 2: everything. */
+/** Send the log, the library's and the program's own, to standard error: 1: errors, warnings and
+ *  notices; 2: everything. 0, the default: nothing. */
 void progress_log(int verbosity);
+
+/** A notice of the program for the log. printf-like. */
+void progress_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -131,6 +131,11 @@ static void on_system(void *arg, aldis_system *system)
 {
     (void)arg;
     interrupt_set_system(system);
+    if (system)
+        progress_notice("a system of %" PRIu32 " workers and %" PRIu32 " shards begins",
+                        aldis_system_workers(system), aldis_system_shards(system));
+    else
+        progress_notice("the system ends");
 }
 
 static double monotonic_s(void)

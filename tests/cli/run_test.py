@@ -156,8 +156,11 @@ def progress_is_one_line_on_a_terminal():
 
 @case
 def verbose_prints_the_log():
-    for words in (["-v", "run"], ["run", "-v"]):
-        _, err = expect(0, *words, HARBOUR, "--until", "1s", "--quiet", "-v")
+    words = ("run", HARBOUR, "--until", "1s", "--quiet", "--workers", "2", "--shards", "8")
+    check_equal(expect(0, *words)[1], "", "stderr without -v")
+    for more in (["-v", *words], [*words, "-v"], ["-v", *words, "--verbose"]):
+        _, err = expect(0, *more)
+        check_in("aldis: info: a system of 2 workers and 8 shards begins\n", err)
         check(all(line.startswith("aldis: ") for line in err.splitlines()), f"stderr: {err!r}")
 
 
