@@ -114,7 +114,8 @@ void aldis__mailbox_low(struct aldis__worker *worker, struct aldis__shard *shard
 void aldis__waiter_add(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id sender)
 {
     struct aldis__cell_ext *ext = aldis__cell_extend(cell);
-    if (!(cell->flags & ALDIS__CELL_FULL) || !ext) {
+    const uint32_t closing = ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING;
+    if (!(cell->flags & ALDIS__CELL_FULL) || (cell->flags & closing) || !ext) {
         aldis__post_runtime(worker, cell->id, sender, ALDIS__TYPE_ROOM, NULL, 0);
         return;
     }

@@ -22,7 +22,7 @@ void aldis__mailbox_low(struct aldis__worker *worker, struct aldis__shard *shard
 
 /** `sender` waits for room in cell's mailbox. */
 void aldis__waiter_add(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id sender);
-/** The actor has ended: nobody waits for it any more. */
+/** The actor takes no more mail: nobody waits for it any more. */
 void aldis__waiters_release(struct aldis__worker *worker, struct aldis__cell *cell);
 
 /** Does the sender keep messages for `to` already? Then the next must queue behind them. */

@@ -117,7 +117,6 @@ struct aldis__cell_ext {
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
     uint32_t timer_count;
 
-    aldis_ns drain_deadline_ns;
     aldis_err start_err;
     aldis_end_reason end_reason;
 };

@@ -134,6 +134,9 @@ static void close_to_new_mail(struct aldis__worker *worker, struct aldis__cell *
         aldis__directory_set_flags(
             &system->directory[aldis__id_index(cell->id, system->node_base)],
             ALDIS__WORD_CLOSING, 0);
+    /* Whoever is parked for its sake must not wait for room that never comes: it may be one of those
+     * for which this actor waits itself. */
+    aldis__waiters_release(worker, cell);
 }
 
 void aldis__cell_stop(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -143,10 +146,11 @@ void aldis__cell_stop(struct aldis__worker *worker, struct aldis__shard *shard,
     if (cell->flags & ALDIS__CELL_STOPPING) {
         if (!kill || (cell->flags & ALDIS__CELL_KILLED))
             return;
-    } else if (!(cell->flags & ALDIS__CELL_DRAINING)) {
-        close_to_new_mail(worker, cell);
     }
+    bool was_open = !(cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING));
     cell->flags |= ALDIS__CELL_STOPPING;
+    if (was_open)
+        close_to_new_mail(worker, cell);
     if (kill) {
         cell->flags |= ALDIS__CELL_KILLED | ALDIS__CELL_HOOKED;
         aldis__overflow_discard(worker, cell);
@@ -162,19 +166,11 @@ static void drain(struct aldis__worker *worker, struct aldis__shard *shard,
 {
     if (cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING))
         return;
-    if (!aldis__cell_extend(cell)) {
-        aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_STOPPED);
-        return;
-    }
-    close_to_new_mail(worker, cell);
     cell->flags |= ALDIS__CELL_DRAINING;
-    cell->ext->drain_deadline_ns = ALDIS_FOREVER;
-    if (timeout_ns != ALDIS_FOREVER) {
-        cell->ext->drain_deadline_ns = worker->ctx.now_ns + timeout_ns;
-        struct aldis__command again = {ALDIS_CMD_STOP, 0};
-        if (!aldis__timer_post_command(worker, cell, timeout_ns, &again))
-            cell->ext->drain_deadline_ns = worker->ctx.now_ns; /* no memory to wait with */
-    }
+    close_to_new_mail(worker, cell);
+    struct aldis__command then = {ALDIS_CMD_STOP, 0};
+    if (timeout_ns != ALDIS_FOREVER && !aldis__timer_post_command(worker, cell, timeout_ns, &then))
+        aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_STOPPED); /* no memory to wait with */
 }
 
 void aldis__cell_command(struct aldis__worker *worker, struct aldis__shard *shard,

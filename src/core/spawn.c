@@ -234,9 +234,11 @@ static aldis_err check_parent(aldis_system *system, aldis_id parent)
     if (index >= system->index_limit)
         return aldis__error_set(ALDIS_ENOTFOUND, parent, "", "spawn: no such parent");
     uint64_t word = aldis__directory_read(&system->directory[index]);
-    if (!aldis__word_is_alive(word, parent))
-        return aldis__error_set(ALDIS_ESTALE, parent, "", "spawn: the parent has stopped");
-    return ALDIS_OK;
+    if (aldis__word_is_alive(word, parent))
+        return ALDIS_OK;
+    if ((parent.bits & ALDIS__GEN_MASK) > (word & ALDIS__GEN_MASK))
+        return aldis__error_set(ALDIS_ENOTFOUND, parent, "", "spawn: no such parent");
+    return aldis__error_set(ALDIS_ESTALE, parent, "", "spawn: the parent has stopped");
 }
 
 static void publish(aldis_system *system, struct aldis__cell *cell, uint32_t home)

@@ -111,6 +111,11 @@ static uint64_t *handle_in(struct aldis__msg *msg)
     return &((struct aldis__msg_varying *)aldis__msg_inline(msg))->reserved;
 }
 
+static aldis_ns add_saturated(aldis_ns now_ns, aldis_ns delay_ns)
+{
+    return delay_ns > ALDIS_FOREVER - 1 - now_ns ? ALDIS_FOREVER - 1 : now_ns + delay_ns;
+}
+
 /* ------------------------------------------------------------------ firing (live) */
 
 static void arm(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -219,11 +224,11 @@ bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell 
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     worker->counts[ALDIS__TYPE_COMMAND].sent++;
     if (system->virtual_time) {
-        aldis__virtual_stamp_at(worker, cell, msg, worker->ctx.now_ns + delay_ns);
+        aldis__virtual_stamp_at(worker, cell, msg, add_saturated(worker->ctx.now_ns, delay_ns));
         aldis__virtual_schedule(worker, shard->index, msg);
         return true;
     }
-    if (aldis__timer_delay(worker, shard, msg, worker->ctx.now_ns + delay_ns))
+    if (aldis__timer_delay(worker, shard, msg, add_saturated(worker->ctx.now_ns, delay_ns)))
         return true;
     worker->counts[ALDIS__TYPE_COMMAND].sent--;
     aldis__pool_free(worker->pool, msg);
@@ -352,11 +357,6 @@ static struct aldis__msg *build_tick(struct aldis__worker *worker, uint32_t type
     msg->lane_class = (uint8_t)(ALDIS__RANK_NORMAL << 4 | aldis__msg_class(msg));
     msg->pool_stamp = worker->pool_stamp;
     return msg;
-}
-
-static aldis_ns add_saturated(aldis_ns now_ns, aldis_ns delay_ns)
-{
-    return delay_ns > ALDIS_FOREVER - 1 - now_ns ? ALDIS_FOREVER - 1 : now_ns + delay_ns;
 }
 
 aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, aldis_type *type,
