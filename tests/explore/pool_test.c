@@ -62,21 +62,21 @@ static void setup(void)
     aldis__pool_put(&pools[OWNER], adopt(2));
 }
 
-static void allocate_and_fill(void)
+static struct aldis__msg *allocate(uint64_t value)
 {
     struct aldis__msg *msg = aldis__pool_alloc(&pools[OWNER], 8);
     WEAVE_ASSERT(msg != NULL);
-    fill(msg, 9);
-    held[OWNER] = msg;
+    if (msg)
+        fill(msg, value);
+    return msg;
 }
 
 static void own(void)
 {
-    struct aldis__msg *msg = aldis__pool_alloc(&pools[OWNER], 8);
-    fill(msg, 7);
+    struct aldis__msg *msg = allocate(7);
     aldis__inbox_push(&inbox, msg, msg, 1);
     /* What has come home, or a new block if nothing has; it stays in use. */
-    allocate_and_fill();
+    held[OWNER] = allocate(9);
 }
 
 static void read_and_free(struct aldis__pool *pool, struct aldis__msg *msg)
