@@ -70,17 +70,17 @@ static struct dock_answer grant(struct dock *dock, uint32_t berth, aldis_id ship
  * that is free first. What is overdue counts as free now. */
 static aldis_ns estimate_wait(const struct dock *dock, uint32_t place, aldis_ns now_ns)
 {
-    aldis_ns free_ns[DOCK_BERTHS_MAX];
+    aldis_ns free_ns[DOCK_BERTHS_MAX] = {0};
     for (uint32_t i = 0; i < dock->berth_count; i++) {
         const struct dock_berth *b = &dock->berths[i];
         free_ns[i] = b->state == BERTH_FREE || b->free_ns < now_ns ? now_ns : b->free_ns;
     }
     aldis_ns start_ns = now_ns;
     for (uint32_t at = 0; at <= place; at++) {
-        uint32_t best = dock->berth_count;
-        for (uint32_t i = 0; i < dock->berth_count; i++)
-            if (fits(dock, i, dock->queue[at].length_m) &&
-                (best == dock->berth_count || free_ns[i] < free_ns[best]))
+        /* The last berth takes every ship that waits; at equal times the first is the smallest. */
+        uint32_t best = dock->berth_count - 1;
+        for (uint32_t i = best; i-- > 0;)
+            if (fits(dock, i, dock->queue[at].length_m) && free_ns[i] <= free_ns[best])
                 best = i;
         start_ns = free_ns[best];
         free_ns[best] += turn_ns(dock);

@@ -6,8 +6,9 @@
 #include <string.h>
 
 /* The run is cut into about this many pieces, for progress. They are always the same ones, so that
- * looking at a run cannot change it. */
+ * looking at a run cannot change it. A live run cannot be changed so: it is looked at oftener. */
 #define PIECES 100
+#define LIVE_PIECE_NS (200 * ALDIS_MS)
 
 #define STOP_TIMEOUT_NS (10 * ALDIS_SECOND)
 
@@ -126,6 +127,8 @@ static aldis_err run_pieces(const struct run *run)
 {
     aldis_ns until_ns = run->opts->until_ns > 0 ? run->opts->until_ns : run->scenario->duration_ns;
     aldis_ns piece_ns = until_ns / PIECES > 0 ? until_ns / PIECES : 1;
+    if (run->opts->live && piece_ns > LIVE_PIECE_NS)
+        piece_ns = LIVE_PIECE_NS;
     aldis_run_end end = ALDIS_RUN_UNTIL;
     aldis_err err = ALDIS_OK;
     for (aldis_ns done_ns = 0; err == ALDIS_OK && end == ALDIS_RUN_UNTIL && done_ns < until_ns;) {

@@ -91,8 +91,9 @@ struct space_run_opts {
     bool live;         /**< wall clock instead of virtual time: a simulated hour takes an hour */
     aldis_ns until_ns; /**< of the run's clock; 0: the scenario's duration */
 
-    /** Called on the calling thread before the run begins and about a hundred times in it, at
-     *  points that do not depend on whether it is set. false ends the run. May be NULL. */
+    /** Called on the calling thread before the run begins and then a hundred times in it, at points
+     *  that do not depend on whether it is set (live: five times a second). false ends the run.
+     *  May be NULL. */
     bool (*on_progress)(void *arg, const struct space_progress *progress);
     /** Called with the system when it has been made, and with NULL before it is destroyed: between
      *  the two aldis_system_halt(system) ends the run, from a signal handler too. May be NULL. */

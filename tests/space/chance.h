@@ -18,9 +18,10 @@ static inline uint64_t chance_next(struct chance *chance)
     return z ^ (z >> 31);
 }
 
+/* bound: 1 or more. The bias of the remainder does not matter to a test. */
 static inline uint64_t chance_below(struct chance *chance, uint64_t bound)
 {
-    return chance_next(chance) % bound;
+    return bound > 1 ? chance_next(chance) % bound : 0;
 }
 
 static inline double chance_between(struct chance *chance, double low, double high)

@@ -204,7 +204,7 @@ TEST(a_ship_meets_a_moving_station)
             (struct orbit_elements){.semi_major_axis = chance_scale(&chance, 100, 5000),
                                     .eccentricity = chance_between(&chance, 0, 0.5),
                                     .mean_longitude_deg = chance_between(&chance, 0, 360),
-                                    .period_ns = 100 * 24 * ALDIS_HOUR};
+                                    .period_ns = 2400 * ALDIS_HOUR};
         bodies[1].orbit = orbit_prepare(&bodies[1].elements);
         struct scenario_station station = {
             .body = 1,

@@ -427,7 +427,7 @@ TEST(every_cut_and_every_changed_byte_is_survived)
     for (size_t i = 0; i < size; i++) {
         errors_of(good, i);
         for (size_t j = 0; j < sizeof bytes; j++) {
-            memcpy(changed, good, size);
+            memcpy(changed, good, sizeof good);
             changed[i] = bytes[j];
             errors_of(changed, size);
         }
