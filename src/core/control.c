@@ -97,7 +97,8 @@ void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *sh
     case ALDIS__TYPE_CHILD_ENDED:
         if (hooks_run && behaviour->on_child_ended) {
             aldis__ctx_enter(worker, shard, cell);
-            behaviour->on_child_ended(cell->state, aldis__msg_inline(msg), &worker->ctx);
+            const struct aldis__child_notice *notice = aldis__msg_inline(msg);
+            behaviour->on_child_ended(cell->state, &notice->ended, &worker->ctx);
             aldis__ctx_leave(worker);
         }
         break;

@@ -109,9 +109,10 @@ static bool wants_notice(const struct aldis__cell *parent)
 }
 
 bool aldis__child_ended(struct aldis__worker *worker, struct aldis__cell *parent,
-                        const aldis_child_ended *notice)
+                        const struct aldis__child_notice *notice)
 {
-    if (child_remove(parent, notice->child, UINT32_MAX))
+    if (notice->place != ALDIS__CHILD_UNLISTED &&
+        child_remove(parent, notice->ended.child, notice->place))
         after_child(worker, parent);
     return wants_notice(parent);
 }
@@ -247,8 +248,9 @@ static bool is_local(struct aldis__worker *worker, aldis_id actor, struct aldis_
 }
 
 static void tell_parent(struct aldis__worker *worker, const struct aldis__cell *cell,
-                        const aldis_child_ended *notice)
+                        const aldis_child_ended *ended)
 {
+    struct aldis__child_notice notice = {*ended, cell->child_index};
     struct aldis__cell *parent;
     if (aldis_id_is_nobody(cell->parent))
         return;
@@ -257,9 +259,10 @@ static void tell_parent(struct aldis__worker *worker, const struct aldis__cell *
         after_child(worker, parent);
         if (!wants_notice(parent))
             return;
+        notice.place = ALDIS__CHILD_UNLISTED;
     }
-    aldis__post_runtime(worker, cell->id, cell->parent, ALDIS__TYPE_CHILD_ENDED, notice,
-                        sizeof *notice);
+    aldis__post_runtime(worker, cell->id, cell->parent, ALDIS__TYPE_CHILD_ENDED, &notice,
+                        sizeof notice);
 }
 
 void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)

@@ -44,7 +44,7 @@ void aldis__cell_command(struct aldis__worker *worker, struct aldis__shard *shar
 void aldis__child_adopt(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id child);
 /** A child has ended. True: the parent's hook is to be told in a turn. */
 bool aldis__child_ended(struct aldis__worker *worker, struct aldis__cell *parent,
-                        const aldis_child_ended *notice);
+                        const struct aldis__child_notice *notice);
 /** Add to the list of children. False: out of memory. */
 bool aldis__child_add(struct aldis__cell *parent, aldis_id child, uint32_t *out_index);
 

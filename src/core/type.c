@@ -21,7 +21,7 @@ static _Atomic(uint32_t) info_count;
 static aldis_type runtime_types[] = {
     {"aldis.command", 0, sizeof(struct aldis__command), NULL, 0},
     {"aldis.get_status", 0, 0, NULL, 0},
-    {"aldis.child_ended", 0, sizeof(aldis_child_ended), NULL, 0},
+    {"aldis.child_ended", 0, sizeof(struct aldis__child_notice), NULL, 0},
     {"aldis.undelivered", 0, sizeof(struct aldis__refusal), NULL, 0},
     {"aldis.run", 0, 0, NULL, 0},
     {"aldis.wait", 0, 0, NULL, 0},

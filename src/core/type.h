@@ -16,7 +16,7 @@ enum {
     ALDIS__TYPE_NONE = 0,
     ALDIS__TYPE_COMMAND,     /* struct aldis__command */
     ALDIS__TYPE_GET_STATUS,  /* no payload; answered to the sender */
-    ALDIS__TYPE_CHILD_ENDED, /* aldis_child_ended */
+    ALDIS__TYPE_CHILD_ENDED, /* struct aldis__child_notice */
     ALDIS__TYPE_UNDELIVERED, /* struct aldis__refusal */
     ALDIS__TYPE_RUN,         /* start, or go on after having been busy */
     ALDIS__TYPE_WAIT,        /* the sender is parked: tell it when there is room */
@@ -32,6 +32,15 @@ struct aldis__command {
     uint32_t command; /* aldis_command */
     aldis_ns deadline_ns;
 };
+
+/* What a parent is told. */
+struct aldis__child_notice {
+    aldis_child_ended ended;
+    uint32_t place; /* in the parent's list of children, as far as the child knows */
+};
+
+/* As a place: it is on the list no more. */
+#define ALDIS__CHILD_UNLISTED (UINT32_MAX - 1)
 
 struct aldis__refusal {
     aldis_id to;
