@@ -7,7 +7,8 @@
 
 enum { SETTLE_SECONDS = 60 }; /* only a run that hangs meets it */
 
-static struct fixture fixture; /* of the running case; static, since a failed case jumps out of it */
+static struct fixture
+    fixture; /* of the running case; static, since a failed case jumps out of it */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char note_file[128], note_text[512]; /* under lock */
 static int note_line;                       /* under lock; 0: nothing is noted */

@@ -33,8 +33,8 @@ static void trace_child(struct puppet *self, const aldis_child_ended *notice, al
     trace_add(ENDED, (uint64_t)notice->reason << 32 | (uint64_t)notice->err, aldis_now(ctx));
 }
 
-static const struct script tracer = {.start = trace_start, .stop = trace_stop, .num = trace_num,
-                                     .child_ended = trace_child};
+static const struct script tracer = {
+    .start = trace_start, .stop = trace_stop, .num = trace_num, .child_ended = trace_child};
 
 /* ------------------------------------------------------------------ hooks */
 
@@ -195,9 +195,9 @@ static aldis_err spawn_and_send(struct puppet *self, const struct act *act, aldi
 {
     (void)self;
     for (uint32_t shard = 0; shard < 8; shard++) {
-        puppet_ref child =
-            puppet_spawn(ctx, &(struct script){.start = trace_start, .num = trace_num, .tag = shard},
-                         &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = shard});
+        puppet_ref child = puppet_spawn(
+            ctx, &(struct script){.start = trace_start, .num = trace_num, .tag = shard},
+            &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = shard});
         EXPECT(!aldis_id_is_nobody(child.id));
         EXPECT(!aldis_is_closed(ctx, child.id));
         for (uint64_t i = 0; i < act->a; i++)
@@ -226,9 +226,9 @@ TEST_EACH(sends_before_the_start_are_kept_in_order)
 static aldis_err spawn_and_end(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
     (void)self;
-    puppet_ref child =
-        puppet_spawn(ctx, &tracer,
-                     &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = (uint32_t)act->b});
+    puppet_ref child = puppet_spawn(
+        ctx, &tracer,
+        &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = (uint32_t)act->b});
     EXPECT_OK(aldis_send(ctx, child, num, 1));
     EXPECT_OK(aldis_ctx_command(ctx, child.id, (aldis_command)act->a, 0));
     return ALDIS_OK;
@@ -277,10 +277,9 @@ static aldis_err note_children(struct puppet *self, const struct act *act, aldis
     (void)self;
     (void)act;
     for (uint64_t i = 0; i < ID_CHILDREN; i++)
-        ids[ids_run][i] =
-            puppet_spawn(ctx, &(struct script){.tag = i, .start = note_grandchildren},
-                         &(aldis_spawn_opts){.placement = ALDIS_PLACE_ANYWHERE})
-                .id;
+        ids[ids_run][i] = puppet_spawn(ctx, &(struct script){.tag = i, .start = note_grandchildren},
+                                       &(aldis_spawn_opts){.placement = ALDIS_PLACE_ANYWHERE})
+                              .id;
     return ALDIS_OK;
 }
 
@@ -452,7 +451,10 @@ static aldis_err look_at_arg(void *state, const void *arg, aldis_ctx *ctx)
 {
     (void)state;
     const char *bytes = arg;
-    trace_add(STARTED, !bytes ? 0 : bytes[0] != 'a' ? 1 : (uint64_t)bytes[ALDIS_PAYLOAD_MAX - 1],
+    trace_add(STARTED,
+              !bytes            ? 0
+              : bytes[0] != 'a' ? 1
+                                : (uint64_t)bytes[ALDIS_PAYLOAD_MAX - 1],
               aldis_now(ctx));
     return ALDIS_OK;
 }
@@ -471,8 +473,8 @@ static const aldis_handler_entry one_handler[] = {{&num_type, ignore}};
     {                                                                                              \
         .name = "made_up", .handlers = one_handler, .handler_count = 1, __VA_ARGS__                \
     }
-static const aldis_behaviour arg_behaviour = {.name = "arg", .handlers = one_handler,
-                                              .handler_count = 1, .on_start = look_at_arg};
+static const aldis_behaviour arg_behaviour = {
+    .name = "arg", .handlers = one_handler, .handler_count = 1, .on_start = look_at_arg};
 
 TEST_EACH(the_start_argument_is_copied_whole)
 {
@@ -502,30 +504,30 @@ TEST_EACH(the_start_argument_is_copied_whole)
 /* Each must outlive the system: behaviours are remembered by address. */
 static const aldis_behaviour no_table = {.name = "no_table"};
 static const aldis_behaviour no_name = {.handlers = one_handler, .handler_count = 1};
-static const aldis_behaviour too_big = {.name = "too_big", .handlers = one_handler,
-                                        .handler_count = 1, .state_size = (1u << 20) + 1};
-static const aldis_behaviour biggest = {.name = "biggest", .handlers = one_handler,
-                                        .handler_count = 1, .state_size = 1u << 20};
-static const aldis_behaviour stateless = {.name = "stateless", .handlers = one_handler,
-                                          .handler_count = 1};
+static const aldis_behaviour too_big = {
+    .name = "too_big", .handlers = one_handler, .handler_count = 1, .state_size = (1u << 20) + 1};
+static const aldis_behaviour biggest = {
+    .name = "biggest", .handlers = one_handler, .handler_count = 1, .state_size = 1u << 20};
+static const aldis_behaviour stateless = {
+    .name = "stateless", .handlers = one_handler, .handler_count = 1};
 static const aldis_handler_entry twice[] = {{&num_type, ignore}, {&num_type, ignore}};
 static const aldis_behaviour doubled = {.name = "doubled", .handlers = twice, .handler_count = 2};
 static const aldis_handler_entry no_function[] = {{&num_type, NULL}};
-static const aldis_behaviour hollow = {.name = "hollow", .handlers = no_function,
-                                       .handler_count = 1};
+static const aldis_behaviour hollow = {
+    .name = "hollow", .handlers = no_function, .handler_count = 1};
 static const aldis_handler_entry no_type[] = {{NULL, ignore}};
-static const aldis_behaviour typeless = {.name = "typeless", .handlers = no_type,
-                                         .handler_count = 1};
+static const aldis_behaviour typeless = {
+    .name = "typeless", .handlers = no_type, .handler_count = 1};
 static aldis_type first_numbered = {"first_numbered", 4242, 4, NULL, 0};
 static aldis_type second_numbered = {"second_numbered", 4242, 4, NULL, 0};
 static const aldis_handler_entry clash[] = {{&first_numbered, ignore}, {&second_numbered, ignore}};
-static const aldis_behaviour clashing = {.name = "clashing", .handlers = clash,
-                                         .handler_count = 2};
+static const aldis_behaviour clashing = {.name = "clashing", .handlers = clash, .handler_count = 2};
 static aldis_type other_size = {"num", 0, 3, NULL, 0};
 static const aldis_handler_entry resized[] = {{&other_size, ignore}};
-static const aldis_behaviour resizing = {.name = "resizing", .handlers = resized,
-                                         .handler_count = 1};
-static const aldis_behaviour bad_mailbox = {.name = "bad_mailbox", .handlers = one_handler,
+static const aldis_behaviour resizing = {
+    .name = "resizing", .handlers = resized, .handler_count = 1};
+static const aldis_behaviour bad_mailbox = {.name = "bad_mailbox",
+                                            .handlers = one_handler,
                                             .handler_count = 1,
                                             .mailbox = {.capacity_msgs = 4, .low_water_msgs = 5}};
 
@@ -534,9 +536,9 @@ struct refusal {
     aldis_err err;
 };
 static const struct refusal refusals[] = {
-    {NULL, ALDIS_EINVAL},      {&no_table, ALDIS_EINVAL}, {&no_name, ALDIS_EINVAL},
-    {&too_big, ALDIS_EINVAL},  {&doubled, ALDIS_EINVAL},  {&hollow, ALDIS_EINVAL},
-    {&typeless, ALDIS_EINVAL}, {&clashing, ALDIS_EEXISTS}, {&resizing, ALDIS_EINVAL},
+    {NULL, ALDIS_EINVAL},         {&no_table, ALDIS_EINVAL},  {&no_name, ALDIS_EINVAL},
+    {&too_big, ALDIS_EINVAL},     {&doubled, ALDIS_EINVAL},   {&hollow, ALDIS_EINVAL},
+    {&typeless, ALDIS_EINVAL},    {&clashing, ALDIS_EEXISTS}, {&resizing, ALDIS_EINVAL},
     {&bad_mailbox, ALDIS_EINVAL},
 };
 enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
@@ -619,16 +621,16 @@ static aldis_err spawn_many(struct puppet *self, const struct act *act, aldis_ct
 {
     (void)self;
     for (uint64_t i = 0; i < act->b; i++)
-        (void)puppet_spawn(ctx, NULL, &(aldis_spawn_opts){.placement = (aldis_placement)act->a,
-                                                          .shard = 5});
+        (void)puppet_spawn(ctx, NULL,
+                           &(aldis_spawn_opts){.placement = (aldis_placement)act->a, .shard = 5});
     return ALDIS_OK;
 }
 
 TEST_EACH(actors_live_where_they_were_placed)
 {
     fixture_open(f, NULL);
-    puppet_ref p = fixture_spawn(
-        f, NULL, &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = 3});
+    puppet_ref p =
+        fixture_spawn(f, NULL, &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = 3});
     fixture_settle(f);
     aldis_stats stats;
     fixture_tell(f, p, spawn_many, (struct act){.a = ALDIS_PLACE_BESIDE, .b = 10});
@@ -676,9 +678,9 @@ static aldis_err replace_last(struct puppet *self, const struct act *act, aldis_
     puppet_ref stale = {.id = old};
     EXPECT_ERR(aldis_send(ctx, stale, num, 1), ALDIS_ESTALE);
     EXPECT_ERR(aldis_stop(ctx, old), ALDIS_ESTALE);
-    EXPECT_ERR(aldis_ctx_spawn_raw(ctx, &puppet_behaviour, &(aldis_spawn_opts){.parent = old},
-                                   &fresh.id),
-               ALDIS_ESTALE);
+    EXPECT_ERR(
+        aldis_ctx_spawn_raw(ctx, &puppet_behaviour, &(aldis_spawn_opts){.parent = old}, &fresh.id),
+        ALDIS_ESTALE);
     EXPECT_OK(aldis_send(ctx, fresh, num, 2));
     return ALDIS_OK;
 }
