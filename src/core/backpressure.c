@@ -18,6 +18,7 @@ static void set_full(struct aldis__worker *worker, struct aldis__cell *cell, boo
         cell->flags |= ALDIS__CELL_FULL;
     else
         cell->flags &= ~(uint32_t)ALDIS__CELL_FULL;
+    aldis__mailbox_set_mark(worker, cell);
     if (system->virtual_time)
         aldis__virtual_op(worker, cell->id, full ? ALDIS__OP_FULL : ALDIS__OP_NOT_FULL, cell->id, 0);
     else
@@ -42,9 +43,9 @@ bool aldis__hold(struct aldis__worker *worker, struct aldis__cell *cell, struct 
     aldis__queue_push(&ext->held, msg);
     ext->held_count++;
     cell->flags |= ALDIS__CELL_HELD;
-    cell->mark = 0; /* every push looks now, and queues behind what is held */
     if (!(cell->flags & ALDIS__CELL_FULL))
         set_full(worker, cell, true);
+    aldis__mailbox_set_mark(worker, cell);
     return true;
 }
 
@@ -57,7 +58,6 @@ static void take_in_held(struct aldis__worker *worker, struct aldis__cell *cell)
         struct aldis__msg *next = msg->next; /* the push changes the link */
         if (aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK) {
             msg->next = next;
-            cell->mark = 0;
             return;
         }
         ext->held.head = next;
@@ -65,6 +65,7 @@ static void take_in_held(struct aldis__worker *worker, struct aldis__cell *cell)
     }
     ext->held.tail = &ext->held.head;
     cell->flags &= ~(uint32_t)ALDIS__CELL_HELD;
+    aldis__mailbox_set_mark(worker, cell);
 }
 
 static bool is_local(struct aldis__worker *worker, aldis_id actor, struct aldis__cell **out_cell)
@@ -179,6 +180,7 @@ static struct aldis__overflow_entry *new_entry(struct aldis__cell_ext *ext, aldi
     struct aldis__overflow_entry *entry = &ext->overflow[ext->overflow_count++];
     entry->to = to;
     entry->count = 0;
+    entry->bytes = 0;
     aldis__queue_init(&entry->queue);
     return entry;
 }
@@ -194,8 +196,8 @@ static void update_parked(struct aldis__worker *worker, struct aldis__cell *send
         worker->parked++;
     sender->flags = parked ? sender->flags | ALDIS__CELL_PARKED
                            : sender->flags & ~(uint32_t)ALDIS__CELL_PARKED;
-    if (sender == worker->ctx.cell)
-        worker->ctx.special = worker->ctx.special || parked || ext->overflow_count > 0;
+    /* The handler that runs may go on by the fast path: a full mailbox of this worker has its mark at
+     * 0, and one of another worker is not on that path. */
 }
 
 static void ask_for_room(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id to)
@@ -224,10 +226,7 @@ aldis_err aldis__overflow_add(struct aldis__worker *worker, struct aldis__cell *
         entry = new_entry(ext, msg->to);
     if (!entry)
         return ALDIS_ENOMEM;
-    aldis__queue_push(&entry->queue, msg);
-    entry->count++;
-    ext->overflow_msgs++;
-    ext->overflow_bytes += bytes;
+    aldis__overflow_append(ext, entry, msg);
     sender->flags |= ALDIS__CELL_OVERFLOW;
     if (is_new) {
         update_parked(worker, sender);
@@ -236,45 +235,83 @@ aldis_err aldis__overflow_add(struct aldis__worker *worker, struct aldis__cell *
     return ALDIS_OK;
 }
 
-/* Send one kept message. ALDIS_OK: gone (sent, or refused and counted); ALDIS_EFULL: still full. */
-static aldis_err send_kept(struct aldis__worker *worker, struct aldis__msg *msg, bool *out_local)
+static inline void took_out(struct aldis__overflow_entry *entry, const struct aldis__msg *msg)
+{
+    entry->count--;
+    entry->bytes -= (uint64_t)aldis__msg_units(msg) * ALDIS__ROOM_UNIT;
+}
+
+/* To a mailbox of this worker, as far as it takes them. False: it is full again. */
+static bool flush_here(struct aldis__worker *worker, struct aldis__shard *shard,
+                       struct aldis__cell *cell, struct aldis__overflow_entry *entry)
+{
+    struct aldis__msg *msg = entry->queue.head;
+    while (msg && !(cell->flags & (ALDIS__CELL_FULL | ALDIS__CELL_HELD))) {
+        struct aldis__msg *next = msg->next; /* the push changes the link */
+        if (!aldis__mailbox_try_push(cell, msg) &&
+            aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK) {
+            msg->next = next;
+            set_full(worker, cell, true); /* whoever waits must be told later */
+            break;
+        }
+        took_out(entry, msg);
+        msg = next;
+    }
+    entry->queue.head = msg;
+    aldis__cell_schedule_for_mail(worker, shard, cell);
+    return msg == NULL;
+}
+
+/* On their way elsewhere, a burst at a time: we cannot see how much room there is. */
+static bool flush_there(struct aldis__worker *worker, uint32_t shard,
+                        struct aldis__overflow_entry *entry)
+{
+    for (uint32_t n = 0; n < REMOTE_BURST && entry->queue.head; n++) {
+        struct aldis__msg *msg = entry->queue.head;
+        entry->queue.head = msg->next;
+        took_out(entry, msg);
+        if (worker->ctx.system->virtual_time) {
+            aldis__virtual_restamp(worker, msg);
+            aldis__route(worker, msg);
+        } else {
+            (void)aldis__chain_append(worker, shard, msg);
+        }
+    }
+    return entry->queue.head == NULL;
+}
+
+/* The target has ended, or is about to: nothing more is sent to it. */
+static void flush_nowhere(struct aldis__worker *worker, struct aldis__overflow_entry *entry,
+                          bool ended)
+{
+    struct aldis__msg *msg;
+    while ((msg = entry->queue.head)) {
+        entry->queue.head = msg->next;
+        took_out(entry, msg);
+        if (ended)
+            aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
+        else
+            aldis__refuse(worker, msg, ALDIS__REJECTED, ALDIS_ESHUTDOWN);
+    }
+}
+
+/* Send on what can be sent on. True: the entry is empty. */
+static bool flush_entry(struct aldis__worker *worker, struct aldis__overflow_entry *entry)
 {
     aldis_system *system = worker->ctx.system;
-    uint64_t index = aldis__id_index(msg->to, system->node_base);
+    uint64_t index = aldis__id_index(entry->to, system->node_base);
     uint64_t word = aldis__directory_read(&system->directory[index]);
-    *out_local = false;
-    if (!aldis__word_is_alive(word, msg->to)) {
-        aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
-        return ALDIS_OK;
-    }
-    if (word & ALDIS__WORD_CLOSING) {
-        aldis__refuse(worker, msg, ALDIS__REJECTED, ALDIS_ESHUTDOWN);
-        return ALDIS_OK;
+    bool alive = aldis__word_is_alive(word, entry->to);
+    if (!alive || (word & ALDIS__WORD_CLOSING)) {
+        flush_nowhere(worker, entry, !alive);
+        return true;
     }
     if (word & ALDIS__WORD_FULL)
-        return ALDIS_EFULL;
-    if (system->virtual_time) {
-        aldis__virtual_restamp(worker, msg);
-        aldis__route(worker, msg);
-        return ALDIS_OK;
-    }
+        return false;
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
-    if (aldis__handover_owner(&shard->handover) != worker->index) {
-        (void)aldis__chain_append(worker, shard->index, msg);
-        return ALDIS_OK;
-    }
-    *out_local = true;
-    struct aldis__cell *cell = aldis__system_cell(system, index);
-    if ((cell->flags & ALDIS__CELL_HELD) ||
-        (!aldis__mailbox_try_push(cell, msg) &&
-         aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK)) {
-        if (!(cell->flags & ALDIS__CELL_FULL))
-            set_full(worker, cell, true); /* for want of bytes: whoever waits must be told later */
-        return ALDIS_EFULL;
-    }
-    aldis__mark_full(worker, cell);
-    aldis__cell_schedule_for_mail(worker, shard, cell);
-    return ALDIS_OK;
+    if (system->virtual_time || aldis__handover_owner(&shard->handover) != worker->index)
+        return flush_there(worker, shard->index, entry);
+    return flush_here(worker, shard, aldis__system_cell(system, index), entry);
 }
 
 /* The overflow has changed: go on if nothing holds the actor any more. */
@@ -315,24 +352,16 @@ void aldis__overflow_flush(struct aldis__worker *worker, struct aldis__cell *sen
     if (!entry)
         return;
     struct aldis__cell_ext *ext = sender->ext;
-    uint32_t sent_away = 0;
-    while (entry->queue.head) {
-        struct aldis__msg *msg = entry->queue.head;
-        struct aldis__msg *next = msg->next;
-        uint64_t bytes = (uint64_t)aldis__msg_units(msg) * ALDIS__ROOM_UNIT;
-        bool local;
-        if (sent_away >= REMOTE_BURST || send_kept(worker, msg, &local) != ALDIS_OK) {
-            msg->next = next;
-            ask_for_room(worker, sender, to);
-            return;
-        }
-        sent_away += !local;
-        entry->queue.head = next;
-        if (!next)
-            entry->queue.tail = &entry->queue.head;
-        entry->count--;
-        ext->overflow_msgs--;
-        ext->overflow_bytes -= bytes;
+    uint32_t msgs_before = entry->count;
+    uint64_t bytes_before = entry->bytes;
+    bool empty = flush_entry(worker, entry);
+    if (!entry->queue.head)
+        entry->queue.tail = &entry->queue.head;
+    ext->overflow_msgs -= msgs_before - entry->count;
+    ext->overflow_bytes -= bytes_before - entry->bytes;
+    if (!empty) {
+        ask_for_room(worker, sender, to);
+        return;
     }
     remove_entry(ext, entry);
     resume_sender(worker, sender);

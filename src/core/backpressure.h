@@ -27,6 +27,29 @@ void aldis__waiters_release(struct aldis__worker *worker, struct aldis__cell *ce
 
 /** Does the sender keep messages for `to` already? Then the next must queue behind them. */
 bool aldis__overflow_has(const struct aldis__cell *sender, aldis_id to);
+/** Append to one of the queues of what an actor keeps. */
+static inline void aldis__overflow_append(struct aldis__cell_ext *ext,
+                                          struct aldis__overflow_entry *entry,
+                                          struct aldis__msg *msg)
+{
+    uint64_t bytes = (uint64_t)aldis__msg_units(msg) * ALDIS__ROOM_UNIT;
+    aldis__queue_push(&entry->queue, msg);
+    entry->count++;
+    entry->bytes += bytes;
+    ext->overflow_msgs++;
+    ext->overflow_bytes += bytes;
+}
+
+/** Does the sender wait for `to`, first of all, with room for one more small message? */
+static inline bool aldis__overflow_takes(const struct aldis__cell *sender, aldis_id to,
+                                         const struct aldis_system_opts *opts)
+{
+    const struct aldis__cell_ext *ext = sender->ext;
+    return (sender->flags & ALDIS__CELL_OVERFLOW) && ext->overflow_count > 0 &&
+           aldis_id_equal(ext->overflow[0].to, to) && ext->overflow_msgs < opts->overflow_msgs &&
+           ext->overflow_bytes + ALDIS__POOL_BLOCK_MAX <= opts->overflow_bytes;
+}
+
 /** Keep a message for a full target. ALDIS_EFULL: the overflow is full; ALDIS_ENOMEM. Takes msg on
  *  ALDIS_OK. */
 aldis_err aldis__overflow_add(struct aldis__worker *worker, struct aldis__cell *sender,

@@ -92,6 +92,7 @@ struct aldis__overflow_entry {
     aldis_id to;
     struct aldis__queue queue;
     uint32_t count;
+    uint64_t bytes; /* of their blocks */
 };
 
 struct aldis__cell_ext {

@@ -151,8 +151,7 @@ static aldis_err check_target(aldis_system *system, aldis_id actor, const char *
     uint64_t word = aldis__directory_read(&system->directory[place]);
     if (!aldis__word_is_alive(word, actor))
         return aldis__error_set(
-            (actor.bits & ALDIS__GEN_MASK) > (word & ALDIS__GEN_MASK) ? ALDIS_ENOTFOUND
-                                                                      : ALDIS_ESTALE,
+            aldis__word_has_known(word, actor) ? ALDIS_ESTALE : ALDIS_ENOTFOUND,
             actor, "", "%s: actor %016llx is not there (any more)", call,
             (unsigned long long)actor.bits);
     *out_word = word;

@@ -63,11 +63,12 @@ static inline uint32_t aldis__word_kind(uint64_t word)
     return (uint32_t)(word >> ALDIS__WORD_KIND_SHIFT) & 0xffff;
 }
 
-/** Does the word say: this generation runs and takes mail, nothing special? */
+/** Does the word say: this generation runs and may be sent to? Whether its mailbox is full (which
+ *  matters to other workers) is not asked: on its own worker the mailbox itself tells. */
 static inline bool aldis__word_is_open(uint64_t word, aldis_id id)
 {
-    return ((word ^ (id.bits & ALDIS__GEN_MASK)) & (ALDIS__GEN_MASK | ALDIS__WORD_FLAGS)) ==
-           ALDIS__WORD_ALIVE;
+    const uint64_t asked = ALDIS__GEN_MASK | (ALDIS__WORD_FLAGS & ~ALDIS__WORD_FULL);
+    return ((word ^ (id.bits & ALDIS__GEN_MASK)) & asked) == ALDIS__WORD_ALIVE;
 }
 
 /** Has this generation not ended (it may be full, closing or starting)? */
@@ -75,6 +76,13 @@ static inline bool aldis__word_is_alive(uint64_t word, aldis_id id)
 {
     return ((word ^ (id.bits & ALDIS__GEN_MASK)) & (ALDIS__GEN_MASK | ALDIS__WORD_ALIVE)) ==
            ALDIS__WORD_ALIVE;
+}
+
+/** Of an id that does not run: did it ever? */
+static inline bool aldis__word_has_known(uint64_t word, aldis_id id)
+{
+    uint64_t generation = id.bits & ALDIS__GEN_MASK;
+    return generation != 0 && generation <= (word & ALDIS__GEN_MASK);
 }
 
 static inline uint64_t aldis__directory_read(aldis__word *word)

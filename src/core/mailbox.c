@@ -74,26 +74,35 @@ struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell)
     return msg;
 }
 
-/* The mark below which pushes need not look: the peak, but not beyond the next thing to notice. */
-static void raise_mark(struct aldis__worker *worker, struct aldis__cell *cell, int32_t capacity)
+/* Below half of the high water a mailbox is armed to tell of it; above it tells, once. */
+static void note_high_water(struct aldis__worker *worker, struct aldis__cell *cell, uint32_t high)
 {
+    aldis_system *system = worker->ctx.system;
+    if ((uint32_t)cell->depth >= high && !(cell->flags & ALDIS__CELL_HIGH)) {
+        cell->flags |= ALDIS__CELL_HIGH;
+        system->high_water_fn(system->high_water_arg, cell->id, (uint32_t)cell->depth);
+    } else if ((uint32_t)cell->depth <= high / 2) {
+        cell->flags &= ~(uint32_t)ALDIS__CELL_HIGH;
+    }
+}
+
+void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    int32_t capacity = aldis__cell_limits(cell)->capacity;
     int32_t mark = (int32_t)cell->peak;
     if (mark > capacity)
         mark = capacity;
-    aldis_system *system = worker->ctx.system;
     /* Relaxed: a setting; it may take effect a little later. */
-    uint32_t high = aldis__load_relaxed(&system->high_water);
+    uint32_t high = aldis__load_relaxed(&worker->ctx.system->high_water);
     if (high) {
-        if ((uint32_t)cell->depth >= high && !(cell->flags & ALDIS__CELL_HIGH)) {
-            cell->flags |= ALDIS__CELL_HIGH;
-            system->high_water_fn(system->high_water_arg, cell->id, (uint32_t)cell->depth);
-        } else if ((uint32_t)cell->depth <= high / 2) {
-            cell->flags &= ~(uint32_t)ALDIS__CELL_HIGH;
-        }
+        note_high_water(worker, cell, high);
         /* From half of it on every push looks: passing half upwards arms the notice again. */
         if ((uint32_t)mark >= high / 2)
             mark = (int32_t)(high / 2) - 1;
     }
+    /* What comes now must queue behind what is held, or behind what its sender had to keep. */
+    if (cell->flags & (ALDIS__CELL_HELD | ALDIS__CELL_FULL))
+        mark = 0;
     cell->mark = mark;
 }
 
@@ -116,6 +125,6 @@ aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__c
     }
     if ((uint32_t)cell->depth > cell->peak)
         cell->peak = (uint32_t)cell->depth;
-    raise_mark(worker, cell, limits->capacity);
+    aldis__mailbox_set_mark(worker, cell);
     return ALDIS_OK;
 }

@@ -89,6 +89,9 @@ aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *
 /** The next message by lane, commands left aside; NULL: none. */
 struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell);
 
+/** Set the depth from which on a push must look: the peak, but not beyond the next thing to notice. */
+void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *cell);
+
 /**
  * Accept a message for which aldis__mailbox_try_push() gave false, or on a lane: grow the mark, note
  * the peak, tell of high water. ALDIS_OK: it is in; ALDIS_EFULL: the mailbox is full.

@@ -83,6 +83,11 @@ static inline void *aldis__msg_inline(struct aldis__msg *msg)
     return msg + 1;
 }
 
+static inline const void *aldis__msg_shared_payload(struct aldis__msg *msg)
+{
+    return *(struct aldis__shared *const *)aldis__msg_inline(msg) + 1;
+}
+
 static inline unsigned aldis__msg_rank(const struct aldis__msg *msg)
 {
     return msg->lane_class >> 4;

@@ -21,63 +21,98 @@ enum { PREFETCH_AHEAD = 8 };
 
 static void deliver_slow(struct aldis__multicast *cast, aldis_id to, uint64_t place, uint64_t word);
 
-/* A block for one receiver. NULL: out of memory. */
-static inline struct aldis__msg *new_block(struct aldis__multicast *cast, aldis_id to)
+/* What stays the same from one receiver to the next: copied out, so that the stores into cells and
+ * messages do not make the compiler load it again and again. */
+struct route {
+    struct aldis__worker *worker;
+    struct aldis__pool *pool;
+    aldis_system *system;
+    struct aldis__shared *shared;
+    aldis_id from;
+    uint32_t owner, type, description, pool_stamp;
+    int32_t units;
+    unsigned class;
+    bool special; /* the sender's messages all take the slow path */
+};
+
+static struct route route_of(const struct aldis__multicast *cast)
 {
     struct aldis__worker *worker = cast->worker;
-    struct aldis__msg *msg = aldis__pool_alloc(worker->pool, sizeof cast->shared);
-    if (aldis__unlikely(!msg))
-        return NULL;
-    msg->to = to;
-    msg->from = worker->ctx.cell->id;
-    msg->description = ALDIS__MSG_DESCRIPTION(
-        cast->type, ALDIS__MSG_SHARED | ALDIS__MSG_FANOUT | worker->ctx.send_flags,
-        ALDIS__RANK_NORMAL, aldis__msg_class(msg));
-    msg->pool_stamp = worker->pool_stamp;
-    *(struct aldis__shared **)aldis__msg_inline(msg) = cast->shared;
-    cast->blocks++;
-    return msg;
+    unsigned class = aldis__pool_class(worker->pool, sizeof cast->shared);
+    unsigned flags = ALDIS__MSG_SHARED | ALDIS__MSG_FANOUT | worker->ctx.send_flags;
+    return (struct route){
+        .worker = worker,
+        .pool = worker->pool,
+        .system = worker->ctx.system,
+        .shared = cast->shared,
+        .from = worker->ctx.cell->id,
+        .owner = worker->index,
+        .type = cast->type,
+        .description = ALDIS__MSG_DESCRIPTION(cast->type, flags, ALDIS__RANK_NORMAL, class),
+        .pool_stamp = worker->pool_stamp,
+        .units = aldis__class_units[class],
+        .class = class,
+        .special = worker->ctx.special,
+    };
 }
 
-static inline void deliver(struct aldis__multicast *cast, aldis_id to, uint64_t place,
-                           uint64_t word)
+static inline void fill(const struct route *route, struct aldis__msg *msg, aldis_id to)
 {
-    struct aldis__worker *worker = cast->worker;
-    aldis_ctx *ctx = &worker->ctx;
-    struct aldis__shard *shard = &ctx->system->shards[aldis__word_home(word)];
-    struct aldis__cell *cell = aldis__system_cell(ctx->system, place);
-    if (aldis__unlikely(ctx->special || !aldis__word_is_open(word, to) ||
-                        aldis__handover_owner(&shard->handover) != worker->index ||
-                        !cell->kind->handle[cast->type] || cell->depth >= cell->mark)) {
-        deliver_slow(cast, to, place, word);
-        return;
-    }
-    struct aldis__msg *msg = new_block(cast, to);
-    if (aldis__unlikely(!msg || !aldis__mailbox_try_push(cell, msg))) {
-        if (msg)
-            aldis__pool_free(worker->pool, msg);
-        deliver_slow(cast, to, place, word);
-        return;
-    }
-    aldis__cell_schedule_for_mail(worker, shard, cell);
-    cast->matched++;
-    cast->delivered++;
+    msg->to = to;
+    msg->from = route->from;
+    msg->description = route->description;
+    msg->pool_stamp = route->pool_stamp;
+    *(struct aldis__shared **)aldis__msg_inline(msg) = route->shared;
+}
+
+/* False: it is not that simple. */
+static inline bool deliver(const struct route *route, aldis_id to, uint64_t place, uint64_t word)
+{
+    struct aldis__shard *shard = &route->system->shards[aldis__word_home(word)];
+    struct aldis__cell *cell = aldis__system_cell(route->system, place);
+    struct aldis__msg *msg = route->pool->free[route->class];
+    if (aldis__unlikely(route->special || !msg || !aldis__word_is_open(word, to) ||
+                        aldis__handover_owner(&shard->handover) != route->owner ||
+                        !cell->kind->handle[route->type] || cell->depth >= cell->mark ||
+                        cell->room < route->units))
+        return false;
+    aldis__pool_pop(route->pool, msg, route->class);
+    fill(route, msg, to);
+    aldis__mailbox_append(cell, msg, route->units);
+    aldis__cell_schedule_for_mail(route->worker, shard, cell);
+    return true;
+}
+
+static inline void count_delivered(struct aldis__multicast *cast, uint64_t delivered)
+{
+    cast->matched += delivered;
+    cast->delivered += delivered;
+    cast->blocks += delivered;
 }
 
 void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, size_t count)
 {
-    aldis_system *system = cast->worker->ctx.system;
+    const struct route route = route_of(cast);
+    aldis_system *system = route.system;
+    const aldis_id self = cast->self;
+    uint64_t delivered = 0;
     for (size_t i = 0; i < count; i++) {
         if (i + PREFETCH_AHEAD < count) {
             uint64_t ahead = aldis__id_index(ids[i + PREFETCH_AHEAD], system->node_base);
             __builtin_prefetch(aldis__system_cell(system, ahead), 1);
             __builtin_prefetch(&system->directory[ahead]);
         }
-        if (aldis_id_equal(ids[i], cast->self))
+        aldis_id to = ids[i];
+        if (aldis_id_equal(to, self))
             continue;
-        uint64_t place = aldis__id_index(ids[i], system->node_base);
-        deliver(cast, ids[i], place, aldis__directory_read(&system->directory[place]));
+        uint64_t place = aldis__id_index(to, system->node_base);
+        uint64_t word = aldis__directory_read(&system->directory[place]);
+        if (aldis__likely(deliver(&route, to, place, word)))
+            delivered++;
+        else
+            deliver_slow(cast, to, place, word);
     }
+    count_delivered(cast, delivered);
 }
 
 /* ------------------------------------------------------------------ what is not that simple */
@@ -145,11 +180,16 @@ static ALDIS_COLD void deliver_slow(struct aldis__multicast *cast, aldis_id to, 
         return;
     }
     cast->matched++;
-    struct aldis__msg *msg = is_refused(cast, to, word) ? NULL : new_block(cast, to);
+    struct aldis__msg *msg = NULL;
+    if (!is_refused(cast, to, word))
+        msg = aldis__pool_alloc(worker->pool, sizeof cast->shared);
     if (!msg) {
         cast->rejected++;
         return;
     }
+    const struct route route = route_of(cast);
+    fill(&route, msg, to);
+    cast->blocks++;
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     if (system->virtual_time) {
         if (aldis__virtual_send(worker, msg, shard->index, 0) == ALDIS_OK) {
@@ -182,9 +222,10 @@ static uint32_t kind_index(aldis_system *system, const aldis_behaviour *behaviou
 
 /* Slots are used in order, and a new one only when no old one is free: the first word that was never
  * written is the end, and what is being spawned beyond it has not begun to live. */
-static void deliver_shard(struct aldis__multicast *cast, uint32_t birth, uint32_t kind)
+static void deliver_shard(struct aldis__multicast *cast, const struct route *route, uint32_t birth,
+                          uint32_t kind)
 {
-    aldis_system *system = cast->worker->ctx.system;
+    aldis_system *system = route->system;
     uint64_t place = (uint64_t)birth << ALDIS__SLOT_BITS;
     uint64_t end = place + system->opts.actors_max;
     for (; place < end; place++) {
@@ -195,18 +236,23 @@ static void deliver_shard(struct aldis__multicast *cast, uint32_t birth, uint32_
             (kind != UINT32_MAX && aldis__word_kind(word) != kind))
             continue;
         aldis_id to = {(system->node_base + place) << ALDIS__GEN_BITS | (word & ALDIS__GEN_MASK)};
-        if (!aldis_id_equal(to, cast->self))
-            deliver(cast, to, place, word);
+        if (aldis_id_equal(to, cast->self))
+            continue;
+        if (aldis__likely(deliver(route, to, place, word)))
+            count_delivered(cast, 1);
+        else
+            deliver_slow(cast, to, place, word);
     }
 }
 
 void aldis__multicast_all(struct aldis__multicast *cast, const aldis_behaviour *kind)
 {
     aldis_system *system = cast->worker->ctx.system;
+    const struct route route = route_of(cast);
     uint32_t index = kind ? kind_index(system, kind) : UINT32_MAX;
     /* One more than the shards: the actors that were spawned from outside. */
     for (uint32_t birth = 0; birth <= system->shard_count; birth++)
-        deliver_shard(cast, birth, index);
+        deliver_shard(cast, &route, birth, index);
 }
 
 /* ------------------------------------------------------------------ begin, end */

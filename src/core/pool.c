@@ -146,6 +146,16 @@ static void return_home(struct aldis__pool *pool, struct aldis__msg *msg, uint32
     pool->dirty--;
 }
 
+void aldis__pool_free_shared(struct aldis__pool *pool, struct aldis__msg *msg)
+{
+    struct aldis__shared *shared = *(struct aldis__shared **)aldis__msg_inline(msg);
+    if (aldis__likely(shared->refs > 1))
+        shared->refs--;
+    else
+        aldis__pool_shared_unref(pool, shared);
+    aldis__pool_put(pool, msg);
+}
+
 ALDIS_COLD void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__msg *msg)
 {
     if (msg->flags & ALDIS__MSG_BLOB) {

@@ -75,7 +75,9 @@ void aldis__pool_fini(struct aldis__pool *pool);
 
 /** The rest of aldis__pool_alloc: returned blocks, a new slab, or malloc. NULL: out of memory. */
 struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, size_t bytes);
-/** The rest of aldis__pool_free: blocks of other pools, from malloc, or with a shared payload. */
+/** The rest of aldis__pool_free: blocks of this pool with a shared payload; and those of other pools,
+ *  from malloc, or with a blob. */
+void aldis__pool_free_shared(struct aldis__pool *pool, struct aldis__msg *msg);
 void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__msg *msg);
 /** Send all waiting chains home; called at the end of a round with nothing to do. */
 void aldis__pool_flush(struct aldis__pool *pool);
@@ -124,11 +126,14 @@ static inline void aldis__pool_free(struct aldis__pool *pool, struct aldis__msg 
 {
     unsigned class = aldis__msg_class(msg);
     /* One test for all that is rare: another pool's block, a large one, an indirect payload. */
-    uint32_t rare = ((msg->pool_stamp >> 24) ^ pool->index) |
+    uint32_t rare = ((msg->pool_stamp ^ pool->index << 24) & UINT32_C(0xff000000)) |
                     (msg->flags & (ALDIS__MSG_SHARED | ALDIS__MSG_BLOB)) |
                     (class == ALDIS__POOL_CLASS_LARGE);
     if (aldis__unlikely(rare)) {
-        aldis__pool_free_slow(pool, msg);
+        if (rare == ALDIS__MSG_SHARED)
+            aldis__pool_free_shared(pool, msg);
+        else
+            aldis__pool_free_slow(pool, msg);
         return;
     }
     msg->next = pool->free[class];

@@ -14,6 +14,8 @@
 
 static aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type,
                                  const void *payload, size_t size);
+static aldis_err send_at_mark(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
+                              size_t size);
 
 enum { COPY_INLINE_MAX = 64 };
 
@@ -67,7 +69,7 @@ aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
         return send_plain_slow(ctx, to, type, payload, size);
     int32_t units = aldis__class_units[class];
     if (aldis__unlikely(cell->depth >= cell->mark || cell->room < units))
-        return send_plain_slow(ctx, to, type, payload, size);
+        return send_at_mark(ctx, to, type, payload, size);
     aldis__pool_pop(pool, msg, class);
     msg->to = to;
     msg->from = ctx->cell->id;
@@ -76,6 +78,32 @@ aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
     copy_payload(aldis__msg_inline(msg), payload, size);
     aldis__mailbox_append(cell, msg, units);
     aldis__cell_schedule_for_mail(worker, shard, cell);
+    worker->counts[index].sent++;
+    return ALDIS_OK;
+}
+
+/* The same once more for a mailbox that is full, whose senders keep their messages until it is not.
+ * A producer that is faster than its consumer spends its life here. Everything that the first
+ * function has looked at still holds. */
+static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id to,
+                                                        aldis_type *type, const void *payload,
+                                                        size_t size)
+{
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    struct aldis__cell *sender = ctx->cell;
+    if (!aldis__overflow_takes(sender, to, &ctx->system->opts))
+        return send_plain_slow(ctx, to, type, payload, size);
+    struct aldis__pool *pool = worker->pool;
+    unsigned class = aldis__pool_class(pool, size);
+    struct aldis__msg *msg = pool->free[class];
+    uint32_t index = aldis__type_index_if_known(type);
+    aldis__pool_pop(pool, msg, class);
+    msg->to = to;
+    msg->from = sender->id;
+    msg->description = ALDIS__MSG_DESCRIPTION(index, ctx->send_flags, ALDIS__RANK_NORMAL, class);
+    msg->pool_stamp = worker->pool_stamp;
+    copy_payload(aldis__msg_inline(msg), payload, size);
+    aldis__overflow_append(sender->ext, &sender->ext->overflow[0], msg);
     worker->counts[index].sent++;
     return ALDIS_OK;
 }
@@ -133,11 +161,9 @@ aldis_err aldis__send_check_receiver(aldis_system *system, aldis_id to, uint32_t
     if (place >= system->index_limit)
         return receiver_error(ALDIS_ENOTFOUND, to, type);
     uint64_t word = aldis__directory_read(&system->directory[place]);
-    uint64_t generation = word & ALDIS__GEN_MASK;
     if (aldis__unlikely(!aldis__word_is_alive(word, to)))
-        return receiver_error((to.bits & ALDIS__GEN_MASK) > generation ? ALDIS_ENOTFOUND
-                                                                       : ALDIS_ESTALE,
-                              to, type);
+        return receiver_error(aldis__word_has_known(word, to) ? ALDIS_ESTALE : ALDIS_ENOTFOUND, to,
+                              type);
     if (word & ALDIS__WORD_CLOSING)
         return receiver_error(ALDIS_ESHUTDOWN, to, type);
     if (!aldis__system_kind(system, aldis__word_kind(word))->handle[type])

@@ -236,7 +236,7 @@ static aldis_err check_parent(aldis_system *system, aldis_id parent)
     uint64_t word = aldis__directory_read(&system->directory[index]);
     if (aldis__word_is_alive(word, parent))
         return ALDIS_OK;
-    if ((parent.bits & ALDIS__GEN_MASK) > (word & ALDIS__GEN_MASK))
+    if (!aldis__word_has_known(word, parent))
         return aldis__error_set(ALDIS_ENOTFOUND, parent, "", "spawn: no such parent");
     return aldis__error_set(ALDIS_ESTALE, parent, "", "spawn: the parent has stopped");
 }

@@ -348,8 +348,7 @@ aldis_err aldis_system_status(aldis_system *system, aldis_id actor, aldis_status
         worker->ctx.now_ns = aldis_system_now(system);
         aldis__status_fill(worker, aldis__system_cell(system, place), out_status);
     } else {
-        err = (actor.bits & ALDIS__GEN_MASK) > (word & ALDIS__GEN_MASK) ? ALDIS_ENOTFOUND
-                                                                        : ALDIS_ESTALE;
+        err = aldis__word_has_known(word, actor) ? ALDIS_ESTALE : ALDIS_ENOTFOUND;
     }
     aldis__system_release(system);
     if (err != ALDIS_OK)

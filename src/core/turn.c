@@ -39,7 +39,10 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
         left--;
         uint32_t type = msg->type;
         const void *payload = aldis__msg_inline(msg);
-        if (aldis__unlikely(msg->flags & (ALDIS__MSG_INDIRECT | ALDIS__MSG_TIMER))) {
+        unsigned special = msg->flags & (ALDIS__MSG_INDIRECT | ALDIS__MSG_TIMER);
+        if (special == ALDIS__MSG_SHARED) {
+            payload = aldis__msg_shared_payload(msg);
+        } else if (aldis__unlikely(special)) {
             payload = indirect_payload(worker, shard, msg);
             if (!payload)
                 continue;
