@@ -470,13 +470,8 @@ TEST(only_a_regular_file_is_read)
 
 TEST(shipped_scenarios_load)
 {
-    const char *folder = getenv("SCENARIOS");
-    if (!folder)
-        SKIP("SCENARIOS names no folder");
-    char path[512];
-    snprintf(path, sizeof path, "%s/harbour.yaml", folder);
     struct scenario *s;
-    enum scenario_status status = scenario_load(path, &s, &errors);
+    enum scenario_status status = scenario_load(SCENARIOS "/harbour.yaml", &s, &errors);
     scenario_errors_print(&errors, stdout);
     CHECK_INT(status, SCENARIO_OK);
     uint32_t ships = s->ship_count, stations = s->stations.count, bodies = s->bodies.count;

@@ -86,9 +86,6 @@ ALDIS_BEHAVIOUR(harbour, struct harbour, HARBOUR_PROTOCOL, .on_start = harbour_s
 
 /* ---- The stage: three played stations, a ledger, one ship at Alpha bound for Beta ---- */
 
-/* Options of a spawn that hands over `arg`. */
-#define ARG(arg_) (&(aldis_spawn_opts){.arg = &(arg_), .arg_size = sizeof(arg_)})
-
 struct stage {
     struct scenario *scenario;
     aldis_system *system;
@@ -109,16 +106,19 @@ static void stage_open(enum answer alpha, enum answer beta, enum answer gamma)
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = 1, .seed = 5};
     CHECK_OK(aldis_system_create(&opts, &stage.system));
     struct ledger_arg ledger_arg = {.ship_count = 1, .result = &stage.result};
-    CHECK_OK(aldis_spawn(stage.system, ledger, &stage.ledger, ARG(ledger_arg)));
+    CHECK_OK(aldis_spawn(stage.system, ledger, &stage.ledger,
+                         &(aldis_spawn_opts){.arg = &ledger_arg, .arg_size = sizeof ledger_arg}));
     for (uint32_t i = 0; i < 3; i++) {
         struct harbour_arg arg = {.number = i, .answer = answers[i]};
         harbour_ref harbour;
-        CHECK_OK(aldis_spawn(stage.system, harbour, &harbour, ARG(arg)));
+        CHECK_OK(aldis_spawn(stage.system, harbour, &harbour,
+                             &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
         stage.stations[i].id = harbour.id;
     }
     struct ship_arg arg = {
         .chart = {.scenario = stage.scenario, .stations = stage.stations, .ledger = stage.ledger}};
-    CHECK_OK(aldis_spawn(stage.system, ship, &stage.ship, ARG(arg)));
+    CHECK_OK(aldis_spawn(stage.system, ship, &stage.ship,
+                         &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
 }
 
 static void run_until(aldis_ns until_ns)

@@ -116,9 +116,6 @@ ALDIS_BEHAVIOUR(probe, struct probe, PROBE_PROTOCOL, .on_start = probe_start);
 
 /* ---- The stage: one station, some probes, one worker ---- */
 
-/* Options of a spawn that hands over `arg`. */
-#define ARG(arg_) (&(aldis_spawn_opts){.arg = &(arg_), .arg_size = sizeof(arg_)})
-
 struct stage {
     struct scenario *scenario;
     aldis_system *system;
@@ -134,7 +131,8 @@ static void stage_open(uint32_t station)
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = 1, .seed = 5};
     CHECK_OK(aldis_system_create(&opts, &stage.system));
     struct station_arg arg = {.chart = {.scenario = stage.scenario}, .station = station};
-    CHECK_OK(aldis_spawn(stage.system, station, &stage.station, ARG(arg)));
+    CHECK_OK(aldis_spawn(stage.system, station, &stage.station,
+                         &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
 }
 
 static probe_ref stage_probe(uint32_t number, enum manner manner, aldis_ns ask_ns, double length_m)
@@ -145,7 +143,8 @@ static probe_ref stage_probe(uint32_t number, enum manner manner, aldis_ns ask_n
                             .ask_ns = ask_ns,
                             .length_m = length_m};
     probe_ref probe;
-    CHECK_OK(aldis_spawn(stage.system, probe, &probe, ARG(arg)));
+    CHECK_OK(aldis_spawn(stage.system, probe, &probe,
+                         &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
     return probe;
 }
 
@@ -217,7 +216,8 @@ TEST(one_item_too_many_in_the_manifest_is_refused)
     stage_open(0);
     struct probe_arg arg = {.station = stage.station, .length_m = 50, .item_count = 17};
     probe_ref probe;
-    CHECK_OK(aldis_spawn(stage.system, probe, &probe, ARG(arg)));
+    CHECK_OK(aldis_spawn(stage.system, probe, &probe,
+                         &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
     stage_close(ALDIS_HOUR);
     CHECK_UINT(seen[0].refused, 1);
     CHECK_INT(seen[0].refusal, REFUSAL_BAD_SPECS);
