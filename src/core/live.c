@@ -16,6 +16,7 @@
 
 enum {
     SPIN_ROUNDS = 64,      /* empty rounds before parking: waking costs far more than looking */
+    ASK_ROUND = 16,        /* the empty round in which to ask for a shard: not at every gap */
     BLOCKED_NAP_NS = 50000 /* between two tries to publish into a full inbox */
 };
 
@@ -243,7 +244,8 @@ void *aldis__live_main(void *argument)
         } else if (accept_gifts(worker)) {
             empty_rounds = 0;
         } else if (++empty_rounds < SPIN_ROUNDS) {
-            ask_for_shard(worker);
+            if (empty_rounds == ASK_ROUND)
+                ask_for_shard(worker);
             aldis__cpu_relax();
         } else {
             park(worker, blocked);
