@@ -21,6 +21,11 @@ static uint32_t load_size(const uint8_t *at)
     return size;
 }
 
+static const uint8_t *value_at(const aldis_wire_field *field, const uint8_t *base, uint32_t index)
+{
+    return base + field->offset + (size_t)index * field->size;
+}
+
 /* A whole number of any width; 64 unsigned bits are given as their two's complement. */
 static int64_t load_integer(const aldis_wire_field *field, const uint8_t *at)
 {
@@ -202,7 +207,7 @@ static bool is_empty_field(const aldis_wire_field *field, const uint8_t *base)
         break;
     }
     for (uint32_t i = 0; i < field->count; i++)
-        if (!is_empty_value(field, base + field->offset + i * field->size))
+        if (!is_empty_value(field, value_at(field, base, i)))
             return false;
     return true;
 }
@@ -329,7 +334,7 @@ static bool check_rule(const struct walk *w, const aldis_wire_rule *rule,
                  : field->kind != ALDIS_WIRE_KIND_ENUM)
         return blame_rule(w, field, is_range ? "numbers" : "enums");
     for (uint32_t i = 0; i < count; i++) {
-        const uint8_t *at = base + field->offset + i * field->size;
+        const uint8_t *at = value_at(field, base, i);
         if (!(is_range ? check_range(w, field, rule, i, at) : check_listed(w, field, rule, i, at)))
             return false;
     }
@@ -358,7 +363,7 @@ static bool check_message(const struct walk *w, const uint8_t *base)
         if (!count_values(w, field, base, &count))
             return false;
         for (uint32_t i = 0; i < count; i++)
-            if (!check_value(w, field, i, base + field->offset + i * field->size))
+            if (!check_value(w, field, i, value_at(field, base, i)))
                 return false;
     }
     return check_rules(w, base);

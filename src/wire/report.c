@@ -6,20 +6,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A path that is too long loses its outer end. */
+/* Put part before the path. A path that is too long loses its outer end. */
 static void prepend(aldis_wire_report *report, const char *part)
 {
-    char *path = report->field;
-    size_t room = sizeof report->field - 1 - strlen(path), length = strlen(part);
+    char rest[sizeof report->field];
+    memcpy(rest, report->field, sizeof rest);
+    size_t room = sizeof rest - 1 - strlen(rest), length = strlen(part);
     bool is_cut = length > room;
-    if (is_cut) {
-        part += length - room;
-        length = room;
-    }
-    memmove(path + length, path, strlen(path) + 1);
-    memcpy(path, part, length);
+    snprintf(report->field, sizeof report->field, "%s%s", part + (is_cut ? length - room : 0),
+             rest);
     if (is_cut)
-        memcpy(path, "...", 3);
+        memset(report->field, '.', 3);
 }
 
 /* "name" or "name[3]" */

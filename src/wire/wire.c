@@ -236,20 +236,29 @@ aldis_err aldis_wire_decode(const aldis_type *type, const uint8_t *bytes, size_t
     return fail(type, report);
 }
 
+static bool peek(const uint8_t *bytes, size_t size, uint32_t *out_number, size_t *out_frame_size,
+                 aldis_wire_report *report)
+{
+    if (!out_number || !out_frame_size || (!bytes && size))
+        return blame_whole(report, ALDIS_EINVAL, "an argument is NULL");
+    if (!check_header(bytes, size, report))
+        return false;
+    if (size < HEADER)
+        return blame_whole(report, ALDIS_EAGAIN, "%zu bytes of a header's %u", size,
+                           (unsigned)HEADER);
+    *out_number = load32(bytes + AT_NUMBER);
+    *out_frame_size = HEADER + load32(bytes + AT_LENGTH);
+    return true;
+}
+
 aldis_err aldis_wire_peek(const uint8_t *bytes, size_t size, uint32_t *out_number,
                           size_t *out_frame_size)
 {
     aldis_wire_report report;
     report_clear(&report);
-    if (!out_number || !out_frame_size || (!bytes && size))
-        blame_whole(&report, ALDIS_EINVAL, "an argument is NULL");
-    else if (check_header(bytes, size, &report) && size < HEADER)
-        blame_whole(&report, ALDIS_EAGAIN, "%zu bytes of a header's %u", size, (unsigned)HEADER);
-    if (report.err != ALDIS_OK)
-        return fail(NULL, &report);
-    *out_number = load32(bytes + AT_NUMBER);
-    *out_frame_size = HEADER + load32(bytes + AT_LENGTH);
-    return ALDIS_OK;
+    if (peek(bytes, size, out_number, out_frame_size, &report))
+        return ALDIS_OK;
+    return fail(NULL, &report);
 }
 
 uint32_t aldis_type_number(const aldis_type *type)
