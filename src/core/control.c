@@ -79,7 +79,7 @@ static void answer_status(struct aldis__worker *worker, struct aldis__shard *sha
     aldis_send_opts opts = {0, ALDIS_LANE_HIGH};
     (void)aldis_ctx_send_opts_raw(&worker->ctx, asker, &aldis_status_type, &status, sizeof status,
                                   &opts);
-    aldis__ctx_leave(worker);
+    aldis__hook_leave(worker);
 }
 
 void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -99,7 +99,7 @@ void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *sh
             aldis__ctx_enter(worker, shard, cell);
             const struct aldis__child_notice *notice = aldis__msg_inline(msg);
             behaviour->on_child_ended(cell->state, &notice->ended, &worker->ctx);
-            aldis__ctx_leave(worker);
+            aldis__hook_leave(worker);
         }
         break;
     case ALDIS__TYPE_UNDELIVERED: {
@@ -109,7 +109,7 @@ void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *sh
         if (hooks_run && behaviour->on_undelivered) {
             aldis__ctx_enter(worker, shard, cell);
             behaviour->on_undelivered(cell->state, &notice, &worker->ctx);
-            aldis__ctx_leave(worker);
+            aldis__hook_leave(worker);
         }
         break;
     }

@@ -302,7 +302,7 @@ bool aldis__cell_try_end(struct aldis__worker *worker, struct aldis__shard *shar
         if (cell->kind->behaviour->on_stop) {
             aldis__ctx_enter(worker, shard, cell);
             cell->kind->behaviour->on_stop(cell->state, &worker->ctx);
-            aldis__ctx_leave(worker);
+            aldis__hook_leave(worker);
         }
     }
     if (cell->flags & ALDIS__CELL_OVERFLOW)

@@ -4,6 +4,7 @@
 #define ALDIS_CORE_LIFECYCLE_H
 
 #include "core/mailbox.h"
+#include "core/turn.h"
 
 /** The kind of a behaviour in this system, made at its first use. */
 aldis_err aldis__system_kind_of(aldis_system *system, const aldis_behaviour *behaviour,
@@ -74,6 +75,14 @@ static inline void aldis__ctx_leave(struct aldis__worker *worker)
     worker->ctx.cell = NULL;
     worker->ctx.msg = NULL;
     worker->ctx.special = true; /* sends take the slow path, which refuses them: no handler runs */
+}
+
+/** Leave a hook: what it has built and not posted is given up. */
+static inline void aldis__hook_leave(struct aldis__worker *worker)
+{
+    aldis__ctx_leave(worker);
+    if (aldis__unlikely(worker->ctx.built != NULL))
+        aldis__turn_discard_built(worker);
 }
 
 #endif

@@ -374,6 +374,12 @@ aldis_err aldis_ctx_send_opts_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type,
     return send_slow(ctx, to, type, payload, size, opts);
 }
 
+/* Which handler runs: a turn may run several before it gives up what they have forgotten. */
+static uint64_t handler_number(const aldis_ctx *ctx)
+{
+    return ctx->cell->handled << 1 | (ctx->msg != NULL);
+}
+
 /* What a handler builds is remembered in its context, so that a wrong or forgotten end is found. Its
  * length always stands before the payload, whatever the type: the way back is 48 bytes. */
 void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size)
@@ -394,7 +400,7 @@ void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size
     }
     struct aldis__msg_varying *varying = aldis__msg_inline(msg);
     varying->size = size;
-    varying->reserved = 0;
+    varying->reserved = handler_number(ctx);
     msg->to = to;
     msg->from = ctx->cell->id;
     msg->type = (uint16_t)index;
@@ -411,10 +417,13 @@ static struct aldis__msg *take_built(aldis_ctx *ctx, void *payload)
 {
     for (struct aldis__msg **link = &ctx->built; *link; link = &(*link)->next) {
         struct aldis__msg *msg = *link;
-        if ((char *)payload == (char *)(msg + 1) + sizeof(struct aldis__msg_varying)) {
-            *link = msg->next;
-            return msg;
-        }
+        const struct aldis__msg_varying *varying = aldis__msg_inline(msg);
+        if (payload != varying + 1)
+            continue;
+        if (varying->reserved != handler_number(ctx))
+            return NULL;
+        *link = msg->next;
+        return msg;
     }
     return NULL;
 }

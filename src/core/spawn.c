@@ -366,7 +366,7 @@ bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
     if (err == ALDIS_OK && behaviour->on_start) {
         aldis__ctx_enter(worker, shard, cell);
         err = behaviour->on_start(cell->state, arg ? arg->bytes : NULL, &worker->ctx);
-        aldis__ctx_leave(worker);
+        aldis__hook_leave(worker);
     }
     free(arg);
     if (err == ALDIS_OK)
