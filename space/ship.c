@@ -210,10 +210,13 @@ static bool move(struct ship *self, aldis_ns now_ns)
     return !drifted && vec_length(self->motion.velocity) > 0;
 }
 
+/* Where the station is costs more than all the rest of a look; most ships are not at rest. */
 static bool has_arrived(const struct ship *self, aldis_ns now_ns)
 {
+    if (vec_length(self->motion.velocity) > 0)
+        return false;
     struct vec way = vec_sub(station_position(self, now_ns), self->motion.position);
-    return vec_length(self->motion.velocity) == 0 && vec_length(way) <= class_of(self)->arrival;
+    return vec_length(way) <= class_of(self)->arrival;
 }
 
 /* ---- At a station ---- */
