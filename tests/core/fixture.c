@@ -205,7 +205,8 @@ void fixture_tell(struct fixture *f, puppet_ref to,
                   struct act act)
 {
     act.run = run;
-    CHECK_OK(aldis_send_copy(f->system, to, act, &act));
+    CHECK_OK(aldis_system_send_until_raw(f->system, to.id, &act_type, &act, sizeof act,
+                                         SETTLE_SECONDS * ALDIS_SECOND));
 }
 
 aldis_type_stats fixture_counts(struct fixture *f, const char *type_name)
