@@ -50,21 +50,32 @@ aldis_ns aldis_now(const aldis_ctx *ctx)
 
 /* ------------------------------------------------------------------ randomness */
 
+/* A block gives two numbers. Counter: (block, actor); key: the seed. The node is left out of the
+ * actor's number, so that two systems of one process with the same seed draw the same. */
+static void draw_block(aldis_ctx *ctx, uint64_t actor, uint64_t number)
+{
+    uint64_t seed = ctx->system->opts.seed;
+    uint32_t counter[4] = {(uint32_t)number, (uint32_t)(number >> 32), (uint32_t)actor,
+                           (uint32_t)(actor >> 32)};
+    uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    uint32_t block[4];
+    aldis__philox(counter, key, block);
+    ctx->drawn[0] = (uint64_t)block[1] << 32 | block[0];
+    ctx->drawn[1] = (uint64_t)block[3] << 32 | block[2];
+    ctx->drawn_actor = actor;
+    ctx->drawn_number = number;
+}
+
 uint64_t aldis_random(aldis_ctx *ctx)
 {
     if (!ctx->cell)
         return 0;
-    /* Counter: (draw, actor); key: the seed. The node is left out of the actor's number, so that two
-     * systems of one process with the same seed draw the same. */
     uint64_t actor = ctx->cell->id.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
     uint64_t draw = ctx->cell->draws++;
-    uint32_t counter[4] = {(uint32_t)(draw >> 1), (uint32_t)(draw >> 33), (uint32_t)actor,
-                           (uint32_t)(actor >> 32)};
-    uint32_t key[2] = {(uint32_t)ctx->system->opts.seed, (uint32_t)(ctx->system->opts.seed >> 32)};
-    uint32_t block[4];
-    aldis__philox(counter, key, block);
-    unsigned half = (unsigned)(draw & 1) * 2;
-    return (uint64_t)block[half + 1] << 32 | block[half];
+    /* The worker keeps the last block: most handlers draw more than once. */
+    if (ctx->drawn_actor != actor || ctx->drawn_number != draw >> 1)
+        draw_block(ctx, actor, draw >> 1);
+    return ctx->drawn[draw & 1];
 }
 
 double aldis_random_unit(aldis_ctx *ctx)

@@ -5,8 +5,12 @@
 #include "core/blob.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { FIRST_SLAB_BYTES = 64 * 1024, LAST_SLAB_BYTES = 1024 * 1024 };
+enum {
+    FIRST_SLAB_BYTES = 64 * 1024,
+    HUGE_SLAB_BYTES = 2 * 1024 * 1024 /* the last step: one large page */
+};
 
 struct aldis__slab {
     struct aldis__slab *next;
@@ -63,16 +67,19 @@ void aldis__pool_fini(struct aldis__pool *pool)
 
 static bool grow(struct aldis__pool *pool, unsigned class)
 {
-    struct aldis__slab *slab = aligned_alloc(64, pool->slab_bytes);
+    bool huge = pool->slab_bytes == HUGE_SLAB_BYTES;
+    struct aldis__slab *slab = aligned_alloc(huge ? HUGE_SLAB_BYTES : 64, pool->slab_bytes);
     if (!slab)
         return false;
+    if (huge)
+        (void)madvise(slab, HUGE_SLAB_BYTES, MADV_HUGEPAGE); /* a hint: no harm if refused */
     slab->bytes = pool->slab_bytes;
     slab->next = pool->slabs;
     pool->slabs = slab;
     pool->bytes += pool->slab_bytes;
     pool->bump[class] = (char *)slab + SLAB_HEADER_BYTES;
     pool->bump_end[class] = (char *)slab + pool->slab_bytes;
-    if (pool->slab_bytes < LAST_SLAB_BYTES)
+    if (pool->slab_bytes < HUGE_SLAB_BYTES)
         pool->slab_bytes *= 2;
     return true;
 }
@@ -97,13 +104,24 @@ void aldis__pool_reclaim(struct aldis__pool *pool)
     }
 }
 
+/* Their classes serve to count them in a mailbox's room (see aldis__class_units), each twice as large
+ * as the one before. */
+static unsigned large_class(size_t bytes)
+{
+    unsigned class = ALDIS__POOL_CLASS_LARGE;
+    for (size_t most = 8192; class < 15 && bytes > most + sizeof(struct aldis__msg_varying);
+         most *= 2)
+        class++;
+    return class;
+}
+
 static struct aldis__msg *alloc_large(struct aldis__pool *pool, size_t total)
 {
     char *block = malloc(total);
     if (!block)
         return NULL;
     struct aldis__msg *msg = (struct aldis__msg *)(void *)(block + pool->prefix);
-    msg->lane_class = ALDIS__POOL_CLASS_LARGE;
+    msg->lane_class = (uint8_t)large_class(total - sizeof *msg - pool->prefix);
     msg->flags = 0;
     msg->pool_stamp = pool->index << 24;
     return msg;
@@ -162,7 +180,7 @@ ALDIS_COLD void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__ms
         aldis_blob_unref(*(aldis_blob **)aldis__msg_inline(msg));
         msg->flags &= (uint8_t)~ALDIS__MSG_BLOB;
     }
-    if (aldis__msg_class(msg) == ALDIS__POOL_CLASS_LARGE) {
+    if (aldis__msg_class(msg) >= ALDIS__POOL_CLASS_LARGE) {
         free((char *)msg - pool->prefix);
         return;
     }
@@ -214,7 +232,7 @@ void aldis__pool_shared_unref(struct aldis__pool *pool, struct aldis__shared *sh
         return;
     }
     struct aldis__msg *block = (struct aldis__msg *)(void *)shared - 1;
-    if (aldis__msg_class(block) == ALDIS__POOL_CLASS_LARGE)
+    if (aldis__msg_class(block) >= ALDIS__POOL_CLASS_LARGE)
         free((char *)block - pool->prefix);
     else
         aldis__pool_put(pool, block);

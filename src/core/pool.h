@@ -33,7 +33,7 @@
 
 enum {
     ALDIS__POOL_CLASSES = 12,
-    ALDIS__POOL_CLASS_LARGE = 15, /* from malloc */
+    ALDIS__POOL_CLASS_LARGE = 12, /* this one and those above it, to 15: from malloc */
     ALDIS__POOL_BLOCK_MAX = 4096,
     ALDIS__POOL_STEP = 16, /* bytes between two entries of the class table */
     ALDIS__POOL_INLINE_MAX = ALDIS__POOL_BLOCK_MAX - 48, /* largest payload of a pooled block */
@@ -128,7 +128,7 @@ static inline void aldis__pool_free(struct aldis__pool *pool, struct aldis__msg 
     /* One test for all that is rare: another pool's block, a large one, an indirect payload. */
     uint32_t rare = ((msg->pool_stamp ^ pool->index << 24) & UINT32_C(0xff000000)) |
                     (msg->flags & (ALDIS__MSG_SHARED | ALDIS__MSG_BLOB)) |
-                    (class == ALDIS__POOL_CLASS_LARGE);
+                    (class >= ALDIS__POOL_CLASS_LARGE);
     if (aldis__unlikely(rare)) {
         if (rare == ALDIS__MSG_SHARED)
             aldis__pool_free_shared(pool, msg);

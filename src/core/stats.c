@@ -75,7 +75,8 @@ void aldis__system_walk(aldis_system *system, void (*visit)(void *arg, struct al
     for (uint32_t i = 0; i < system->shard_count; i++) {
         walk_list(&v, inbox_peek(&system->shards[i].inbox));
         walk_timers(&v, &system->shards[i].timers);
-        aldis__vqueue_walk(&system->shards[i].future, visit, arg);
+        if (system->virtual_time)
+            aldis__vqueue_walk(&system->shards[i].future, visit, arg);
         for (uint32_t w = 0; w < system->worker_count; w++)
             if (system->workers[w].out[i].count)
                 walk_list(&v, system->workers[w].out[i].newest);

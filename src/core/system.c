@@ -215,7 +215,10 @@ static void init_shards(aldis_system *system)
         aldis__store_relaxed(&shard->handover.owner,
                              i < system->shard_count ? i % system->worker_count : UINT32_MAX);
         aldis__wheel_init(&shard->wheel, 0);
-        aldis__vqueue_init(&shard->future);
+        if (system->virtual_time)
+            aldis__vqueue_init(&shard->future,
+                               system->opts.lookahead_ns > 0 ? system->opts.lookahead_ns : 1,
+                               system->node_base);
     }
 }
 
@@ -251,7 +254,8 @@ static aldis_err init_workers(aldis_system *system)
 
 static aldis_err allocate(aldis_system *system)
 {
-    system->shards = aligned_zeroed(system->shard_count + 1, sizeof *system->shards);
+    system->shards_bytes = (system->shard_count + UINT64_C(1)) * sizeof *system->shards;
+    system->shards = reserve(system->shards_bytes); /* much of it is for one of the two clocks only */
     system->workers = aligned_zeroed(system->worker_count, sizeof *system->workers);
     if (!system->shards || !system->workers)
         return ALDIS_ENOMEM;
@@ -261,6 +265,7 @@ static aldis_err allocate(aldis_system *system)
         err = init_workers(system);
     if (err == ALDIS_OK)
         err = aldis__offload_create(system);
+    system->complete = err == ALDIS_OK;
     return err;
 }
 
@@ -317,7 +322,7 @@ static void free_message(void *arg, struct aldis__msg *msg)
     /* Blocks of slabs go with their slabs; the rest has to be given back one by one. */
     if (msg->flags & ALDIS__MSG_BLOB)
         aldis_blob_unref(*(aldis_blob **)aldis__msg_inline(msg));
-    if (aldis__msg_class(msg) == ALDIS__POOL_CLASS_LARGE)
+    if (aldis__msg_class(msg) >= ALDIS__POOL_CLASS_LARGE)
         free((char *)msg - pool->prefix);
 }
 
@@ -331,7 +336,7 @@ static void collect(void *arg, struct aldis__msg *msg)
 {
     struct collection *c = arg;
     bool owns = (msg->flags & (ALDIS__MSG_BLOB | ALDIS__MSG_SHARED)) ||
-                aldis__msg_class(msg) == ALDIS__POOL_CLASS_LARGE;
+                aldis__msg_class(msg) >= ALDIS__POOL_CLASS_LARGE;
     if (!owns)
         return;
     if (c->count == c->capacity) {
@@ -388,6 +393,8 @@ static void free_parts(aldis_system *system)
     for (uint32_t i = 0; system->shards && i <= system->shard_count; i++) {
         aldis__shard_states_fini(&system->shards[i]);
         aldis__timer_table_fini(&system->shards[i].timers);
+        if (system->virtual_time)
+            aldis__vqueue_fini(&system->shards[i].future);
     }
     for (uint32_t i = 0; system->pools && i <= system->worker_count && system->pools[i]; i++) {
         aldis__pool_fini(system->pools[i]);
@@ -404,7 +411,8 @@ static void free_parts(aldis_system *system)
         aldis__kind_destroy(aldis__system_kind(system, i));
     free(system->pools);
     free(system->workers);
-    free(system->shards);
+    if (system->shards)
+        munmap(system->shards, system->shards_bytes);
     if (system->cells)
         munmap(system->cells, system->cells_bytes);
     if (system->directory)
@@ -422,7 +430,7 @@ void aldis_system_destroy(aldis_system *system)
     aldis__offload_destroy(system);
     /* Relaxed: all other threads have ended. */
     struct aldis__extension *router = aldis__load_relaxed(&system->router);
-    if (system->shards && system->pools && system->workers && system->cells) {
+    if (system->complete) {
         free_messages(system);
         free_actors(system);
     }

@@ -30,11 +30,12 @@ struct aldis_system {
     aldis__word *directory; /* reserved, never moves */
     struct aldis__cell *cells; /* actors_max for each birth shard: see aldis__system_cell() */
     uint64_t slot_gap;         /* places of a shard in the directory that have no cell */
-    size_t directory_bytes, cells_bytes;
+    size_t directory_bytes, cells_bytes, shards_bytes;
 
     struct aldis__shard *shards;  /* shard_count, and one more for actors spawned from outside */
     struct aldis__worker *workers;
     struct aldis__pool **pools;   /* one for each worker, and one for outside threads */
+    bool complete;                /* all of these were made: there may be messages and actors */
     struct aldis__limits limits;  /* defaults of mailboxes */
     uint32_t pool_prefix;
     bool virtual_time;

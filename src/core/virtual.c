@@ -173,8 +173,7 @@ void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struc
         return;
     }
     if (worker->direct)
-        aldis__vqueue_add(&system->shards[shard].future, msg, window_at(engine, at_ns),
-                          engine->quantum_ns);
+        aldis__vqueue_add(&system->shards[shard].future, msg);
     else
         collect(&worker->out[shard], msg);
 }
@@ -369,9 +368,7 @@ static void do_task(struct aldis__worker *worker)
             chain->count = 0;
             while (msg) {
                 struct aldis__msg *next = msg->next;
-                aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
-                aldis__vqueue_add(&shard->future, msg, window_at(engine, at_ns),
-                                  engine->quantum_ns);
+                aldis__vqueue_add(&shard->future, msg);
                 msg = next;
             }
         }
@@ -598,7 +595,7 @@ aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, u
                                 (unsigned long long)future->count);
     aldis_ns at_ns = add_time(engine->now_ns, delay_ns > 0 ? delay_ns : 0);
     *aldis__msg_stamp(msg) = (struct aldis__stamp){at_ns, system->outside_sequence++};
-    aldis__vqueue_add(future, msg, window_at(engine, at_ns), engine->quantum_ns);
+    aldis__vqueue_add(future, msg);
     return ALDIS_OK;
 }
 

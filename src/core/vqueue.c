@@ -3,15 +3,43 @@
 #include "core/vqueue.h"
 
 #include "base/check.h"
+#include "core/directory.h"
+#include <stdlib.h>
 #include <string.h>
+
+__extension__ typedef unsigned __int128 wide; /* gcc and clang have it on all 64-bit machines */
 
 #define SLOT_MASK ((uint64_t)ALDIS__VQUEUE_SLOTS - 1)
 
-void aldis__vqueue_init(struct aldis__vqueue *queue)
+void aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64_t node_base)
 {
     memset(queue, 0, sizeof *queue);
     queue->next = ALDIS__NO_WINDOW;
+    queue->quantum_ns = quantum_ns;
+    queue->reciprocal = UINT64_MAX / (uint64_t)quantum_ns;
+    queue->node_base = node_base;
 }
+
+static void free_chunks(struct aldis__vchunk *chunk)
+{
+    while (chunk) {
+        struct aldis__vchunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+}
+
+void aldis__vqueue_fini(struct aldis__vqueue *queue)
+{
+    free_chunks(queue->free);
+    queue->free = NULL;
+    for (unsigned level = 0; level < ALDIS__VQUEUE_LEVELS; level++)
+        for (unsigned slot = 0; slot < ALDIS__VQUEUE_SLOTS; slot++)
+            free_chunks(queue->bucket[level][slot].chunks);
+    memset(queue->bucket, 0, sizeof queue->bucket);
+}
+
+/* ------------------------------------------------------------------ adding */
 
 /* The level whose digit is the highest in which the two windows differ. */
 static inline unsigned level_of(uint64_t window, uint64_t base)
@@ -20,51 +48,113 @@ static inline unsigned level_of(uint64_t window, uint64_t base)
     return (unsigned)(63 - __builtin_clzll(differ)) / ALDIS__VQUEUE_BITS;
 }
 
-static inline void put(struct aldis__vqueue *queue, struct aldis__msg *msg, uint64_t window)
+static inline uint64_t window_of(const struct aldis__vqueue *queue, struct aldis__msg *msg)
+{
+    /* at / quantum by the reciprocal, which is too small by less than one step: a division costs as
+     * much as all the rest of adding a message. */
+    uint64_t at = (uint64_t)aldis__msg_stamp(msg)->at_ns;
+    uint64_t window = (uint64_t)(((wide)at * queue->reciprocal) >> 64);
+    return window + (at - window * (uint64_t)queue->quantum_ns >= (uint64_t)queue->quantum_ns);
+}
+
+static struct aldis__vchunk *new_chunk(struct aldis__vqueue *queue, struct aldis__vbucket *bucket)
+{
+    struct aldis__vchunk *chunk = queue->free;
+    if (chunk)
+        queue->free = chunk->next;
+    else
+        chunk = malloc(sizeof *chunk);
+    if (!chunk)
+        return NULL;
+    chunk->next = bucket->chunks;
+    chunk->count = 0;
+    bucket->chunks = chunk;
+    return chunk;
+}
+
+static inline void put(struct aldis__vqueue *queue, struct aldis__sort_entry entry,
+                       uint64_t window)
 {
     unsigned level = level_of(window, queue->base);
     unsigned slot = (unsigned)((window >> (level * ALDIS__VQUEUE_BITS)) & SLOT_MASK);
-    msg->next = queue->bucket[level][slot];
-    queue->bucket[level][slot] = msg;
+    struct aldis__vbucket *bucket = &queue->bucket[level][slot];
+    struct aldis__vchunk *chunk = bucket->chunks;
     queue->used[level] |= UINT64_C(1) << slot;
-    if (level == 0)
-        queue->in_slot[slot]++;
+    bucket->count++;
+    if (aldis__unlikely(!chunk || chunk->count == ALDIS__VCHUNK_ENTRIES)) {
+        chunk = new_chunk(queue, bucket);
+        if (!chunk) {
+            entry.msg->next = bucket->loose;
+            bucket->loose = entry.msg;
+            return;
+        }
+    }
+    chunk->entries[chunk->count++] = entry;
 }
 
-static inline uint64_t window_of(struct aldis__msg *msg, aldis_ns quantum_ns)
+static inline struct aldis__sort_entry entry_of(const struct aldis__vqueue *queue,
+                                                struct aldis__msg *msg)
 {
-    return (uint64_t)aldis__msg_stamp(msg)->at_ns / (uint64_t)quantum_ns;
+    return (struct aldis__sort_entry){aldis__id_index(msg->to, queue->node_base), msg};
 }
 
-void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg, uint64_t window,
-                       aldis_ns quantum_ns)
+void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg)
 {
-    (void)quantum_ns;
-    ALDIS_CHECK_EXPENSIVE(window >= queue->base &&
-                          window == window_of(msg, quantum_ns));
-    put(queue, msg, window);
+    uint64_t window = window_of(queue, msg);
+    ALDIS_CHECK_EXPENSIVE(window >= queue->base);
+    put(queue, entry_of(queue, msg), window);
     queue->count++;
     if (window < queue->next)
         queue->next = window;
 }
 
-/* Empty the bucket of `level` in which `window` lies into the levels below. */
-static void cascade(struct aldis__vqueue *queue, unsigned level, uint64_t window,
-                    aldis_ns quantum_ns)
+/* ------------------------------------------------------------------ taking */
+
+static void recycle(struct aldis__vqueue *queue, struct aldis__vchunk *chunk)
+{
+    chunk->next = queue->free;
+    queue->free = chunk;
+}
+
+/* Empty a bucket of a higher level into the levels below. */
+static void cascade(struct aldis__vqueue *queue, unsigned level, uint64_t window)
 {
     unsigned slot = (unsigned)((window >> (level * ALDIS__VQUEUE_BITS)) & SLOT_MASK);
-    struct aldis__msg *msg = queue->bucket[level][slot];
-    queue->bucket[level][slot] = NULL;
+    struct aldis__vbucket bucket = queue->bucket[level][slot];
+    queue->bucket[level][slot] = (struct aldis__vbucket){0};
     queue->used[level] &= ~(UINT64_C(1) << slot);
-    while (msg) {
-        struct aldis__msg *next = msg->next;
-        put(queue, msg, window_of(msg, quantum_ns));
-        msg = next;
+    while (bucket.loose) {
+        struct aldis__msg *msg = bucket.loose;
+        bucket.loose = msg->next;
+        put(queue, entry_of(queue, msg), window_of(queue, msg));
+    }
+    while (bucket.chunks) {
+        struct aldis__vchunk *chunk = bucket.chunks;
+        bucket.chunks = chunk->next;
+        for (uint64_t i = 0; i < chunk->count; i++)
+            put(queue, chunk->entries[i], window_of(queue, chunk->entries[i].msg));
+        recycle(queue, chunk);
     }
 }
 
+static uint64_t first_window(const struct aldis__vqueue *queue,
+                             const struct aldis__vbucket *bucket)
+{
+    uint64_t first = ALDIS__NO_WINDOW;
+    for (struct aldis__msg *msg = bucket->loose; msg; msg = msg->next) {
+        uint64_t window = window_of(queue, msg);
+        first = window < first ? window : first;
+    }
+    for (const struct aldis__vchunk *chunk = bucket->chunks; chunk; chunk = chunk->next)
+        for (uint64_t i = 0; i < chunk->count; i++) {
+            uint64_t window = window_of(queue, chunk->entries[i].msg);
+            first = window < first ? window : first;
+        }
+    return first;
+}
+
 /* The first window that holds a message. All buckets at and after base's own digit are ahead. */
-static uint64_t find_next(const struct aldis__vqueue *queue, aldis_ns quantum_ns)
+static uint64_t find_next(const struct aldis__vqueue *queue)
 {
     for (unsigned level = 0; level < ALDIS__VQUEUE_LEVELS; level++) {
         if (!queue->used[level])
@@ -72,42 +162,52 @@ static uint64_t find_next(const struct aldis__vqueue *queue, aldis_ns quantum_ns
         unsigned slot = (unsigned)__builtin_ctzll(queue->used[level]);
         if (level == 0)
             return (queue->base & ~SLOT_MASK) | slot;
-        /* Its windows are mixed: look. This bucket is looked at once for each time that everything
+        /* Its windows are mixed: look. A bucket is looked at once for each time that everything
          * nearer has run out. */
-        uint64_t first = ALDIS__NO_WINDOW;
-        for (struct aldis__msg *msg = queue->bucket[level][slot]; msg; msg = msg->next) {
-            uint64_t window = window_of(msg, quantum_ns);
-            if (window < first)
-                first = window;
-        }
-        return first;
+        return first_window(queue, &queue->bucket[level][slot]);
     }
     return ALDIS__NO_WINDOW;
 }
 
-struct aldis__msg *aldis__vqueue_take(struct aldis__vqueue *queue, uint64_t window,
-                                      aldis_ns quantum_ns)
+uint32_t aldis__vqueue_open(struct aldis__vqueue *queue, uint64_t window)
 {
-    if (queue->next != window)
-        return NULL;
+    ALDIS_CHECK(queue->next == window);
     unsigned top = level_of(window, queue->base);
     queue->base = window;
     for (unsigned level = top; level > 0; level--)
-        cascade(queue, level, window, quantum_ns);
-    unsigned slot = (unsigned)(window & SLOT_MASK);
-    struct aldis__msg *taken = queue->bucket[0][slot];
-    queue->bucket[0][slot] = NULL;
+        cascade(queue, level, window);
+    return queue->bucket[0][window & SLOT_MASK].count;
+}
+
+void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *out)
+{
+    unsigned slot = (unsigned)(queue->base & SLOT_MASK);
+    struct aldis__vbucket bucket = queue->bucket[0][slot];
+    queue->bucket[0][slot] = (struct aldis__vbucket){0};
     queue->used[0] &= ~(UINT64_C(1) << slot);
-    queue->in_slot[slot] = 0;
-    queue->next = find_next(queue, quantum_ns);
-    return taken;
+    queue->count -= bucket.count;
+    for (struct aldis__msg *msg = bucket.loose; msg; msg = msg->next)
+        *out++ = entry_of(queue, msg);
+    while (bucket.chunks) {
+        struct aldis__vchunk *chunk = bucket.chunks;
+        bucket.chunks = chunk->next;
+        memcpy(out, chunk->entries, chunk->count * sizeof *out);
+        out += chunk->count;
+        recycle(queue, chunk);
+    }
+    queue->next = find_next(queue);
 }
 
 void aldis__vqueue_walk(const struct aldis__vqueue *queue,
                         void (*visit)(void *arg, struct aldis__msg *msg), void *arg)
 {
     for (unsigned level = 0; level < ALDIS__VQUEUE_LEVELS; level++)
-        for (unsigned slot = 0; slot < ALDIS__VQUEUE_SLOTS; slot++)
-            for (struct aldis__msg *msg = queue->bucket[level][slot]; msg; msg = msg->next)
+        for (unsigned slot = 0; slot < ALDIS__VQUEUE_SLOTS; slot++) {
+            const struct aldis__vbucket *bucket = &queue->bucket[level][slot];
+            for (struct aldis__msg *msg = bucket->loose; msg; msg = msg->next)
                 visit(arg, msg);
+            for (const struct aldis__vchunk *chunk = bucket->chunks; chunk; chunk = chunk->next)
+                for (uint64_t i = 0; i < chunk->count; i++)
+                    visit(arg, chunk->entries[i].msg);
+        }
 }

@@ -5,7 +5,11 @@
  * into windows of one quantum; a message is put in the bucket of its window, unordered, and each
  * window's bucket is taken whole, to be sorted then. Level 0 has a bucket for each of the next 64
  * windows, level k one for each 64^k windows; a message moves down at most once a level. A bitmap
- * a level finds the next window that holds anything without looking at empty time. */
+ * a level finds the next window that holds anything without looking at empty time.
+ *
+ * A bucket is a list of chunks of (receiver, message), and not of the messages themselves: the
+ * messages lie anywhere in memory, and walking them in no order would be a cache miss each, before
+ * the sort that puts them in an order worth walking. */
 #ifndef ALDIS_CORE_VQUEUE_H
 #define ALDIS_CORE_VQUEUE_H
 
@@ -15,30 +19,57 @@ enum { ALDIS__VQUEUE_BITS = 6, ALDIS__VQUEUE_SLOTS = 64, ALDIS__VQUEUE_LEVELS = 
 
 #define ALDIS__NO_WINDOW UINT64_MAX
 
+/* One message to be ordered within its window. */
+struct aldis__sort_entry {
+    uint64_t receiver; /* index in the tables */
+    struct aldis__msg *msg;
+};
+
+enum { ALDIS__VCHUNK_ENTRIES = 31 };
+
+struct aldis__vchunk {
+    struct aldis__vchunk *next;
+    uint64_t count;
+    struct aldis__sort_entry entries[ALDIS__VCHUNK_ENTRIES];
+};
+
+struct aldis__vbucket {
+    struct aldis__vchunk *chunks; /* the first is being filled, the others are full */
+    struct aldis__msg *loose;     /* by next: what came when there was no memory for a chunk */
+    uint32_t count;
+};
+
 struct aldis__vqueue {
     uint64_t base;      /* no message is in a window before it */
     uint64_t next;      /* first window that holds a message; ALDIS__NO_WINDOW: none */
     uint64_t count;     /* messages */
-    uint32_t in_slot[ALDIS__VQUEUE_SLOTS]; /* messages in each bucket of level 0 */
+    aldis_ns quantum_ns;
+    uint64_t reciprocal; /* 2^64 / quantum_ns, rounded down */
+    uint64_t node_base; /* see aldis__id_index() */
+    struct aldis__vchunk *free;
     uint64_t used[ALDIS__VQUEUE_LEVELS]; /* bit s: bucket s of the level is not empty */
-    struct aldis__msg *bucket[ALDIS__VQUEUE_LEVELS][ALDIS__VQUEUE_SLOTS];
+    struct aldis__vbucket bucket[ALDIS__VQUEUE_LEVELS][ALDIS__VQUEUE_SLOTS];
 };
 
-void aldis__vqueue_init(struct aldis__vqueue *queue);
-/** Add a message that arrives in `window`, which is not before the last window taken. */
-void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg, uint64_t window,
-                       aldis_ns quantum_ns);
-/** Take the messages of `window` (not before any taken so far): a list in no order, or NULL. The
- *  caller, who walks it anyway, takes their number off `count`. */
-struct aldis__msg *aldis__vqueue_take(struct aldis__vqueue *queue, uint64_t window,
-                                      aldis_ns quantum_ns);
+void aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64_t node_base);
+/** Free the chunks; the messages are the caller's business. */
+void aldis__vqueue_fini(struct aldis__vqueue *queue);
+
+/** Add a stamped message whose window is not before the last one taken. Never fails. */
+void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg);
+
 /** How many messages `window` holds, or a guess below it while they lie on a higher level. */
 static inline uint32_t aldis__vqueue_count_at(const struct aldis__vqueue *queue, uint64_t window)
 {
     return (window ^ queue->base) < ALDIS__VQUEUE_SLOTS
-               ? queue->in_slot[window % ALDIS__VQUEUE_SLOTS]
+               ? queue->bucket[0][window % ALDIS__VQUEUE_SLOTS].count
                : 1;
 }
+
+/** Make `window` (the queue's next) the base, so that its bucket holds all its messages. How many. */
+uint32_t aldis__vqueue_open(struct aldis__vqueue *queue, uint64_t window);
+/** Take the messages of the window that was opened; out has room for them. */
+void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *out);
 
 /** Call visit on every message; it must not change the queue. */
 void aldis__vqueue_walk(const struct aldis__vqueue *queue,

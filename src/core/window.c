@@ -17,7 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INSERTION_MAX = 24, RADIX_BITS = 8, RADIX_SIZE = 1 << RADIX_BITS, PREFETCH_AHEAD = 6 };
+enum {
+    INSERTION_MAX = 24, /* up to so many are sorted by insertion */
+    RADIX_BITS = 8,
+    RADIX_SIZE = 1 << RADIX_BITS,
+    PREFETCH_FAR = 16,   /* entries ahead: the message and the cell */
+    PREFETCH_NEAR = 6,   /* the state */
+    PREFETCH_ALL_MAX = 64 /* a bucket so small is fetched whole, before it is sorted */
+};
 
 /* ------------------------------------------------------------------ order */
 
@@ -219,31 +226,53 @@ static bool reserve_sort(struct aldis__worker *worker, size_t count)
     return true;
 }
 
-/* Take the bucket into worker->sort. Messages beyond a cut window's end go back. */
+/* A cut window ends before its bucket does: what comes later goes back. */
+static size_t put_back_later(struct aldis__worker *worker, struct aldis__shard *shard, size_t count,
+                             aldis_ns end_ns)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (aldis__msg_stamp(worker->sort[i].msg)->at_ns < end_ns)
+            worker->sort[kept++] = worker->sort[i];
+        else
+            aldis__vqueue_add(&shard->future, worker->sort[i].msg);
+    }
+    return kept;
+}
+
+/* Take the bucket into worker->sort. */
 static size_t gather(struct aldis__worker *worker, struct aldis__shard *shard)
 {
-    aldis_system *system = worker->ctx.system;
-    struct aldis__virtual *engine = system->virtual_engine;
-    struct aldis__msg *msg =
-        aldis__vqueue_take(&shard->future, engine->window, engine->quantum_ns);
-    size_t count = 0;
-    while (msg) {
-        struct aldis__msg *next = msg->next;
-        __builtin_prefetch(next);
-        shard->future.count--;
-        bool later = aldis__msg_stamp(msg)->at_ns >= engine->end_ns;
-        if (!later && !reserve_sort(worker, count + 1)) {
-            worker->fatal = ALDIS_ENOMEM;
-            later = true; /* it stays queued; the run ends with this window */
-        }
-        if (later)
-            aldis__vqueue_add(&shard->future, msg, engine->window, engine->quantum_ns);
-        else
-            worker->sort[count++] = (struct aldis__sort_entry){
-                aldis__id_index(msg->to, system->node_base), msg};
-        msg = next;
+    struct aldis__virtual *engine = worker->ctx.system->virtual_engine;
+    size_t count = aldis__vqueue_open(&shard->future, engine->window);
+    if (!reserve_sort(worker, count)) {
+        worker->fatal = ALDIS_ENOMEM; /* all stays queued; the run ends with this window */
+        return 0;
     }
+    aldis__vqueue_take(&shard->future, worker->sort);
+    uint64_t whole_end = (engine->window + 1) * (uint64_t)engine->quantum_ns;
+    if ((uint64_t)engine->end_ns < whole_end)
+        return put_back_later(worker, shard, count, engine->end_ns);
     return count;
+}
+
+/* Bring what the run will need of an entry into the cache: first the message, the cell and its word,
+ * then, nearer, what the cell points to. */
+static inline void prefetch_far(const aldis_system *system, const struct aldis__sort_entry *entry)
+{
+    const struct aldis__cell *cell =
+        &system->cells[entry->receiver - (entry->receiver >> ALDIS__SLOT_BITS) * system->slot_gap];
+    __builtin_prefetch((const char *)entry->msg - sizeof(struct aldis__stamp));
+    __builtin_prefetch((const void *)((uintptr_t)system->directory + entry->receiver * sizeof(aldis__word)));
+    __builtin_prefetch(cell);
+    __builtin_prefetch(&cell->ext);
+}
+
+static inline void prefetch_near(const aldis_system *system, const struct aldis__sort_entry *entry)
+{
+    const struct aldis__cell *cell =
+        &system->cells[entry->receiver - (entry->receiver >> ALDIS__SLOT_BITS) * system->slot_gap];
+    __builtin_prefetch(cell->state);
 }
 
 void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
@@ -251,15 +280,18 @@ void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
     aldis_system *system = worker->ctx.system;
     shard->window_digest = 0;
     size_t count = gather(worker, shard);
+    bool is_small = count <= PREFETCH_ALL_MAX;
+    for (size_t i = 0; is_small && i < count; i++)
+        prefetch_far(system, &worker->sort[i]); /* the sort gives them time to come */
     sort_window(worker, count);
     struct aldis__sort_entry *entries = worker->sort;
+    for (size_t i = 0; !is_small && i < PREFETCH_FAR; i++)
+        prefetch_far(system, &entries[i]);
     for (size_t i = 0; i < count;) {
-        if (i + PREFETCH_AHEAD < count) {
-            struct aldis__cell *ahead =
-                aldis__system_cell(system, entries[i + PREFETCH_AHEAD].receiver);
-            __builtin_prefetch(ahead);
-            __builtin_prefetch(&ahead->ext);
-        }
+        if (!is_small && i + PREFETCH_FAR < count)
+            prefetch_far(system, &entries[i + PREFETCH_FAR]);
+        if (i + PREFETCH_NEAR < count)
+            prefetch_near(system, &entries[i + PREFETCH_NEAR]);
         size_t same = 1;
         while (i + same < count && entries[i + same].receiver == entries[i].receiver)
             same++;

@@ -21,6 +21,8 @@ struct aldis_ctx {
     bool special;              /* sends take the slow path: virtual time, or the actor is parked */
     bool failed;               /* the handler has called aldis_fail */
     uint8_t send_flags;        /* of what this actor sends: ALDIS__MSG_NOTICE, if it wants to know */
+    uint64_t drawn[2];         /* the last block of random numbers, of this actor, by number */
+    uint64_t drawn_actor, drawn_number;
     struct aldis__msg *built;  /* begun with aldis_build and neither posted nor discarded yet */
     uint32_t microstep;        /* virtual time */
     aldis_ns busy_ns;          /* virtual time: asked for by aldis_busy */
@@ -45,12 +47,6 @@ struct aldis__window_op {
     aldis_id target;
     uint64_t value;
     void *pointer;
-};
-
-/* One message to be ordered within its window. */
-struct aldis__sort_entry {
-    uint64_t receiver; /* index in the tables */
-    struct aldis__msg *msg;
 };
 
 enum { ALDIS__KIND_CACHE = 16, ALDIS__CHAIN_MAX = 256 };

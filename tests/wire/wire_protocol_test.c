@@ -5,6 +5,8 @@
 
 #include "wire_test.pb.h"
 #include <aldis/actor.h>
+#include <aldis/stats.h>
+#include <aldis/system.h>
 #include <aldis/wire.h>
 
 ALDIS_WIRE_STRUCT(Empty);
@@ -109,4 +111,54 @@ TEST(protocol_from_a_oneof_takes_no_other_message)
     CHECK_OK(aldis_wire_encode(&stranger, &dock, frame, sizeof frame, &size, NULL));
     CHECK_INT(receive(&station, frame, size), ALDIS_EUNACCEPTED);
     CHECK_UINT(station.berth, 0);
+}
+
+/* ------------------------------------------------------------------ in a system */
+
+ALDIS_PROTOCOL(keeper, STATION_PROTOCOL);
+
+static Dock seen_dock;
+static aldis_err seen_err;
+static int seen_leaves;
+
+static aldis_err keeper_on_dock(struct station *self, const Dock *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    seen_dock = *msg;
+    seen_err = aldis_send_copy(ctx, (keeper_ref){.id = aldis_self(ctx)}, leave,
+                               &(const Leave){.why = "done"});
+    return ALDIS_OK;
+}
+
+static aldis_err keeper_on_leave(struct station *self, const Leave *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    seen_leaves += strcmp(msg->why, "done") == 0;
+    return ALDIS_OK;
+}
+
+static aldis_err keeper_on_salute(struct station *self, const Empty *msg, aldis_ctx *ctx)
+{
+    return station_on_salute(self, msg, ctx);
+}
+
+ALDIS_BEHAVIOUR(keeper, struct station, STATION_PROTOCOL, .on_start = NULL);
+
+TEST(protocol_from_a_oneof_runs_in_a_system)
+{
+    aldis_system *system = NULL;
+    keeper_ref keeper;
+    CHECK_OK(aldis_system_create(
+        &(aldis_system_opts){.clock = ALDIS_CLOCK_VIRTUAL, .workers = 1, .shards = 2}, &system));
+    CHECK_OK(aldis_spawn(system, keeper, &keeper, NULL));
+    CHECK_OK(aldis_send(system, keeper, dock, .berth = 5, .has_place = true, .place = {.z = 2.0}));
+    CHECK_OK(aldis_system_run(system, ALDIS_FOREVER, NULL));
+    CHECK_UINT(seen_dock.berth, 5);
+    CHECK(seen_dock.place.z == 2.0);
+    CHECK_INT(seen_err, ALDIS_OK);
+    CHECK_INT(seen_leaves, 1);
+    CHECK_OK(aldis_system_stop(system, ALDIS_SECOND));
+    CHECK_OK(aldis_system_audit(system, NULL));
+    aldis_system_destroy(system);
 }
