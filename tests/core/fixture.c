@@ -129,8 +129,8 @@ void fixture_case(aldis_clock clock, uint32_t workers, void (*body)(struct fixtu
     fixture = (struct fixture){clock, workers, NULL};
     pthread_mutex_lock(&lock);
     note_line = 0;
-    trace_used = 0;
     pthread_mutex_unlock(&lock);
+    trace_clear();
     body(&fixture);
     fixture_close(&fixture);
 }
@@ -247,6 +247,13 @@ void trace_add(uint64_t what, uint64_t tag, aldis_ns at_ns)
     pthread_mutex_lock(&lock);
     if (trace_used < TRACE_MAX)
         trace[trace_used++] = (struct trace_entry){what, tag, at_ns};
+    pthread_mutex_unlock(&lock);
+}
+
+void trace_clear(void)
+{
+    pthread_mutex_lock(&lock);
+    trace_used = 0;
     pthread_mutex_unlock(&lock);
 }
 

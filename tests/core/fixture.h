@@ -162,6 +162,7 @@ struct trace_entry {
  *  Any thread. fixture_case empties the list. */
 void trace_add(uint64_t what, uint64_t tag, aldis_ns at_ns);
 size_t trace_count(void);
+void trace_clear(void);
 struct trace_entry trace_at(size_t index);
 /** Index of the first such entry; TRACE_MAX: there is none. */
 size_t trace_find(uint64_t what, uint64_t tag);
