@@ -9,14 +9,11 @@
 #include "core/system.h"
 
 extern const uint16_t aldis__class_units[16];
-int32_t aldis__msg_units_large(const struct aldis__msg *msg);
 
 /** What a message takes of a mailbox's room: the size of its block, in units of 16 bytes. */
 static inline int32_t aldis__msg_units(const struct aldis__msg *msg)
 {
-    unsigned class = aldis__msg_class(msg);
-    return aldis__likely(class != ALDIS__POOL_CLASS_LARGE) ? aldis__class_units[class]
-                                                           : aldis__msg_units_large(msg);
+    return aldis__class_units[aldis__msg_class(msg)];
 }
 
 /** Append to the normal lane of a mailbox that has been seen to have room. (Lists of the hot path have
