@@ -2,7 +2,8 @@
 /* timer.h: messages to oneself, later. Layer: public.
  *
  * A timer belongs to the actor that armed it and ends with it. It sends a message to that actor;
- * a cancelled timer never does, also when it was due already. */
+ * a cancelled timer never does, also when it was due already: its message then counts as never
+ * sent. */
 #ifndef ALDIS_TIMER_H
 #define ALDIS_TIMER_H
 

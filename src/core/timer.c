@@ -290,10 +290,10 @@ static void cancel(struct aldis__worker *worker, struct aldis__shard *shard,
     if (aldis__wheel_is_armed(&timer->node))
         aldis__wheel_remove(&shard->wheel, &timer->node);
     if (timer->msg) {
-        /* Once: the message was counted when it was armed. Periodic: this is only the model of its
-         * ticks, each of which is counted when it is sent. */
+        /* Once: the message was counted when it was armed, and now was never sent. Periodic: this is
+         * only the model of its ticks, each of which is counted when it is sent. */
         if (!timer->period_ns)
-            worker->counts[timer->msg->type].dropped++;
+            worker->counts[timer->msg->type].sent--;
         aldis__pool_free(worker->pool, timer->msg);
     }
     timer_free(&shard->timers, timer);

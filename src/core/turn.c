@@ -81,7 +81,8 @@ static ALDIS_COLD const void *indirect_payload(struct aldis__worker *worker,
                                                struct aldis__shard *shard, struct aldis__msg *msg)
 {
     if ((msg->flags & ALDIS__MSG_TIMER) && !aldis__timer_accept(shard, msg)) {
-        aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
+        worker->counts[msg->type].sent--; /* by this worker or another: only the sum has a meaning */
+        aldis__pool_free(worker->pool, msg);
         return NULL;
     }
     return aldis__msg_payload(msg, NULL);
