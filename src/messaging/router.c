@@ -11,7 +11,7 @@
  * same. Between, readers look at the directory and pass over the dead.
  *
  * Locks: the system's lock, then the router's. */
-#include <aldis/router.h>
+#include "messaging/router.h"
 
 #include "base/error.h"
 #include "base/log.h"
@@ -674,4 +674,19 @@ size_t aldis_system_subscriptions(aldis_system *system, aldis_id actor,
     }
     pthread_mutex_unlock(&router->lock);
     return count;
+}
+
+struct aldis__router_sizes aldis__router_sizes(aldis_system *system)
+{
+    struct router *router = router_to_read(system);
+    struct aldis__router_sizes sizes = {0};
+    if (!router)
+        return sizes;
+    pthread_mutex_lock(&router->lock);
+    sizes.actors = router->registry.actors.count;
+    sizes.names = router->registry.names.count;
+    sizes.topics = router->registry.topics.count;
+    sizes.subscriptions = router->registry.subscriptions.count;
+    pthread_mutex_unlock(&router->lock);
+    return sizes;
 }

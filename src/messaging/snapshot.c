@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_FIRST = 64, SNAPSHOTS_MAX = 1 << 16, MEMOS = 256 };
+enum { SLOTS_FIRST = 64, SNAPSHOTS_MAX = 1 << 14, MEMOS = 256 };
 
 /* ------------------------------------------------------------------ topics */
 

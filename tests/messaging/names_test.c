@@ -2,7 +2,9 @@
 /* names_test.c: actors by name: give, find, take back, clash, end; in both clocks. */
 #include "fixture.h"
 
-#include <aldis/log.h>
+#include "messaging/router.h"
+#include <sched.h>
+#include <stdatomic.h>
 
 enum { LOOKED_UP = 1, REGISTERED };
 
@@ -46,6 +48,14 @@ static void check_holder(struct fixture *f, puppet_ref asker, aldis_id holder)
     fixture_tell(f, asker, look_up, (struct act){.a = expected});
     fixture_settle(f);
     CHECK_UINT(found.bits, holder.bits);
+}
+
+/* Who has ended is in no table, and takes no memory. */
+static void check_tables_empty(struct fixture *f)
+{
+    struct aldis__router_sizes sizes = aldis__router_sizes(f->system);
+    CHECK_UINT(sizes.actors, 0);
+    CHECK_UINT(sizes.names, 0);
 }
 
 /* ------------------------------------------------------------------ give and find */
@@ -142,6 +152,7 @@ static void check_end_frees(struct fixture *f, aldis_command command)
         fixture_settle(f);
         check_holder(f, b, aldis_nobody());
         CHECK_ERR(aldis_system_register(f->system, a.id, "harbour"), ALDIS_ESTALE);
+        check_tables_empty(f);
     }
 }
 
@@ -175,6 +186,7 @@ TEST_EACH(a_failed_start_takes_the_name_back)
     fixture_spawn(f, &fails, NULL);
     fixture_settle(f);
     check_holder(f, b, aldis_nobody());
+    check_tables_empty(f);
 }
 
 /* ------------------------------------------------------------------ sending by name */
@@ -361,6 +373,7 @@ TEST_EACH(a_name_given_just_before_the_end_is_free)
         fixture_tell(f, a, register_and_stop, (struct act){0});
         fixture_settle(f);
         check_holder(f, b, aldis_nobody());
+        check_tables_empty(f);
     }
 }
 
@@ -387,5 +400,102 @@ TEST_EACH(no_name_stays_with_an_actor_that_ends_meanwhile)
         fixture_settle(f);
         aldis_id id;
         CHECK_ERR(aldis_system_lookup(f->system, "harbour", &id), ALDIS_ENOTFOUND);
+        check_tables_empty(f);
     }
+}
+
+/* In virtual time whoever is named lived at the window's start, and may have ended before the naming
+ * takes effect. */
+TEST_VIRTUAL(a_name_given_after_the_end_in_the_same_window_is_free)
+{
+    fixture_open(f, NULL);
+    puppet_ref a = fixture_spawn(f, &quiet, NULL), b = fixture_spawn(f, &quiet, NULL);
+    fixture_settle(f);
+    struct act act = {.run = do_register, .id = a.id, .a = ALDIS_OK};
+    CHECK_OK(aldis_stop(f->system, a.id)); /* at the window's start */
+    CHECK_OK(aldis_send_with(f->system, b, act, &act, &(aldis_send_opts){.delay_ns = 1000}));
+    fixture_settle(f);
+    CHECK_UINT(trace_count_of(REGISTERED), 1);
+    CHECK(aldis_is_closed(f->system, a.id));
+    check_holder(f, b, aldis_nobody());
+    check_tables_empty(f);
+}
+
+static _Atomic(bool) entered, may_go;
+
+static aldis_err wait_at_the_gate(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)act;
+    (void)ctx;
+    atomic_store(&entered, true);
+    while (!atomic_load(&may_go))
+        sched_yield();
+    return ALDIS_OK;
+}
+
+/* Live: the actor's worker is held in a handler, with the actor's stop waiting; then it is named. The
+ * end comes before the mark that asks to be told of it. */
+TEST(a_name_given_between_the_stop_and_the_end_is_free)
+{
+    static struct fixture fixture;
+    struct fixture *f = &fixture;
+    *f = (struct fixture){ALDIS_CLOCK_LIVE, 1, NULL};
+    fixture_open(f, NULL);
+    puppet_ref a = fixture_spawn(f, &quiet, NULL), b = fixture_spawn(f, &quiet, NULL);
+    fixture_settle(f);
+    atomic_store(&entered, false);
+    atomic_store(&may_go, false);
+    fixture_tell(f, b, wait_at_the_gate, (struct act){0});
+    while (!atomic_load(&entered))
+        sched_yield();
+    aldis_err stopped = aldis_stop(f->system, a.id);
+    aldis_err named = aldis_system_register(f->system, a.id, "harbour");
+    aldis_err subscribed = aldis_system_subscribe(f->system, a.id, "news");
+    size_t names = aldis__router_sizes(f->system).names;
+    atomic_store(&may_go, true);
+    fixture_settle(f);
+    CHECK_OK(stopped);
+    CHECK_OK(named);
+    CHECK_OK(subscribed);
+    CHECK_UINT(names, 1);
+    check_holder(f, b, aldis_nobody());
+    check_tables_empty(f);
+    CHECK_UINT(aldis__router_sizes(f->system).subscriptions, 0);
+    fixture_close(f);
+}
+
+/* ------------------------------------------------------------------ many */
+
+static aldis_id many[1000];
+
+/* Twice, so that the second time finds what the first has remembered, of its name and no other. */
+static aldis_err look_up_many(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    for (uint64_t round = 0; round < 2; round++)
+        for (uint64_t i = 0; i < act->a; i++) {
+            char name[16];
+            aldis_id id = aldis_nobody();
+            snprintf(name, sizeof name, "n%" PRIu64, i);
+            EXPECT_OK(aldis_ctx_lookup(ctx, name, &id));
+            EXPECT_OK(aldis_ctx_lookup(ctx, name, &id));
+            EXPECT_UINT(id.bits, many[i].bits);
+        }
+    return ALDIS_OK;
+}
+
+TEST_EACH(many_names_are_told_apart)
+{
+    enum { MANY = sizeof many / sizeof many[0] };
+    fixture_open(f, NULL);
+    for (uint64_t i = 0; i < MANY; i++) {
+        char name[16];
+        many[i] = fixture_spawn(f, &quiet, NULL).id;
+        snprintf(name, sizeof name, "n%" PRIu64, i);
+        CHECK_OK(aldis_system_register(f->system, many[i], name));
+    }
+    puppet_ref asker = fixture_spawn(f, &quiet, NULL);
+    fixture_tell(f, asker, look_up_many, (struct act){.a = MANY});
+    fixture_settle(f);
 }

@@ -2,7 +2,7 @@
 /* topics_test.c: subscribe, publish, and who is in which list; in both clocks. */
 #include "fixture.h"
 
-#include <stdlib.h>
+#include "messaging/router.h"
 
 enum { GOT = 1 };
 
@@ -69,6 +69,14 @@ static puppet_ref spawn_listener(struct fixture *f, uint64_t tag)
 static size_t subscribers(struct fixture *f)
 {
     return aldis_system_subscribers(f->system, "news.sol", NULL, 0);
+}
+
+/* Who has ended is in no table, and takes no memory. */
+static void check_tables_empty(struct fixture *f)
+{
+    struct aldis__router_sizes sizes = aldis__router_sizes(f->system);
+    CHECK_UINT(sizes.actors, 0);
+    CHECK_UINT(sizes.subscriptions, 0);
 }
 
 /* ------------------------------------------------------------------ subscribe and publish */
@@ -249,6 +257,7 @@ static void check_end_unsubscribes(struct fixture *f, aldis_command command)
     CHECK_OK(aldis_system_command(f->system, b.id, command, 0));
     fixture_settle(f);
     CHECK_UINT(subscribers(f), 0);
+    check_tables_empty(f);
     publish(f, p, 0, 3);
     check_fanout(0, 0, 0, 0);
 }
@@ -300,6 +309,7 @@ TEST_EACH(a_subscription_made_in_on_stop_ends_with_it)
         CHECK_OK(aldis_stop(f->system, a.id));
         fixture_settle(f);
         CHECK_UINT(subscribers(f), 0);
+        check_tables_empty(f);
     }
 }
 
@@ -317,6 +327,7 @@ TEST_EACH(a_failed_start_ends_all_subscriptions)
     fixture_spawn(f, &fails, NULL);
     fixture_settle(f);
     CHECK_UINT(subscribers(f), 0);
+    check_tables_empty(f);
 }
 
 /* ------------------------------------------------------------------ what is refused */
