@@ -406,6 +406,7 @@ static void free_parts(aldis_system *system)
         free(system->workers[i].ops);
         free(system->workers[i].sort);
         free(system->workers[i].sort_spare);
+        free(system->workers[i].self);
     }
     for (uint32_t i = 0; i < system->kind_count; i++)
         aldis__kind_destroy(aldis__system_kind(system, i));

@@ -132,26 +132,6 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
     return ALDIS_OK;
 }
 
-/* Before the first that comes later: a list in order of (time, microstep, lane, sequence). */
-static void insert_self(struct aldis__worker *worker, struct aldis__msg *msg)
-{
-    const struct aldis__stamp *stamp = aldis__msg_stamp(msg);
-    struct aldis__msg **link = &worker->self_head;
-    for (; *link; link = &(*link)->next) {
-        const struct aldis__stamp *other = aldis__msg_stamp(*link);
-        if (stamp->at_ns != other->at_ns ? stamp->at_ns < other->at_ns
-                                         : stamp->order < other->order)
-            break;
-    }
-    msg->next = *link;
-    *link = msg;
-}
-
-static inline uint64_t window_at(const struct aldis__virtual *engine, aldis_ns at_ns)
-{
-    return (uint64_t)at_ns / (uint64_t)engine->quantum_ns;
-}
-
 /* In a shared window: kept for the merge at its end, when no shard runs. */
 static void collect(struct aldis__out_chain *chain, struct aldis__msg *msg)
 {
@@ -168,10 +148,9 @@ void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struc
     aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
     /* Within its window an actor hears itself at once; with zero delays allowed, in the next round. */
     if (engine->in_window && at_ns < engine->end_ns && !system->opts.zero_delay &&
-        aldis__id_index(msg->to, system->node_base) == worker->run_receiver) {
-        insert_self(worker, msg);
+        aldis__id_index(msg->to, system->node_base) == worker->run_receiver &&
+        aldis__window_add_self(worker, msg))
         return;
-    }
     if (worker->direct)
         aldis__vqueue_add(&system->shards[shard].future, msg);
     else

@@ -172,6 +172,46 @@ static void run_message(struct aldis__worker *worker, struct aldis__shard *shard
         run_queued(worker, shard);
 }
 
+/* A binary heap (Williams 1964): what an actor sends itself may be many, and in any order. */
+bool aldis__window_add_self(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    if (worker->self_count == worker->self_capacity) {
+        size_t capacity = worker->self_capacity ? 2 * worker->self_capacity : 64;
+        struct aldis__msg **self = realloc(worker->self, capacity * sizeof(struct aldis__msg *));
+        if (!self) {
+            worker->fatal = ALDIS_ENOMEM;
+            return false;
+        }
+        worker->self = self;
+        worker->self_capacity = capacity;
+    }
+    struct aldis__msg **heap = worker->self;
+    size_t place = worker->self_count++;
+    while (place > 0 && comes_before(msg, heap[(place - 1) / 2])) {
+        heap[place] = heap[(place - 1) / 2];
+        place = (place - 1) / 2;
+    }
+    heap[place] = msg;
+    return true;
+}
+
+static struct aldis__msg *pop_self(struct aldis__worker *worker)
+{
+    struct aldis__msg **heap = worker->self;
+    struct aldis__msg *first = heap[0], *last = heap[--worker->self_count];
+    size_t place = 0, child;
+    while ((child = 2 * place + 1) < worker->self_count) {
+        if (child + 1 < worker->self_count && comes_before(heap[child + 1], heap[child]))
+            child++;
+        if (!comes_before(heap[child], last))
+            break;
+        heap[place] = heap[child];
+        place = child;
+    }
+    heap[place] = last;
+    return first;
+}
+
 /* All messages of one receiver in this window, and those that it sends itself meanwhile. */
 static void run_receiver(struct aldis__worker *worker, struct aldis__shard *shard,
                          struct aldis__sort_entry *entries, size_t count)
@@ -183,12 +223,10 @@ static void run_receiver(struct aldis__worker *worker, struct aldis__shard *shar
     worker->run_sent = 0;
     worker->run_ops = 0;
     size_t next = 0;
-    while (next < count || worker->self_head) {
-        struct aldis__msg *msg = worker->self_head;
-        if (next < count && (!msg || comes_before(entries[next].msg, msg)))
-            msg = entries[next++].msg;
-        else
-            worker->self_head = msg->next;
+    while (next < count || worker->self_count) {
+        bool own = worker->self_count &&
+                   (next == count || !comes_before(entries[next].msg, worker->self[0]));
+        struct aldis__msg *msg = own ? pop_self(worker) : entries[next++].msg;
         uint64_t word = aldis__directory_read(&system->directory[place]);
         if (aldis__unlikely(!aldis__word_is_alive(word, msg->to) ||
                             (cell->flags & ALDIS__CELL_ENDED))) {

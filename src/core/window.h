@@ -35,6 +35,10 @@ struct aldis__virtual {
  *  lane, sender, sequence). */
 void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard);
 
+/** The running actor has sent itself a message that comes within its window: it joins the actor's run.
+ *  Takes msg. False: out of memory; the run ends with this window, msg stays the caller's. */
+bool aldis__window_add_self(struct aldis__worker *worker, struct aldis__msg *msg);
+
 /** Add what the running message says to the shard's digest of this window; called by the turn. */
 void aldis__window_digest(struct aldis__worker *worker, struct aldis__shard *shard,
                           const struct aldis__cell *cell, struct aldis__msg *msg);

@@ -75,7 +75,8 @@ struct aldis__worker {
     size_t op_count, op_capacity;
     struct aldis__sort_entry *sort, *sort_spare;
     size_t sort_capacity;
-    struct aldis__msg *self_head; /* to the running actor itself, within the window: by order */
+    struct aldis__msg **self;     /* to the running actor itself, within the window: a heap */
+    size_t self_count, self_capacity;
     uint64_t run_receiver;        /* place of that actor */
     uint32_t run_sent, run_ops;   /* by it, in this window */
     uint64_t window_events;
