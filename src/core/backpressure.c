@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REMOTE_BURST = 256 }; /* messages sent on at once to a mailbox whose depth we cannot see */
+enum { REMOTE_BURST = 512 }; /* messages sent on at once to a mailbox whose depth we cannot see */
 
 /* ------------------------------------------------------------------ the receiver */
 

@@ -15,8 +15,10 @@
 #include <stdio.h>
 
 enum {
-    SPIN_ROUNDS = 64,      /* empty rounds before parking: waking costs far more than looking */
+    SPIN_NS = 50000,       /* so long a worker looks for work before it parks: waking costs 26 us */
     ASK_ROUND = 16,        /* the empty round in which to ask for a shard: not at every gap */
+    SPARE_SHARDS = 4,      /* ready shards from which on a worker gives one away: each move has its price */
+    INVITE_ROUNDS = 64,    /* rounds with shards to spare between two invitations to a parked worker */
     BLOCKED_NAP_NS = 50000 /* between two tries to publish into a full inbox */
 };
 
@@ -86,7 +88,7 @@ static bool accept_gifts(struct aldis__worker *worker)
         shard->ready = false;
         if (shard->run_head)
             aldis__worker_ready(worker, shard);
-        aldis_ns due_ns = aldis__wheel_next_due(&shard->wheel);
+        aldis_ns due_ns = aldis__wheel_next_due(shard->wheel);
         if (due_ns < worker->next_due_ns)
             worker->next_due_ns = due_ns;
         gift = next;
@@ -101,7 +103,7 @@ static void give_shard(struct aldis__worker *worker)
     aldis_system *system = worker->ctx.system;
     /* G1 acq_rel: pairs with G2 in ask_for_shard(). */
     uint32_t asker = aldis__exchange_acq_rel(&worker->asked_by, 0);
-    if (!asker || worker->ready_count < 2)
+    if (!asker || worker->ready_count < SPARE_SHARDS)
         return;
     /* First, as it may make waiting actors ready, of the shard that goes, too. */
     (void)aldis__chains_publish(worker, true);
@@ -119,7 +121,7 @@ static void ask_for_shard(struct aldis__worker *worker)
 {
     aldis_system *system = worker->ctx.system;
     struct aldis__worker *busiest = NULL;
-    uint32_t most = 1;
+    uint32_t most = SPARE_SHARDS - 1;
     for (uint32_t i = 0; i < system->worker_count; i++) {
         /* Relaxed: a hint; the one who is asked decides. */
         uint32_t load = aldis__load_relaxed(&system->workers[i].load);
@@ -132,6 +134,19 @@ static void ask_for_shard(struct aldis__worker *worker)
     if (busiest)
         /* G2 acq_rel: pairs with G1 in give_shard(). */
         (void)aldis__cas_strong_acq_rel(&busiest->asked_by, &nobody, worker->index + 1);
+}
+
+/* More shards have work than this worker can run: wake one that is parked, so that it asks. */
+static void invite_idle(struct aldis__worker *worker)
+{
+    aldis_system *system = worker->ctx.system;
+    if (worker->ready_count < SPARE_SHARDS || ++worker->crowded_rounds % INVITE_ROUNDS != 0)
+        return;
+    for (uint32_t i = 0; i < system->worker_count; i++)
+        if (i != worker->index && aldis__park_is_parked(&system->workers[i].parking)) {
+            aldis__worker_notify(&system->workers[i]);
+            return;
+        }
 }
 
 /* ------------------------------------------------------------------ standing still */
@@ -191,12 +206,14 @@ static void unpark_uncounted(struct aldis__worker *worker)
 static void park(struct aldis__worker *worker, bool blocked)
 {
     aldis__pool_flush(worker->pool);
+    if (worker->next_due_ns != ALDIS_FOREVER)
+        aldis__timers_find_next(worker);
     if (!aldis__park_begin(&worker->parking))
         return;
     aldis_ns nap_ns = blocked ? BLOCKED_NAP_NS : ALDIS_FOREVER;
     if (worker->next_due_ns != ALDIS_FOREVER) {
-        aldis_ns until_due_ns =
-            worker->next_due_ns + worker->ctx.system->epoch_ns - aldis__clock_monotonic_ns();
+        aldis_ns now_ns = aldis__clock_monotonic_ns() - worker->ctx.system->epoch_ns;
+        aldis_ns until_due_ns = worker->next_due_ns - now_ns;
         if (until_due_ns < nap_ns)
             nap_ns = until_due_ns > 0 ? until_due_ns : 0;
     }
@@ -221,10 +238,24 @@ static void park(struct aldis__worker *worker, bool blocked)
 
 /* ------------------------------------------------------------------ the loop */
 
+/* Nothing to do: look a little longer, ask for a shard, park. */
+static void be_idle(struct aldis__worker *worker, bool blocked)
+{
+    if (worker->idle_rounds++ == 0)
+        worker->idle_since_ns = worker->ctx.now_ns;
+    if (worker->idle_rounds == ASK_ROUND)
+        ask_for_shard(worker);
+    if (worker->ctx.now_ns - worker->idle_since_ns < SPIN_NS) {
+        aldis__cpu_relax();
+        return;
+    }
+    park(worker, blocked);
+    worker->idle_rounds = 0;
+}
+
 void *aldis__live_main(void *argument)
 {
     struct aldis__worker *worker = argument;
-    uint32_t empty_rounds = 0;
     aldis__this_worker = worker;
     while (!must_quit(worker)) {
         read_clock(worker);
@@ -239,17 +270,11 @@ void *aldis__live_main(void *argument)
             give_shard(worker);
         if (must_hold(worker))
             hold_still(worker);
-        if (busy || worker->ready_count) {
-            empty_rounds = 0;
-        } else if (accept_gifts(worker)) {
-            empty_rounds = 0;
-        } else if (++empty_rounds < SPIN_ROUNDS) {
-            if (empty_rounds == ASK_ROUND)
-                ask_for_shard(worker);
-            aldis__cpu_relax();
-        } else {
-            park(worker, blocked);
-        }
+        invite_idle(worker);
+        if (busy || worker->ready_count || accept_gifts(worker))
+            worker->idle_rounds = 0;
+        else
+            be_idle(worker, blocked);
     }
     aldis__this_worker = &aldis__no_worker;
     return NULL;

@@ -2,8 +2,8 @@
 /* multicast.c: one payload for many receivers. A hot path beside the tour: may not lock, log or
  * touch a shared counter.
  *
- * Layer: core. deliver() is the whole way to one receiver on this worker, as aldis_ctx_send_raw() is
- * for a single message; what is not that simple is in the functions below it. */
+ * Layer: core. deliver() is the whole way to one receiver on this worker, as aldis_ctx_send_raw()
+ * is for a single message; what is not that simple is in the functions below it. */
 #include "core/multicast.h"
 
 #include "base/error.h"
@@ -15,8 +15,8 @@
 
 enum { PREFETCH_AHEAD = 8 };
 
-/* More than there can be blocks: while the multicast goes on, no block that is freed (a full mailbox
- * may drop its oldest message, which may be one of ours) ends the payload. */
+/* More than there can be blocks: while the multicast goes on, no block that is freed (a full
+ * mailbox may drop its oldest message, which may be one of ours) ends the payload. */
 #define REFS_HELD (UINT64_C(1) << 62)
 
 static void deliver_slow(struct aldis__multicast *cast, aldis_id to, uint64_t place, uint64_t word);
@@ -220,8 +220,8 @@ static uint32_t kind_index(aldis_system *system, const aldis_behaviour *behaviou
     return ALDIS__KINDS_MAX;
 }
 
-/* Slots are used in order, and a new one only when no old one is free: the first word that was never
- * written is the end, and what is being spawned beyond it has not begun to live. */
+/* Slots are used in order, and a new one only when no old one is free: the first word that was
+ * never written is the end, and what is being spawned beyond it has not begun to live. */
 static void deliver_shard(struct aldis__multicast *cast, const struct route *route, uint32_t birth,
                           uint32_t kind)
 {
@@ -232,8 +232,7 @@ static void deliver_shard(struct aldis__multicast *cast, const struct route *rou
         uint64_t word = aldis__directory_read(&system->directory[place]);
         if (word == 0)
             return;
-        if (!(word & ALDIS__WORD_ALIVE) ||
-            (kind != UINT32_MAX && aldis__word_kind(word) != kind))
+        if (!(word & ALDIS__WORD_ALIVE) || (kind != UINT32_MAX && aldis__word_kind(word) != kind))
             continue;
         aldis_id to = {(system->node_base + place) << ALDIS__GEN_BITS | (word & ALDIS__GEN_MASK)};
         if (aldis_id_equal(to, cast->self))

@@ -28,7 +28,7 @@ struct aldis__multicast {
     uint64_t skipped; /* receivers whose kind does not accept the type */
 };
 
-/** Check the payload and store it. ALDIS_EINVAL, ALDIS_ETOOLARGE, ALDIS_ENOMEM: nothing is begun. */
+/** Check the payload and store it. ALDIS_EINVAL, ALDIS_ETOOLARGE, ALDIS_ENOMEM. */
 aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__worker *worker,
                                  aldis_type *type, const void *payload, size_t size, bool to_self);
 
@@ -36,7 +36,7 @@ aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__wo
  *  over. */
 void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, size_t count);
 
-/** Send to all actors of the system (of one kind, unless it is NULL), in the order of their slots. */
+/** Send to all actors of the system, or of one kind; in the order of their slots. */
 void aldis__multicast_all(struct aldis__multicast *cast, const aldis_behaviour *kind);
 
 /** Count what was sent, and let go of the payload. */

@@ -24,10 +24,10 @@ struct aldis__state_slab {
 };
 
 struct aldis__shard {
-    /* pushed by any thread */
+    /* What others touch, in one line: who pushes on the inbox reads the owner word next, and who polls
+     * its shards reads one line of each. */
     _Alignas(64) struct aldis__inbox inbox;
-    /* read by any thread, written by a giver */
-    _Alignas(64) struct aldis__handover handover;
+    struct aldis__handover handover; /* its word is written by a giver */
     uint32_t index;
 
     /* the owner's */
@@ -45,7 +45,7 @@ struct aldis__shard {
     char *state_bump, *state_bump_end;
     struct aldis__state_slab *state_slabs;
 
-    struct aldis__wheel wheel;       /* live: armed timers and delayed messages */
+    struct aldis__wheel *wheel;      /* live: armed timers and delayed messages */
     struct aldis__timer_table timers;
 
     struct aldis__vqueue future;     /* virtual: messages under way to this shard */

@@ -206,7 +206,20 @@ static void *aligned_zeroed(size_t count, size_t size)
     return p;
 }
 
-static void init_shards(aldis_system *system)
+/* What only one of the two clocks needs. */
+static bool init_calendar(aldis_system *system, struct aldis__shard *shard)
+{
+    if (system->virtual_time)
+        return aldis__vqueue_init(&shard->future,
+                                  system->opts.lookahead_ns > 0 ? system->opts.lookahead_ns : 1,
+                                  system->node_base);
+    shard->wheel = malloc(sizeof *shard->wheel);
+    if (shard->wheel)
+        aldis__wheel_init(shard->wheel, 0);
+    return shard->wheel != NULL;
+}
+
+static aldis_err init_shards(aldis_system *system)
 {
     for (uint32_t i = 0; i <= system->shard_count; i++) {
         struct aldis__shard *shard = &system->shards[i];
@@ -214,12 +227,10 @@ static void init_shards(aldis_system *system)
         /* Relaxed: no other thread knows the shard yet. */
         aldis__store_relaxed(&shard->handover.owner,
                              i < system->shard_count ? i % system->worker_count : UINT32_MAX);
-        aldis__wheel_init(&shard->wheel, 0);
-        if (system->virtual_time)
-            aldis__vqueue_init(&shard->future,
-                               system->opts.lookahead_ns > 0 ? system->opts.lookahead_ns : 1,
-                               system->node_base);
+        if (i < system->shard_count && !init_calendar(system, shard))
+            return ALDIS_ENOMEM;
     }
+    return ALDIS_OK;
 }
 
 static aldis_err init_pools(aldis_system *system)
@@ -254,13 +265,13 @@ static aldis_err init_workers(aldis_system *system)
 
 static aldis_err allocate(aldis_system *system)
 {
-    system->shards_bytes = (system->shard_count + UINT64_C(1)) * sizeof *system->shards;
-    system->shards = reserve(system->shards_bytes); /* much of it is for one of the two clocks only */
+    system->shards = aligned_zeroed(system->shard_count + 1, sizeof *system->shards);
     system->workers = aligned_zeroed(system->worker_count, sizeof *system->workers);
     if (!system->shards || !system->workers)
         return ALDIS_ENOMEM;
-    init_shards(system);
-    aldis_err err = init_pools(system);
+    aldis_err err = init_shards(system);
+    if (err == ALDIS_OK)
+        err = init_pools(system);
     if (err == ALDIS_OK)
         err = init_workers(system);
     if (err == ALDIS_OK)
@@ -393,8 +404,8 @@ static void free_parts(aldis_system *system)
     for (uint32_t i = 0; system->shards && i <= system->shard_count; i++) {
         aldis__shard_states_fini(&system->shards[i]);
         aldis__timer_table_fini(&system->shards[i].timers);
-        if (system->virtual_time)
-            aldis__vqueue_fini(&system->shards[i].future);
+        free(system->shards[i].wheel);
+        aldis__vqueue_fini(&system->shards[i].future);
     }
     for (uint32_t i = 0; system->pools && i <= system->worker_count && system->pools[i]; i++) {
         aldis__pool_fini(system->pools[i]);
@@ -412,8 +423,7 @@ static void free_parts(aldis_system *system)
         aldis__kind_destroy(aldis__system_kind(system, i));
     free(system->pools);
     free(system->workers);
-    if (system->shards)
-        munmap(system->shards, system->shards_bytes);
+    free(system->shards);
     if (system->cells)
         munmap(system->cells, system->cells_bytes);
     if (system->directory)

@@ -30,7 +30,7 @@ struct aldis_system {
     aldis__word *directory; /* reserved, never moves */
     struct aldis__cell *cells; /* actors_max for each birth shard: see aldis__system_cell() */
     uint64_t slot_gap;         /* places of a shard in the directory that have no cell */
-    size_t directory_bytes, cells_bytes, shards_bytes;
+    size_t directory_bytes, cells_bytes;
 
     struct aldis__shard *shards;  /* shard_count, and one more for actors spawned from outside */
     struct aldis__worker *workers;

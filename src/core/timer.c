@@ -121,7 +121,7 @@ static aldis_ns add_saturated(aldis_ns now_ns, aldis_ns delay_ns)
 static void arm(struct aldis__worker *worker, struct aldis__shard *shard,
                 struct aldis__timer *timer, aldis_ns due_ns)
 {
-    aldis__wheel_add(&shard->wheel, &timer->node, due_ns);
+    aldis__wheel_add(shard->wheel, &timer->node, due_ns);
     if (due_ns < worker->next_due_ns)
         worker->next_due_ns = due_ns;
 }
@@ -179,15 +179,26 @@ static void fire(struct aldis__worker *worker, struct aldis__shard *shard,
 void aldis__timers_fire(struct aldis__worker *worker, aldis_ns now_ns)
 {
     aldis_system *system = worker->ctx.system;
+    for (uint32_t i = 0; i < system->shard_count; i++) {
+        struct aldis__shard *shard = &system->shards[i];
+        if (aldis__handover_owner(&shard->handover) != worker->index || shard->wheel->count == 0)
+            continue;
+        struct aldis__wheel_node *node;
+        while ((node = aldis__wheel_pop(shard->wheel, now_ns)))
+            fire(worker, shard, (struct aldis__timer *)(void *)node, now_ns);
+    }
+    aldis__timers_find_next(worker);
+}
+
+void aldis__timers_find_next(struct aldis__worker *worker)
+{
+    aldis_system *system = worker->ctx.system;
     worker->next_due_ns = ALDIS_FOREVER;
     for (uint32_t i = 0; i < system->shard_count; i++) {
         struct aldis__shard *shard = &system->shards[i];
-        if (aldis__handover_owner(&shard->handover) != worker->index || shard->wheel.count == 0)
+        if (aldis__handover_owner(&shard->handover) != worker->index)
             continue;
-        struct aldis__wheel_node *node;
-        while ((node = aldis__wheel_pop(&shard->wheel, now_ns)))
-            fire(worker, shard, (struct aldis__timer *)(void *)node, now_ns);
-        aldis_ns next_ns = aldis__wheel_next_due(&shard->wheel);
+        aldis_ns next_ns = aldis__wheel_next_due(shard->wheel);
         if (next_ns < worker->next_due_ns)
             worker->next_due_ns = next_ns;
     }
@@ -288,7 +299,7 @@ static void cancel(struct aldis__worker *worker, struct aldis__shard *shard,
                    struct aldis__timer *timer)
 {
     if (aldis__wheel_is_armed(&timer->node))
-        aldis__wheel_remove(&shard->wheel, &timer->node);
+        aldis__wheel_remove(shard->wheel, &timer->node);
     if (timer->msg) {
         /* Once: the message was counted when it was armed, and now was never sent. Periodic: this is
          * only the model of its ticks, each of which is counted when it is sent. */

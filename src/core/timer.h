@@ -58,5 +58,8 @@ void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *
 
 /** Live: fire all that is due on the shards of this worker; sets the worker's next due time. */
 void aldis__timers_fire(struct aldis__worker *worker, aldis_ns now_ns);
+/** Live: set the worker's next due time. A cancelled timer, or one of a shard that was given away,
+ *  leaves an earlier time behind, for which a worker must not stay awake or count as busy. */
+void aldis__timers_find_next(struct aldis__worker *worker);
 
 #endif

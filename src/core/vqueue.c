@@ -11,13 +11,15 @@ __extension__ typedef unsigned __int128 wide; /* gcc and clang have it on all 64
 
 #define SLOT_MASK ((uint64_t)ALDIS__VQUEUE_SLOTS - 1)
 
-void aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64_t node_base)
+bool aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64_t node_base)
 {
     memset(queue, 0, sizeof *queue);
+    queue->bucket = calloc(ALDIS__VQUEUE_LEVELS, sizeof *queue->bucket);
     queue->next = ALDIS__NO_WINDOW;
     queue->quantum_ns = quantum_ns;
     queue->reciprocal = UINT64_MAX / (uint64_t)quantum_ns;
     queue->node_base = node_base;
+    return queue->bucket != NULL;
 }
 
 static void free_chunks(struct aldis__vchunk *chunk)
@@ -33,10 +35,11 @@ void aldis__vqueue_fini(struct aldis__vqueue *queue)
 {
     free_chunks(queue->free);
     queue->free = NULL;
-    for (unsigned level = 0; level < ALDIS__VQUEUE_LEVELS; level++)
+    for (unsigned level = 0; queue->bucket && level < ALDIS__VQUEUE_LEVELS; level++)
         for (unsigned slot = 0; slot < ALDIS__VQUEUE_SLOTS; slot++)
             free_chunks(queue->bucket[level][slot].chunks);
-    memset(queue->bucket, 0, sizeof queue->bucket);
+    free(queue->bucket);
+    queue->bucket = NULL;
 }
 
 /* ------------------------------------------------------------------ adding */
@@ -201,7 +204,7 @@ void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *o
 void aldis__vqueue_walk(const struct aldis__vqueue *queue,
                         void (*visit)(void *arg, struct aldis__msg *msg), void *arg)
 {
-    for (unsigned level = 0; level < ALDIS__VQUEUE_LEVELS; level++)
+    for (unsigned level = 0; queue->bucket && level < ALDIS__VQUEUE_LEVELS; level++)
         for (unsigned slot = 0; slot < ALDIS__VQUEUE_SLOTS; slot++) {
             const struct aldis__vbucket *bucket = &queue->bucket[level][slot];
             for (struct aldis__msg *msg = bucket->loose; msg; msg = msg->next)

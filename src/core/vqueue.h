@@ -48,10 +48,11 @@ struct aldis__vqueue {
     uint64_t node_base; /* see aldis__id_index() */
     struct aldis__vchunk *free;
     uint64_t used[ALDIS__VQUEUE_LEVELS]; /* bit s: bucket s of the level is not empty */
-    struct aldis__vbucket bucket[ALDIS__VQUEUE_LEVELS][ALDIS__VQUEUE_SLOTS];
+    struct aldis__vbucket (*bucket)[ALDIS__VQUEUE_SLOTS]; /* by level; apart, so that the above is dense */
 };
 
-void aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64_t node_base);
+/** Make an empty queue. False: out of memory. */
+bool aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64_t node_base);
 /** Free the chunks; the messages are the caller's business. */
 void aldis__vqueue_fini(struct aldis__vqueue *queue);
 

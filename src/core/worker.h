@@ -66,6 +66,8 @@ struct aldis__worker {
     struct aldis__msg *reserve;   /* blocks for the runtime's own messages when memory is out */
     uint32_t reserve_count;
     aldis_ns next_due_ns;         /* live: no timer of its shards is due before */
+    aldis_ns idle_since_ns;       /* live: when it last ran out of work */
+    uint32_t idle_rounds, crowded_rounds;
 
     struct aldis__kind *kind_cache[ALDIS__KIND_CACHE];
 
