@@ -13,6 +13,8 @@
 static const struct command commands[] = {
     {"run", "FILE", "Run the scenario in FILE and report", command_run},
     {"check", "FILE", "Check the scenario in FILE, and run nothing", command_check},
+    {"compare", "A B", "Find where two runs part, from what --print-windows wrote",
+     command_compare},
     {"bench", "[NAME]", "Measure the runtime with one workload, or with all", command_bench},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

@@ -6,6 +6,7 @@
 #include "input.h"
 #include "interrupt.h"
 #include "progress.h"
+#include "session.h"
 #include "values.h"
 
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 struct run_args {
     const char *path;
     struct space_run_opts opts;
+    struct session_opts session;
     bool json;
     bool quiet;
 };
@@ -27,6 +29,7 @@ enum {
     OPTION_SHARDS,
     OPTION_CLOCK,
     OPTION_UNTIL,
+    OPTION_PRINT_WINDOWS,
     OPTION_JSON
 };
 static const struct argp_option options[] = {
@@ -47,6 +50,10 @@ static const struct argp_option options[] = {
      .key = OPTION_UNTIL,
      .arg = "TIME",
      .doc = "How long to run, in place of the scenario's duration: 500ms, 90s, 10m, 2h, 1d"},
+    {.name = "print-windows",
+     .key = OPTION_PRINT_WINDOWS,
+     .arg = "OUT",
+     .doc = "Write the run print after each window to the file OUT, for `aldis compare'"},
     {.name = "json", .key = OPTION_JSON, .doc = "Print the report as one JSON object"},
     {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
     {0}};
@@ -57,6 +64,12 @@ static bool parse_clock(struct argp_state *state, const char *value)
     if (!live && strcmp(value, "virtual") != 0)
         argp_error(state, "--clock: found '%s', allowed: virtual or live", value);
     return live;
+}
+
+static void check_together(const struct argp_state *state, const struct run_args *args)
+{
+    if (args->opts.live && args->session.print_windows)
+        argp_error(state, "--print-windows: a run by --clock=live has no windows");
 }
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -76,6 +89,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
         opts->live = parse_clock(state, value);
     } else if (key == OPTION_UNTIL) {
         opts->until_ns = value_duration(state, "--until", value);
+    } else if (key == OPTION_PRINT_WINDOWS) {
+        args->session.print_windows = value;
+    } else if (key == ARGP_KEY_END) {
+        check_together(state, args);
     } else if (key == OPTION_JSON) {
         args->json = true;
     } else if (key == OPTION_QUIET) {
@@ -98,7 +115,8 @@ static const struct argp run_argp = {
            "the run; the report then tells how far it came.\n\n"
            "Status 0: it ran. 65: the scenario's content is wrong. 66: it cannot be read. 70: "
            "messages were lost, or the run broke a rule of its own. 71: no memory or threads. "
-           "74: the report cannot be written. 130, 143: ended by SIGINT, SIGTERM.",
+           "73: a file of the options cannot be created. 74: the report or such a file cannot be "
+           "written. 130, 143: ended by SIGINT, SIGTERM.",
     .children = children,
 };
 
@@ -138,6 +156,16 @@ static void on_system(void *arg, aldis_system *system)
         progress_notice("the system ends");
 }
 
+static void on_begin(void *arg, const struct space_run_facts *facts)
+{
+    session_begin(arg, facts);
+}
+
+static void on_end(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason)
+{
+    session_end(arg, facts, end_reason);
+}
+
 static double monotonic_s(void)
 {
     struct timespec t;
@@ -170,10 +198,17 @@ static int judge(const struct run_args *args, aldis_err err, const struct space_
 static int run_scenario(struct run_args *args, const struct scenario *scenario)
 {
     struct space_report report;
+    struct session session;
+    int opened = session_open(&session, &args->session, args->path);
+    if (opened != EXIT_GOOD)
+        return opened;
     interrupt_install();
     progress_begin(!args->quiet);
     args->opts.on_progress = on_progress;
     args->opts.on_system = on_system;
+    args->opts.on_begin = on_begin;
+    args->opts.on_end = on_end;
+    args->opts.arg = &session;
     double start_s = monotonic_s();
     aldis_err err = space_run(scenario, &args->opts, &report);
     report.wall_s = monotonic_s() - start_s;
@@ -185,9 +220,9 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
      * flushed at the end. */
     if (err == ALDIS_OK || err == ALDIS_ELOOP)
         (void)space_report_print(&report, stdout, args->json ? SPACE_JSON : SPACE_TEXT);
-    int status = judge(args, err, &report);
+    int status = judge(args, err, &report), written = session_close(&session);
     space_report_fini(&report);
-    return status;
+    return status == EXIT_GOOD ? written : status;
 }
 
 int command_run(int argc, char **argv)

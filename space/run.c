@@ -123,9 +123,8 @@ static aldis_err tell_progress(const struct run *run, aldis_ns until_ns, bool *o
     return ALDIS_OK;
 }
 
-static aldis_err run_pieces(const struct run *run)
+static aldis_err run_pieces(const struct run *run, aldis_ns until_ns)
 {
-    aldis_ns until_ns = run->opts->until_ns > 0 ? run->opts->until_ns : run->scenario->duration_ns;
     aldis_ns piece_ns = until_ns / PIECES > 0 ? until_ns / PIECES : 1;
     if (run->opts->live && piece_ns > LIVE_PIECE_NS)
         piece_ns = LIVE_PIECE_NS;
@@ -143,6 +142,22 @@ static aldis_err run_pieces(const struct run *run)
             end = ALDIS_RUN_HALTED;
     }
     run->report->end_reason = end;
+    return err;
+}
+
+static aldis_err run_watched(const struct run *run)
+{
+    const struct space_run_opts *opts = run->opts;
+    struct space_run_facts facts = {.system = run->system,
+                                    .seed = run->report->seed,
+                                    .shards = aldis_system_shards(run->system),
+                                    .until_ns = opts->until_ns > 0 ? opts->until_ns
+                                                                   : run->scenario->duration_ns};
+    if (opts->on_begin)
+        opts->on_begin(opts->arg, &facts);
+    aldis_err err = run_pieces(run, facts.until_ns);
+    if (opts->on_end)
+        opts->on_end(opts->arg, &facts, run->report->end_reason);
     return err;
 }
 
@@ -194,7 +209,7 @@ static aldis_err run_system(struct run *run)
 {
     aldis_err err = spawn_all(run);
     if (err == ALDIS_OK)
-        err = run_pieces(run);
+        err = run_watched(run);
     aldis_err counted = gather_counts(run);
     aldis_err stopped = aldis_system_stop(run->system, STOP_TIMEOUT_NS);
     aldis_err gathered = stopped == ALDIS_OK ? gather_result(run) : stopped;

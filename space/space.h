@@ -82,6 +82,15 @@ struct space_progress {
     uint64_t dockings;         /**< ships that reached a berth */
 };
 
+/** What makes a run of virtual time, beside its scenario and what comes from outside: runs with
+ *  equal ones are equal. */
+struct space_run_facts {
+    aldis_system *system;
+    uint64_t seed;
+    uint32_t shards;
+    aldis_ns until_ns;
+};
+
 /** How to run a scenario. Zeroes are the defaults. */
 struct space_run_opts {
     bool has_seed; /**< take seed instead of the scenario's */
@@ -98,7 +107,11 @@ struct space_run_opts {
     /** Called with the system when it has been made, and with NULL before it is destroyed: between
      *  the two aldis_system_halt(system) ends the run, from a signal handler too. May be NULL. */
     void (*on_system)(void *arg, aldis_system *system);
-    void *arg; /**< for both */
+    /** Called when all actors have been spawned and none has run, and again when the run is over and
+     *  none has been stopped: what a watcher of the run is to see lies between. May be NULL. */
+    void (*on_begin)(void *arg, const struct space_run_facts *facts);
+    void (*on_end)(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason);
+    void *arg; /**< for all of them */
 };
 
 /** X(name): the states of a ship. */

@@ -15,6 +15,7 @@
 #include <aldis/timer.h>
 #include <aldis/types.h>
 #include <aldis/version.h>
+#include <aldis/window.h>
 #include <aldis/wire.h>
 
 #endif

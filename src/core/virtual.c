@@ -459,7 +459,7 @@ static aldis_err first_fatal(aldis_system *system)
     return ALDIS_OK;
 }
 
-static aldis_err run_window(aldis_system *system)
+static aldis_err run_window(aldis_system *system, aldis_ns start_ns)
 {
     struct aldis__virtual *engine = system->virtual_engine;
     bool share = find_active(system);
@@ -478,6 +478,8 @@ static aldis_err run_window(aldis_system *system)
     engine->windows++;
     aldis_err err = apply_ops(system);
     engine->now_ns = engine->end_ns;
+    if (engine->watch.on_window)
+        aldis__watch_window(system, start_ns);
     aldis_err fatal = first_fatal(system);
     return err != ALDIS_OK ? err : fatal;
 }
@@ -537,7 +539,7 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
                                  engine->quantum_ns);
     engine->window = window;
     engine->end_ns = whole_ns < until_ns ? whole_ns : until_ns;
-    *out_err = run_window(system);
+    *out_err = run_window(system, start_ns);
     *out_end = *out_err == ALDIS_ELOOP ? ALDIS_RUN_LOOP : ALDIS_RUN_HALTED;
     return *out_err != ALDIS_OK || halted(system);
 }

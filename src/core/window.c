@@ -132,6 +132,8 @@ void aldis__window_digest(struct aldis__worker *worker, struct aldis__shard *sha
                           cell->kind->has_digest ? cell->kind->behaviour->digest(cell->state) : 0};
     uint64_t digest = aldis__digest_bytes(shard->window_digest, record, sizeof record);
     shard->window_digest = size ? aldis__digest_bytes(digest, payload, size) : digest;
+    if (aldis__unlikely(worker->ctx.system->virtual_engine->watch.on_handled != NULL))
+        aldis__watch_handled(worker, cell, msg, record, payload, size);
 }
 
 /* ------------------------------------------------------------------ running */

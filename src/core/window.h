@@ -4,6 +4,7 @@
 #define ALDIS_CORE_WINDOW_H
 
 #include "core/system.h"
+#include "core/watch.h"
 
 /* The engine of a system in virtual time. */
 struct aldis__virtual {
@@ -17,6 +18,7 @@ struct aldis__virtual {
     uint64_t underway;     /* messages under way when the window began */
     bool in_window;
     _Atomic(bool) halt;    /* asked for by a handler */
+    struct aldis__watch watch;
 
     /* threads: see virtual.c */
     uint32_t thread_count;

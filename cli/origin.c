@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/* origin.c: see origin.h. Layer: cli. */
+#include "origin.h"
+
+#include "command.h"
+#include "input.h"
+
+#include <aldis/version.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo), of a whole file. It tells a changed scenario from an
+ * unchanged one; it resists nobody who wants to deceive it. */
+static bool digest_file(const char *path, uint64_t *out_digest)
+{
+    unsigned char bytes[4096];
+    size_t count;
+    uint64_t digest = 0xcbf29ce484222325u;
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    while ((count = fread(bytes, 1, sizeof bytes, file)) > 0)
+        for (size_t i = 0; i < count; i++)
+            digest = (digest ^ bytes[i]) * 0x00000100000001b3u;
+    bool good = !ferror(file);
+    fclose(file);
+    *out_digest = digest;
+    return good;
+}
+
+struct origin origin_of(const char *scenario_path, const struct space_run_facts *facts)
+{
+    struct origin origin = {
+        .seed = facts->seed, .shards = facts->shards, .until_ns = facts->until_ns};
+    snprintf(origin.version, sizeof origin.version, "%s", aldis_version());
+    char *whole = realpath(scenario_path, NULL); /* so that it is found from any folder */
+    snprintf(origin.scenario, sizeof origin.scenario, "%s", whole ? whole : scenario_path);
+    free(whole);
+    if (!digest_file(origin.scenario, &origin.content))
+        origin.content = 0; /* it has gone since it was loaded: no re-run will find it */
+    return origin;
+}
+
+struct space_run_opts origin_run_opts(const struct origin *origin)
+{
+    return (struct space_run_opts){.has_seed = true,
+                                   .seed = origin->seed,
+                                   .shards = origin->shards,
+                                   .until_ns = origin->until_ns};
+}
+
+/* ---- Text ---- */
+
+static void print_path(const char *path, FILE *out)
+{
+    for (const char *at = path; *at; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte < 0x20 || byte == 0x7f || byte == '%')
+            fprintf(out, "%%%02X", byte);
+        else
+            fputc(byte, out);
+    }
+}
+
+void origin_print(const struct origin *origin, FILE *out)
+{
+    fprintf(out, "version %s\nscenario ", origin->version);
+    print_path(origin->scenario, out);
+    fprintf(out,
+            "\ncontent %016" PRIx64 "\nseed %" PRIu64 "\nshards %" PRIu32 "\nuntil_ns %" PRId64
+            "\n",
+            origin->content, origin->seed, origin->shards, origin->until_ns);
+}
+
+bool origin_read_u64(const char *text, uint64_t *out, const char **rest)
+{
+    uint64_t value = 0;
+    const char *at = text;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    *rest = at;
+    return at != text;
+}
+
+/* -1: not a digit as we write them. */
+static int hex_digit(char c, char ten)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= ten && c < ten + 6 ? c - ten + 10 : -1;
+}
+
+bool origin_read_hex(const char *text, uint64_t *out, const char **rest)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 16; i++) {
+        int digit = hex_digit(text[i], 'a');
+        if (digit < 0)
+            return false;
+        value = value << 4 | (uint64_t)digit;
+    }
+    *out = value;
+    *rest = text + 16;
+    return true;
+}
+
+static bool parse_path(char path[ORIGIN_PATH_SIZE], const char *text)
+{
+    size_t length = 0;
+    for (const char *at = text; *at; at++) {
+        int byte = (unsigned char)*at;
+        if (byte == '%') {
+            int high = hex_digit(at[1], 'A'), low = high < 0 ? -1 : hex_digit(at[2], 'A');
+            byte = high << 4 | low;
+            if (low < 0 || byte == 0)
+                return false;
+            at += 2;
+        }
+        if (length + 1 == ORIGIN_PATH_SIZE)
+            return false;
+        path[length++] = (char)byte;
+    }
+    path[length] = '\0';
+    return length > 0;
+}
+
+static bool parse_version(char version[32], const char *text)
+{
+    size_t length = strlen(text);
+    if (length == 0 || length >= 32)
+        return false;
+    memcpy(version, text, length + 1);
+    return true;
+}
+
+static bool parse_whole(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+    const char *rest;
+    return origin_read_u64(text, out, &rest) && *rest == '\0' && *out >= min && *out <= max;
+}
+
+bool origin_parse_line(struct origin *origin, uint32_t number, const char *line)
+{
+    static const char *const keys[ORIGIN_LINES] = {"version ", "scenario ", "content ",
+                                                   "seed ",    "shards ",   "until_ns "};
+    const char *rest, *value = line + strlen(keys[number]);
+    uint64_t whole = 0;
+    bool good = strncmp(line, keys[number], strlen(keys[number])) == 0;
+    if (!good)
+        return false;
+    switch (number) {
+    case 0:
+        return parse_version(origin->version, value);
+    case 1:
+        return parse_path(origin->scenario, value);
+    case 2:
+        return origin_read_hex(value, &origin->content, &rest) && *rest == '\0';
+    case 3:
+        return parse_whole(value, 0, UINT64_MAX, &origin->seed);
+    case 4:
+        good = parse_whole(value, 1, 4094, &whole);
+        origin->shards = (uint32_t)whole;
+        return good;
+    case 5:
+        good = parse_whole(value, 1, INT64_MAX, &whole);
+        origin->until_ns = (aldis_ns)whole;
+        return good;
+    }
+    return false;
+}
+
+/* ---- Again ---- */
+
+int origin_load(const struct origin *origin, const char *who, struct scenario **out_scenario)
+{
+    *out_scenario = NULL;
+    if (strcmp(origin->version, aldis_version()) != 0) {
+        fprintf(stderr,
+                "%s: the run was made by version %s and this is %s: it cannot be repeated\n", who,
+                origin->version, aldis_version());
+        return EXIT_BAD_CONTENT;
+    }
+    int status = input_read(origin->scenario, out_scenario);
+    if (status != EXIT_GOOD)
+        return status;
+    uint64_t content;
+    if (digest_file(origin->scenario, &content) && content == origin->content)
+        return EXIT_GOOD;
+    fprintf(stderr, "%s: %s has changed since the run was made: it cannot be repeated\n", who,
+            origin->scenario);
+    scenario_destroy(*out_scenario);
+    *out_scenario = NULL;
+    return EXIT_BAD_CONTENT;
+}

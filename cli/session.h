@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/* session.h: what goes along with a run when its options ask for it. Layer: cli. */
+#ifndef ALDIS_CLI_SESSION_H
+#define ALDIS_CLI_SESSION_H
+
+#include "chain.h"
+
+struct session_opts {
+    const char *print_windows; /* file for the run print after each window; NULL: none */
+};
+
+struct session {
+    const struct session_opts *opts;
+    const char *scenario;
+    struct chain_writer chain;
+};
+
+/** Create the files. Returns an exit status; where it is not EXIT_GOOD, nothing is open. */
+int session_open(struct session *session, const struct session_opts *opts, const char *scenario);
+/** For space_run_opts.on_begin and on_end. */
+void session_begin(struct session *session, const struct space_run_facts *facts);
+void session_end(struct session *session, const struct space_run_facts *facts,
+                 aldis_run_end end_reason);
+/** Close what is open. Returns an exit status, EXIT_IO where something could not be written. */
+int session_close(struct session *session);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/* watch.h: who looks on at a run in virtual time. Layer: core.
+ *
+ * Threads: written under the system's lock, between windows; read by all workers inside them, which
+ * the engine's phases order. */
+#ifndef ALDIS_CORE_WATCH_H
+#define ALDIS_CORE_WATCH_H
+
+#include "core/worker.h"
+#include <aldis/window.h>
+
+struct aldis__watch {
+    aldis_window_fn on_window; /* NULL: off; so with the next */
+    void *window_arg;
+    aldis_handled_fn on_handled;
+    void *handled_arg;
+    uint64_t events; /* before the window that runs: what all workers had counted */
+};
+
+/** A window has run: tell who wants to know. Under the lock. */
+void aldis__watch_window(aldis_system *system, aldis_ns start_ns);
+
+/** A message was handled: tell who wants to know. `record` is what the run print says of it; its
+ *  payload is `size` bytes. */
+void aldis__watch_handled(struct aldis__worker *worker, const struct aldis__cell *cell,
+                          struct aldis__msg *msg, const uint64_t record[6], const void *payload,
+                          size_t size);
+
+#endif
