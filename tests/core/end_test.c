@@ -175,7 +175,9 @@ TEST_EACH(an_actor_may_stop_itself_in_its_start)
     struct script script = tracer;
     script.start = stop_in_start;
     puppet_ref p = fixture_spawn(f, &script, NULL);
-    CHECK_OK(aldis_send(f->system, p, num, 1));
+    /* Live, it may have come and gone already. */
+    aldis_err err = aldis_send(f->system, p, num, 1);
+    CHECK(err == ALDIS_OK || err == ALDIS_ESTALE || err == ALDIS_ESHUTDOWN);
     fixture_settle(f);
     CHECK_UINT(trace_count_of(STOPPED), 1);
     CHECK(aldis_is_closed(f->system, p.id));
