@@ -16,6 +16,10 @@
  *
  *     aldis_send(ctx, pong, ping, .seq = 1);    // pong is a pong_ref
  *
+ * Payloads are copied as bytes, and in virtual time their bytes go into the run print. So a payload
+ * that is to print the same in every run has no padding (give it fields: `uint32_t reserved;`) and
+ * no pointers.
+ *
  * The typed macros are for C; from C++ call the functions with `_raw` in their names. */
 #ifndef ALDIS_MESSAGE_H
 #define ALDIS_MESSAGE_H
