@@ -35,7 +35,7 @@ int main(void)
         return 1;
     }
     counter_ref counter;
-    aldis_err err = aldis_spawn(system, counter, NULL, &counter);
+    aldis_err err = aldis_spawn(system, counter, &counter, NULL);
     for (unsigned i = 1; i <= 3 && err == ALDIS_OK; i++)
         err = aldis_send(system, counter, ping, .seq = i);
     if (err == ALDIS_OK)
