@@ -13,13 +13,17 @@
 #include "core/send.h"
 #include "core/virtual.h"
 
-enum { PREFETCH_AHEAD = 8 };
+enum { AHEAD = 8 };
 
 /* More than there can be blocks: while the multicast goes on, no block that is freed (a full
  * mailbox may drop its oldest message, which may be one of ours) ends the payload. */
 #define REFS_HELD (UINT64_C(1) << 62)
 
 static void deliver_slow(struct aldis__multicast *cast, aldis_id to, uint64_t place, uint64_t word);
+
+/* Live or virtual, a header and a pointer are the smallest block. */
+_Static_assert(sizeof(struct aldis__stamp) + sizeof(struct aldis__msg) + sizeof(void *) <= 64,
+               "a message with a shared payload has a block of ALDIS__POOL_CLASS_POINTER");
 
 /* What stays the same from one receiver to the next: copied out, so that the stores into cells and
  * messages do not make the compiler load it again and again. */
@@ -30,15 +34,14 @@ struct route {
     struct aldis__shared *shared;
     aldis_id from;
     uint32_t owner, type, description, pool_stamp;
-    int32_t units;
-    unsigned class;
-    bool special; /* the sender's messages all take the slow path */
+    int32_t units; /* of the mailbox's room: the payload counts for each */
+    bool special;  /* the sender's messages all take the slow path */
 };
 
 static struct route route_of(const struct aldis__multicast *cast)
 {
     struct aldis__worker *worker = cast->worker;
-    unsigned class = aldis__pool_class(worker->pool, sizeof cast->shared);
+    unsigned class = cast->class;
     unsigned flags = ALDIS__MSG_SHARED | ALDIS__MSG_FANOUT | worker->ctx.send_flags;
     return (struct route){
         .worker = worker,
@@ -51,7 +54,6 @@ static struct route route_of(const struct aldis__multicast *cast)
         .description = ALDIS__MSG_DESCRIPTION(cast->type, flags, ALDIS__RANK_NORMAL, class),
         .pool_stamp = worker->pool_stamp,
         .units = aldis__class_units[class],
-        .class = class,
         .special = worker->ctx.special,
     };
 }
@@ -66,17 +68,17 @@ static inline void fill(const struct route *route, struct aldis__msg *msg, aldis
 }
 
 /* False: it is not that simple. */
-static inline bool deliver(const struct route *route, aldis_id to, uint64_t place, uint64_t word)
+static inline bool deliver(const struct route *route, aldis_id to, struct aldis__cell *cell,
+                           uint64_t word)
 {
     struct aldis__shard *shard = &route->system->shards[aldis__word_home(word)];
-    struct aldis__cell *cell = aldis__system_cell(route->system, place);
-    struct aldis__msg *msg = route->pool->free[route->class];
+    struct aldis__msg *msg = route->pool->free[ALDIS__POOL_CLASS_POINTER];
     if (aldis__unlikely(route->special || !msg || !aldis__word_is_open(word, to) ||
                         aldis__handover_owner(&shard->handover) != route->owner ||
                         !cell->kind->handle[route->type] || cell->depth >= cell->mark ||
                         cell->room < route->units))
         return false;
-    aldis__pool_pop(route->pool, msg, route->class);
+    aldis__pool_pop(route->pool, msg, ALDIS__POOL_CLASS_POINTER);
     fill(route, msg, to);
     aldis__mailbox_append(cell, msg, route->units);
     aldis__cell_schedule_for_mail(route->worker, shard, cell);
@@ -90,24 +92,35 @@ static inline void count_delivered(struct aldis__multicast *cast, uint64_t deliv
     cast->blocks += delivered;
 }
 
+/* Its cell, on its way into the cache, and its word. */
+static inline struct aldis__cell *look_ahead(aldis_system *system, aldis_id to)
+{
+    uint64_t place = aldis__id_index(to, system->node_base);
+    struct aldis__cell *cell = aldis__system_cell(system, place);
+    __builtin_prefetch(cell, 1);
+    __builtin_prefetch(&system->directory[place]);
+    return cell;
+}
+
 void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, size_t count)
 {
     const struct route route = route_of(cast);
     aldis_system *system = route.system;
     const aldis_id self = cast->self;
+    struct aldis__cell *ahead[AHEAD]; /* a ring: the cells of the next receivers */
     uint64_t delivered = 0;
+    for (size_t i = 0; i < AHEAD && i < count; i++)
+        ahead[i] = look_ahead(system, ids[i]);
     for (size_t i = 0; i < count; i++) {
-        if (i + PREFETCH_AHEAD < count) {
-            uint64_t ahead = aldis__id_index(ids[i + PREFETCH_AHEAD], system->node_base);
-            __builtin_prefetch(aldis__system_cell(system, ahead), 1);
-            __builtin_prefetch(&system->directory[ahead]);
-        }
         aldis_id to = ids[i];
+        struct aldis__cell *cell = ahead[i % AHEAD];
+        if (i + AHEAD < count)
+            ahead[i % AHEAD] = look_ahead(system, ids[i + AHEAD]);
         if (aldis_id_equal(to, self))
             continue;
         uint64_t place = aldis__id_index(to, system->node_base);
         uint64_t word = aldis__directory_read(&system->directory[place]);
-        if (aldis__likely(deliver(&route, to, place, word)))
+        if (aldis__likely(deliver(&route, to, cell, word)))
             delivered++;
         else
             deliver_slow(cast, to, place, word);
@@ -237,7 +250,7 @@ static void deliver_shard(struct aldis__multicast *cast, const struct route *rou
         aldis_id to = {(system->node_base + place) << ALDIS__GEN_BITS | (word & ALDIS__GEN_MASK)};
         if (aldis_id_equal(to, cast->self))
             continue;
-        if (aldis__likely(deliver(route, to, place, word)))
+        if (aldis__likely(deliver(route, to, aldis__system_cell(system, place), word)))
             count_delivered(cast, 1);
         else
             deliver_slow(cast, to, place, word);
@@ -269,6 +282,9 @@ aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__wo
                                 "send: %s of %zu bytes to many", type->name, size);
     shared->refs = REFS_HELD;
     *cast = (struct aldis__multicast){.worker = worker, .shared = shared, .type = index};
+    bool varies = type->size == ALDIS_SIZE_VARIES;
+    cast->class = aldis__pool_class_to_count(
+        worker->pool, size + (varies ? sizeof(struct aldis__msg_varying) : 0));
     if (!to_self)
         cast->self = worker->ctx.cell->id;
     return ALDIS_OK;

@@ -22,6 +22,7 @@ struct aldis__multicast {
     struct aldis__shared *shared;
     aldis_id self;    /* gets none; nobody: it does */
     uint32_t type;    /* index */
+    uint32_t class;   /* the size class that each message counts as */
     uint64_t blocks;  /* made for this multicast: references to the payload */
     uint64_t matched; /* = delivered + rejected + dropped */
     uint64_t delivered, rejected, dropped;

@@ -98,8 +98,9 @@ void aldis__pool_reclaim(struct aldis__pool *pool)
     while (msg) {
         struct aldis__msg *next = msg->next;
         if (msg->flags & ALDIS__MSG_SHARED)
-            aldis__pool_shared_unref(pool, *(struct aldis__shared **)aldis__msg_inline(msg));
-        aldis__pool_put(pool, msg);
+            aldis__pool_free_shared(pool, msg);
+        else
+            aldis__pool_put(pool, msg);
         msg = next;
     }
 }
@@ -113,6 +114,11 @@ static unsigned large_class(size_t bytes)
          most *= 2)
         class++;
     return class;
+}
+
+unsigned aldis__pool_class_to_count(const struct aldis__pool *pool, size_t bytes)
+{
+    return bytes > ALDIS__POOL_INLINE_MAX ? large_class(bytes) : aldis__pool_class(pool, bytes);
 }
 
 static struct aldis__msg *alloc_large(struct aldis__pool *pool, size_t total)
@@ -171,6 +177,7 @@ void aldis__pool_free_shared(struct aldis__pool *pool, struct aldis__msg *msg)
         shared->refs--;
     else
         aldis__pool_shared_unref(pool, shared);
+    msg->lane_class = ALDIS__POOL_CLASS_POINTER;
     aldis__pool_put(pool, msg);
 }
 
@@ -180,18 +187,17 @@ ALDIS_COLD void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__ms
         aldis_blob_unref(*(aldis_blob **)aldis__msg_inline(msg));
         msg->flags &= (uint8_t)~ALDIS__MSG_BLOB;
     }
-    if (aldis__msg_class(msg) >= ALDIS__POOL_CLASS_LARGE) {
+    if (aldis__pool_is_large(msg)) {
         free((char *)msg - pool->prefix);
         return;
     }
     uint32_t home = msg->pool_stamp >> 24;
-    if (home != pool->index) {
+    if (home != pool->index)
         return_home(pool, msg, home);
-        return;
-    }
-    if (msg->flags & ALDIS__MSG_SHARED)
-        aldis__pool_shared_unref(pool, *(struct aldis__shared **)aldis__msg_inline(msg));
-    aldis__pool_put(pool, msg);
+    else if (msg->flags & ALDIS__MSG_SHARED)
+        aldis__pool_free_shared(pool, msg);
+    else
+        aldis__pool_put(pool, msg);
 }
 
 void aldis__pool_flush(struct aldis__pool *pool)

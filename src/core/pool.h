@@ -33,6 +33,7 @@
 
 enum {
     ALDIS__POOL_CLASSES = 12,
+    ALDIS__POOL_CLASS_POINTER = 0, /* holds a header and a pointer to a shared payload */
     ALDIS__POOL_CLASS_LARGE = 12, /* this one and those above it, to 15: from malloc */
     ALDIS__POOL_BLOCK_MAX = 4096,
     ALDIS__POOL_STEP = 16, /* bytes between two entries of the class table */
@@ -104,6 +105,16 @@ static inline void aldis__pool_pop(struct aldis__pool *pool, struct aldis__msg *
     pool->free[class] = msg->next;
 }
 
+/** Is the block from malloc? (A message with a shared payload is small itself: its class is that of
+ *  the payload, so that it counts in a mailbox's room as if it held it.) */
+static inline bool aldis__pool_is_large(const struct aldis__msg *msg)
+{
+    return aldis__msg_class(msg) >= ALDIS__POOL_CLASS_LARGE && !(msg->flags & ALDIS__MSG_SHARED);
+}
+
+/** The class of a message with so many bytes inside, as a mailbox's room counts it. */
+unsigned aldis__pool_class_to_count(const struct aldis__pool *pool, size_t bytes);
+
 /**
  * A block for a header and `bytes` more. Header fields are not set, but for the class, the pool
  * and flags 0. About 10 instructions and one test when the free list has a block.
@@ -130,7 +141,7 @@ static inline void aldis__pool_free(struct aldis__pool *pool, struct aldis__msg 
                     (msg->flags & (ALDIS__MSG_SHARED | ALDIS__MSG_BLOB)) |
                     (class >= ALDIS__POOL_CLASS_LARGE);
     if (aldis__unlikely(rare)) {
-        if (rare == ALDIS__MSG_SHARED)
+        if ((rare & ~1u) == ALDIS__MSG_SHARED) /* whatever the class */
             aldis__pool_free_shared(pool, msg);
         else
             aldis__pool_free_slow(pool, msg);

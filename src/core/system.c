@@ -333,7 +333,7 @@ static void free_message(void *arg, struct aldis__msg *msg)
     /* Blocks of slabs go with their slabs; the rest has to be given back one by one. */
     if (msg->flags & ALDIS__MSG_BLOB)
         aldis_blob_unref(*(aldis_blob **)aldis__msg_inline(msg));
-    if (aldis__msg_class(msg) >= ALDIS__POOL_CLASS_LARGE)
+    if (aldis__pool_is_large(msg))
         free((char *)msg - pool->prefix);
 }
 
@@ -347,7 +347,7 @@ static void collect(void *arg, struct aldis__msg *msg)
 {
     struct collection *c = arg;
     bool owns = (msg->flags & (ALDIS__MSG_BLOB | ALDIS__MSG_SHARED)) ||
-                aldis__msg_class(msg) >= ALDIS__POOL_CLASS_LARGE;
+                aldis__pool_is_large(msg);
     if (!owns)
         return;
     if (c->count == c->capacity) {

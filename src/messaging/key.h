@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* key.h: names and topics as the tables want them: measured, hashed and checked. Layer: messaging. */
+/* key.h: names and topics as the tables want them: measured, hashed, checked. Layer: messaging. */
 #ifndef ALDIS_MESSAGING_KEY_H
 #define ALDIS_MESSAGING_KEY_H
 

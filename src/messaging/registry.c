@@ -16,7 +16,8 @@ void aldis__registry_init(struct aldis__registry *registry)
     memset(registry, 0, sizeof *registry);
     registry->names_max = NAMES_MAX;
     registry->subscriptions_max = SUBSCRIPTIONS_MAX;
-    aldis__store_relaxed(&registry->names_version, 1); /* relaxed: not shared yet; 0 is no version */
+    /* Relaxed: not shared yet. 0 is no version. */
+    aldis__store_relaxed(&registry->names_version, 1);
 }
 
 /* ------------------------------------------------------------------ actors */
@@ -209,8 +210,8 @@ aldis_err aldis__registry_subscribe(struct aldis__registry *registry, aldis_id a
     }
     struct aldis__routed *routed = hold_actor(registry, actor, out_first);
     struct aldis__subscription *s = malloc(sizeof *s);
-    bool complete = routed && s && reserve_entry(topic) &&
-                    aldis__table_reserve(&registry->subscriptions);
+    bool complete =
+        routed && s && reserve_entry(topic) && aldis__table_reserve(&registry->subscriptions);
     if (complete)
         link_subscription(registry, s, topic, routed);
     else

@@ -36,11 +36,11 @@ struct aldis__topic_entry {
 };
 
 struct aldis__topic {
-    struct aldis__link link;    /* by text */
-    _Atomic(uint64_t) version;  /* moves when somebody comes or leaves, but not when an actor ends */
+    struct aldis__link link;   /* by text */
+    _Atomic(uint64_t) version; /* moves when somebody comes or leaves, but not when an actor ends */
     struct aldis__topic_entry *entries; /* in order of subscription */
     size_t length, capacity, live;
-    uint32_t refs;              /* snapshots that watch it */
+    uint32_t refs; /* snapshots that watch it */
     uint32_t size;
     char text[];
 };
@@ -102,7 +102,6 @@ struct aldis__topic *aldis__registry_topic_ref(struct aldis__registry *registry,
 void aldis__registry_topic_unref(struct aldis__registry *registry, struct aldis__topic *topic);
 
 /** NULL: the actor has no name and no subscription. */
-struct aldis__routed *aldis__registry_actor(const struct aldis__registry *registry,
-                                            aldis_id actor);
+struct aldis__routed *aldis__registry_actor(const struct aldis__registry *registry, aldis_id actor);
 
 #endif

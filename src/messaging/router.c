@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* router.c: names, topics and broadcasts. Layer: messaging.
  *
- * One registry for the system, under one mutex; what is sent, is sent without it (see snapshot.h and
- * core/multicast.h). In virtual time the tables stand still inside a window: a change is noted with
- * the window and applied at its end in logical order, so the same calls need no other care there.
+ * One registry for the system, under one mutex; what is sent, is sent without it (see snapshot.h
+ * and core/multicast.h). In virtual time the tables stand still inside a window: a change is noted
+ * with the window and applied at its end in logical order, so the same calls need no other care
+ * there.
  *
- * The end of an actor is told by the core (on_actor_ended) if the actor is marked as routed. The mark
- * belongs to the owner of the actor's shard, so it is set after the entry was made (by message, if
- * need be); should the actor have ended before the mark comes, the core tells the router all the
- * same. Between, readers look at the directory and pass over the dead.
+ * The end of an actor is told by the core (on_actor_ended) if the actor is marked as routed. The
+ * mark belongs to the owner of the actor's shard, so it is set after the entry was made (by
+ * message, if need be); should the actor have ended before the mark comes, the core tells the
+ * router all the same. Between, readers look at the directory and pass over the dead.
  *
  * Locks: the system's lock, then the router's. */
 #include "messaging/router.h"
@@ -576,8 +577,8 @@ static aldis_err finish(struct aldis__multicast *cast, unsigned flags, const cha
         return aldis__error_set(ALDIS_ENOSUBS, aldis_nobody(), aldis__type_info(cast->type)->name,
                                 "%s: nobody to get it", what);
     if (out_fanout)
-        *out_fanout = (aldis_fanout){cast->matched, cast->delivered,
-                                     cast->rejected + cast->dropped, cast->skipped};
+        *out_fanout = (aldis_fanout){cast->matched, cast->delivered, cast->rejected + cast->dropped,
+                                     cast->skipped};
     return ALDIS_OK;
 }
 

@@ -2,9 +2,9 @@
 /* snapshot.h: what one worker knows of topics and names. Layer: messaging.
  *
  * Publishing takes no lock: each worker has its own copies of the lists of subscribers that it
- * publishes to, and compares one version, read-mostly, to see that they are current. Only a copy that
- * is not takes the router's lock. An actor that ends moves no version: its place in a copy does no
- * harm, since the directory tells that it has ended.
+ * publishes to, and compares one version, read-mostly, to see that they are current. Only a copy
+ * that is not takes the router's lock. An actor that ends moves no version: its place in a copy
+ * does no harm, since the directory tells that it has ended.
  *
  * Owner: one worker, plain memory. "Under the lock": the router's. */
 #ifndef ALDIS_MESSAGING_SNAPSHOT_H
@@ -18,7 +18,7 @@ struct aldis__snapshot {
     uint64_t version;           /* of the topic, when it was copied */
     aldis_id *ids;              /* in order of subscription */
     size_t count, capacity;
-    bool used;                  /* since the last sweep */
+    bool used; /* since the last sweep */
 };
 
 /* A name that was looked up. */

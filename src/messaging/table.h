@@ -2,7 +2,7 @@
 /* table.h: a hash table of records that carry their own link. Layer: messaging.
  *
  * Chained, so that an insertion needs no memory but the first time: growing is only for speed, and
- * its failure is forgiven. Never iterated, so no order depends on it. Threads: the caller's lock. */
+ * its failure is forgiven. No order depends on it. Threads: the caller's lock. */
 #ifndef ALDIS_MESSAGING_TABLE_H
 #define ALDIS_MESSAGING_TABLE_H
 

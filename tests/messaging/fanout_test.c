@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fanout_test.c: one message to many: broadcast, full and closing mailboxes, the payload that is
  * stored once; in both clocks. */
-#include "fixture.h"
+#include "core/fixture.h"
 
 #include "core/system.h"
 #include <stdlib.h>
@@ -190,8 +190,8 @@ static aldis_type_stats fill(struct fixture *f, aldis_overflow_policy policy)
     total = (aldis_fanout){0};
     fixture_open(f, NULL);
     puppet_ref p = fixture_spawn(f, &publisher, NULL);
-    puppet_ref s = fixture_spawn(f, NULL, &(aldis_spawn_opts){
-        .mailbox = {.capacity_msgs = ROOM, .policy = policy}});
+    puppet_ref s = fixture_spawn(
+        f, NULL, &(aldis_spawn_opts){.mailbox = {.capacity_msgs = ROOM, .policy = policy}});
     CHECK_OK(aldis_system_subscribe(f->system, s.id, "full"));
     CHECK_OK(aldis_pause(f->system, s.id));
     fixture_settle(f);
@@ -298,7 +298,8 @@ TEST_EACH(a_broadcast_does_not_overtake_what_was_sent_before)
     puppet_ref p = fixture_spawn(f, NULL, &here), s = fixture_spawn(f, &slow, &small);
     CHECK_OK(aldis_pause(f->system, s.id));
     fixture_settle(f);
-    /* Virtual: all are under way when the first comes; that the mailbox is full shows from then on. */
+    /* Virtual: all are under way when the first comes; that the mailbox is full shows from then
+     * on. */
     fixture_tell(f, p, overfill_and_broadcast, (struct act){.id = s.id, .b = !virtual_time});
     fixture_settle(f);
     if (virtual_time)
@@ -421,6 +422,42 @@ TEST_EACH(payloads_are_stored_once_and_come_home)
     fixture_settle(f);
     /* Blocks on their way home wait for a chain of 256. */
     CHECK(pool_bytes(f) - before <= (uint64_t)(4 << 20));
+}
+
+/* A mailbox's bound in bytes counts a payload that is stored elsewhere, too. */
+static void check_byte_bound(struct fixture *f, uint64_t size)
+{
+    enum { ROOM_BYTES = 200000 };
+    fill_bytes();
+    fixture_open(f, NULL);
+    puppet_ref p = fixture_spawn(f, NULL, NULL);
+    puppet_ref s =
+        fixture_spawn(f, &reader, &(aldis_spawn_opts){.mailbox = {.capacity_bytes = ROOM_BYTES}});
+    CHECK_OK(aldis_system_subscribe(f->system, s.id, "bytes"));
+    CHECK_OK(aldis_pause(f->system, s.id));
+    fixture_settle(f);
+    fixture_tell(f, p, publish_bytes, (struct act){.a = size, .b = 500});
+    fixture_settle(f);
+    aldis_type_stats counts = fixture_counts(f, "raw");
+    CHECK(counts.queued * size <= ROOM_BYTES);
+    CHECK(counts.queued * size > ROOM_BYTES / 3);
+    CHECK_UINT(counts.queued + counts.rejected, 500);
+    CHECK_OK(aldis_resume(f->system, s.id));
+    fixture_settle(f);
+    CHECK_UINT(trace_count(), counts.queued);
+    fixture_tell(f, p, publish_bytes, (struct act){.a = size, .b = 1}); /* there is room again */
+    fixture_settle(f);
+    CHECK_UINT(trace_count(), counts.queued + 1);
+}
+
+TEST_EACH(a_byte_bound_counts_shared_payloads)
+{
+    check_byte_bound(f, SMALL);
+}
+
+TEST_EACH(a_byte_bound_counts_large_shared_payloads)
+{
+    check_byte_bound(f, LARGE);
 }
 
 /* The end of a system with payloads everywhere: in mailboxes, under way, and on their way home. A

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* names_test.c: actors by name: give, find, take back, clash, end; in both clocks. */
-#include "fixture.h"
+#include "core/fixture.h"
 
 #include "messaging/router.h"
 #include <sched.h>
@@ -378,8 +378,7 @@ TEST_EACH(a_name_given_just_before_the_end_is_free)
 }
 
 /* The actor may end before, while or after another worker names it; the name never stays. */
-static aldis_err register_while_it_stops(struct puppet *self, const struct act *act,
-                                         aldis_ctx *ctx)
+static aldis_err register_while_it_stops(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
     (void)self;
     aldis_err err = aldis_ctx_register(ctx, act->id, "harbour");
@@ -390,8 +389,8 @@ static aldis_err register_while_it_stops(struct puppet *self, const struct act *
 TEST_EACH(no_name_stays_with_an_actor_that_ends_meanwhile)
 {
     fixture_open(f, NULL);
-    puppet_ref b = fixture_spawn(f, &quiet,
-                                 &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = 0});
+    puppet_ref b =
+        fixture_spawn(f, &quiet, &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = 0});
     for (uint32_t i = 0; i < 200; i++) {
         puppet_ref a = fixture_spawn(
             f, &quiet, &(aldis_spawn_opts){.placement = ALDIS_PLACE_SHARD, .shard = i % 8});
@@ -404,8 +403,8 @@ TEST_EACH(no_name_stays_with_an_actor_that_ends_meanwhile)
     }
 }
 
-/* In virtual time whoever is named lived at the window's start, and may have ended before the naming
- * takes effect. */
+/* In virtual time whoever is named lived at the window's start, and may have ended before the
+ * naming takes effect. */
 TEST_VIRTUAL(a_name_given_after_the_end_in_the_same_window_is_free)
 {
     fixture_open(f, NULL);
@@ -434,8 +433,8 @@ static aldis_err wait_at_the_gate(struct puppet *self, const struct act *act, al
     return ALDIS_OK;
 }
 
-/* Live: the actor's worker is held in a handler, with the actor's stop waiting; then it is named. The
- * end comes before the mark that asks to be told of it. */
+/* Live: the actor's worker is held in a handler, with the actor's stop waiting; then it is named.
+ * The end comes before the mark that asks to be told of it. */
 TEST(a_name_given_between_the_stop_and_the_end_is_free)
 {
     static struct fixture fixture;

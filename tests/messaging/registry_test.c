@@ -253,7 +253,8 @@ TEST(a_snapshot_is_current_until_somebody_comes_or_leaves)
     aldis__registry_fini(&registry);
 }
 
-/* Topics that are published to once and never again, each another one: the view does not keep them. */
+/* Topics that are published to once and never again, each another one: the view does not keep
+ * them. */
 TEST(a_view_is_bounded)
 {
     enum { TOPICS = 200000, BOUND = 40000 };

@@ -62,10 +62,14 @@ static aldis_err act(struct member *self, aldis_ctx *ctx)
     snprintf(text, sizeof text, "t%d", (int)aldis_random_below(ctx, 5));
     switch (aldis_random_below(ctx, 8)) {
     case 0:
-    case 1: return aldis_subscribe(ctx, text);
-    case 2: return aldis_unsubscribe(ctx, text);
-    case 3: return check(ctx, aldis_ctx_register(ctx, aldis_self(ctx), text), ALDIS_EEXISTS);
-    case 4: return check(ctx, aldis_ctx_unregister(ctx, text), ALDIS_ENOTFOUND);
+    case 1:
+        return aldis_subscribe(ctx, text);
+    case 2:
+        return aldis_unsubscribe(ctx, text);
+    case 3:
+        return check(ctx, aldis_ctx_register(ctx, aldis_self(ctx), text), ALDIS_EEXISTS);
+    case 4:
+        return check(ctx, aldis_ctx_unregister(ctx, text), ALDIS_ENOTFOUND);
     case 5:
         if (aldis_ctx_lookup(ctx, text, &other) == ALDIS_OK)
             self->seen ^= other.bits & 0xffffffff;
@@ -115,8 +119,8 @@ static aldis_err founder_on_go(struct founder *self, const aldis_none *none, ald
 {
     (void)none;
     for (int i = 0; i < 100 && self->spawned < self->plan.members; i++, self->spawned++) {
-        aldis_spawn_opts opts = {.arg = &self->plan, .arg_size = sizeof self->plan,
-                                 .placement = ALDIS_PLACE_ANYWHERE};
+        aldis_spawn_opts opts = {
+            .arg = &self->plan, .arg_size = sizeof self->plan, .placement = ALDIS_PLACE_ANYWHERE};
         member_ref child;
         aldis_err err = aldis_spawn(ctx, member, &child, &opts);
         if (err != ALDIS_OK)
@@ -259,12 +263,24 @@ static void *meddle(void *arg)
         aldis_err err = ALDIS_OK;
         switch (draw % 8) {
         case 0:
-        case 1: err = aldis_system_subscribe(self->system, id, "all"); break;
-        case 2: err = aldis_system_unsubscribe(self->system, id, "all"); break;
-        case 3: err = aldis_system_register(self->system, id, "t1"); break;
-        case 4: err = aldis_system_unregister(self->system, "t1"); break;
-        case 5: err = aldis_system_lookup(self->system, "t1", &id); break;
-        case 6: (void)aldis_system_subscribers(self->system, "all", &id, 1); break;
+        case 1:
+            err = aldis_system_subscribe(self->system, id, "all");
+            break;
+        case 2:
+            err = aldis_system_unsubscribe(self->system, id, "all");
+            break;
+        case 3:
+            err = aldis_system_register(self->system, id, "t1");
+            break;
+        case 4:
+            err = aldis_system_unregister(self->system, "t1");
+            break;
+        case 5:
+            err = aldis_system_lookup(self->system, "t1", &id);
+            break;
+        case 6:
+            (void)aldis_system_subscribers(self->system, "all", &id, 1);
+            break;
         case 7:
             if (i % 32 == 0)
                 err = aldis_stop(self->system, id);
@@ -286,8 +302,8 @@ TEST(changes_from_handlers_and_threads_at_once_leave_no_dead)
     struct outsider outsiders[THREADS];
     pthread_t threads[THREADS];
     aldis_system *system = open_system(ALDIS_CLOCK_LIVE, 4, &plan, &founder);
-    aldis_spawn_opts spawn = {.arg = &quiet, .arg_size = sizeof quiet,
-                              .placement = ALDIS_PLACE_ANYWHERE};
+    aldis_spawn_opts spawn = {
+        .arg = &quiet, .arg_size = sizeof quiet, .placement = ALDIS_PLACE_ANYWHERE};
     CHECK_OK(aldis_spawn(system, founder, &second, &spawn));
     for (int i = 0; i < OWN; i++) {
         member_ref member;

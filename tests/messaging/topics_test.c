@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* topics_test.c: subscribe, publish, and who is in which list; in both clocks. */
-#include "fixture.h"
+#include "core/fixture.h"
 
 #include "messaging/router.h"
 
@@ -239,8 +239,7 @@ static void check_end_unsubscribes(struct fixture *f, aldis_command command)
 {
     char topics[1][ALDIS_TOPIC_MAX + 1];
     fixture_open(f, NULL);
-    puppet_ref p = fixture_spawn(f, NULL, NULL), a = spawn_listener(f, 1),
-               b = spawn_listener(f, 2);
+    puppet_ref p = fixture_spawn(f, NULL, NULL), a = spawn_listener(f, 1), b = spawn_listener(f, 2);
     CHECK_OK(aldis_system_subscribe(f->system, a.id, "news.sol"));
     fixture_tell(f, b, do_subscribe, (struct act){0});
     fixture_settle(f);
@@ -475,8 +474,8 @@ TEST_EACH(many_topics_are_kept_apart)
     enum { TOPICS = 1000 };
     fixture_open(f, NULL);
     puppet_ref p = fixture_spawn(f, NULL, NULL);
-    puppet_ref a = fixture_spawn(
-        f, NULL, &(aldis_spawn_opts){.mailbox = {.capacity_msgs = 2 * TOPICS}});
+    puppet_ref a =
+        fixture_spawn(f, NULL, &(aldis_spawn_opts){.mailbox = {.capacity_msgs = 2 * TOPICS}});
     for (int i = 1; i < TOPICS; i += 2) {
         char topic[32];
         snprintf(topic, sizeof topic, "many.%d", i);
