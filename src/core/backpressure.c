@@ -109,7 +109,8 @@ void aldis__mailbox_low(struct aldis__worker *worker, struct aldis__shard *shard
     while (told < count && !(cell->flags & ALDIS__CELL_FULL))
         tell_room(worker, cell->id, ext->waiters[told++]);
     ext->waiter_count -= told;
-    memmove(ext->waiters, ext->waiters + told, ext->waiter_count * sizeof *ext->waiters);
+    if (ext->waiter_count) /* there may be no list at all */
+        memmove(ext->waiters, ext->waiters + told, ext->waiter_count * sizeof *ext->waiters);
 }
 
 void aldis__waiter_add(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id sender)

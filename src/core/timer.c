@@ -168,7 +168,7 @@ static void fire(struct aldis__worker *worker, struct aldis__shard *shard,
     }
     struct aldis__msg *msg = timer->msg;
     timer->msg = NULL;
-    if (!timer->cell) { /* a delayed send */
+    if (!timer->cell || msg->type == ALDIS__TYPE_COMMAND) { /* no timer of the actor's own */
         timer_free(&shard->timers, timer);
         aldis__route(worker, msg);
         return;
@@ -239,8 +239,13 @@ bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell 
         aldis__virtual_schedule(worker, shard->index, msg);
         return true;
     }
-    if (aldis__timer_delay(worker, shard, msg, add_saturated(worker->ctx.now_ns, delay_ns)))
+    /* Of the actor, so that it goes with it: else nobody would be idle before the deadline. */
+    struct aldis__timer *timer = aldis__cell_extend(cell) ? timer_new(&shard->timers, cell) : NULL;
+    if (timer) {
+        timer->msg = msg;
+        arm(worker, shard, timer, add_saturated(worker->ctx.now_ns, delay_ns));
         return true;
+    }
     worker->counts[ALDIS__TYPE_COMMAND].sent--;
     aldis__pool_free(worker->pool, msg);
     return false;
@@ -340,6 +345,8 @@ static aldis_err check_start(aldis_ctx *ctx, const aldis_timer_opts *opts, const
         return refuse_opts("delay_ns", opts->delay_ns, "0 or more");
     if (opts->period_ns < 0)
         return refuse_opts("period_ns", opts->period_ns, "1 or more, or 0 for once");
+    if ((unsigned)opts->missed > ALDIS_MISSED_BURST)
+        return refuse_opts("missed", (long long)opts->missed, "skip or burst");
     if (ctx->cell->flags & ALDIS__CELL_STOPPING)
         return aldis__error_set(ALDIS_ESHUTDOWN, ctx->cell->id, type->name,
                                 "timer: the actor is stopping");

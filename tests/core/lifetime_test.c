@@ -118,6 +118,54 @@ TEST(lifetime_a_thousand_virtual_systems_leave_nothing_behind)
     check_cycles(ALDIS_CLOCK_VIRTUAL);
 }
 
+/* ------------------------------------------------------------------ idleness */
+
+static aldis_err sleeper_on_number(struct number *self, const struct number *msg, aldis_ctx *ctx)
+{
+    (void)self, (void)msg;
+    aldis_timer timer;
+    aldis_err err = aldis_timer_once(ctx, ALDIS_HOUR, later, &timer);
+    return err == ALDIS_OK ? aldis_timer_cancel(ctx, timer) : err;
+}
+
+static aldis_err sleeper_on_later(struct number *self, const aldis_none *msg, aldis_ctx *ctx)
+{
+    (void)self, (void)msg, (void)ctx;
+    return ALDIS_OK;
+}
+
+ALDIS_PROTOCOL(sleeper, ECHO_PROTOCOL);
+ALDIS_BEHAVIOUR(sleeper, struct number, ECHO_PROTOCOL, .on_start = NULL);
+
+/* These two would take an hour. */
+TEST(lifetime_a_drain_that_is_done_keeps_no_system_busy)
+{
+    aldis_system *system;
+    aldis_run_end end;
+    echo_ref echo;
+    CHECK_OK(aldis_system_create(&(aldis_system_opts){.workers = 2, .shards = 4}, &system));
+    CHECK_OK(aldis_spawn(system, echo, &echo, NULL));
+    CHECK_OK(aldis_drain(system, echo.id, ALDIS_HOUR));
+    CHECK_OK(aldis_system_run(system, ALDIS_FOREVER, &end));
+    CHECK_INT(end, ALDIS_RUN_IDLE);
+    CHECK(aldis_is_closed(system, echo.id));
+    CHECK_OK(aldis_system_audit(system, NULL));
+    aldis_system_destroy(system);
+}
+
+TEST(lifetime_a_cancelled_timer_keeps_no_system_busy)
+{
+    aldis_system *system;
+    aldis_run_end end;
+    sleeper_ref sleeper;
+    CHECK_OK(aldis_system_create(&(aldis_system_opts){.workers = 2, .shards = 4}, &system));
+    CHECK_OK(aldis_spawn(system, sleeper, &sleeper, NULL));
+    CHECK_OK(aldis_send(system, sleeper, number, .value = 1));
+    CHECK_OK(aldis_system_run(system, ALDIS_FOREVER, &end));
+    CHECK_INT(end, ALDIS_RUN_IDLE);
+    aldis_system_destroy(system);
+}
+
 /* ------------------------------------------------------------------ fork */
 
 /* In the child: 0, or the number of the first call that was not refused. */
