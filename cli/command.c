@@ -89,7 +89,7 @@ void command_parse(const struct argp *argp, int argc, char **argv, unsigned flag
         if (strncmp(argv[i], "--", 2) != 0)
             continue;
         const struct argp_option *option = known_option(argp, argv[i], argv[0]);
-        if (option->arg && !strchr(argv[i], '='))
+        if (option->arg && !(option->flags & OPTION_ARG_OPTIONAL) && !strchr(argv[i], '='))
             i++;
     }
     argp_err_exit_status = EXIT_MISUSE;

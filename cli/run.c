@@ -18,6 +18,7 @@ struct run_args {
     const char *path;
     struct space_run_opts opts;
     struct session_opts session;
+    const char *max_lag; /* as it was given */
     bool json;
     bool quiet;
 };
@@ -29,6 +30,8 @@ enum {
     OPTION_SHARDS,
     OPTION_CLOCK,
     OPTION_UNTIL,
+    OPTION_REALTIME,
+    OPTION_MAX_LAG,
     OPTION_PRINT_WINDOWS,
     OPTION_JSON
 };
@@ -50,6 +53,15 @@ static const struct argp_option options[] = {
      .key = OPTION_UNTIL,
      .arg = "TIME",
      .doc = "How long to run, in place of the scenario's duration: 500ms, 90s, 10m, 2h, 1d"},
+    {.name = "realtime",
+     .key = OPTION_REALTIME,
+     .arg = "FACTOR",
+     .flags = OPTION_ARG_OPTIONAL,
+     .doc = "Let virtual time follow the wall clock, FACTOR (default: 1) times as fast"},
+    {.name = "max-lag",
+     .key = OPTION_MAX_LAG,
+     .arg = "TIME",
+     .doc = "With --realtime: end the run when it is further behind the wall clock"},
     {.name = "print-windows",
      .key = OPTION_PRINT_WINDOWS,
      .arg = "OUT",
@@ -70,6 +82,10 @@ static void check_together(const struct argp_state *state, const struct run_args
 {
     if (args->opts.live && args->session.print_windows)
         argp_error(state, "--print-windows: a run by --clock=live has no windows");
+    if (args->opts.live && args->opts.paced)
+        argp_error(state, "--realtime: a run by --clock=live has no other time");
+    if (args->opts.pace.max_lag_ns > 0 && !args->opts.paced)
+        argp_error(state, "--max-lag: only a run by --realtime can lag");
 }
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -89,6 +105,12 @@ static error_t parse(int key, char *value, struct argp_state *state)
         opts->live = parse_clock(state, value);
     } else if (key == OPTION_UNTIL) {
         opts->until_ns = value_duration(state, "--until", value);
+    } else if (key == OPTION_REALTIME) {
+        opts->paced = true;
+        opts->pace.factor = value ? value_factor(state, "--realtime", value) : 1;
+    } else if (key == OPTION_MAX_LAG) {
+        args->max_lag = value;
+        opts->pace.max_lag_ns = value_duration(state, "--max-lag", value);
     } else if (key == OPTION_PRINT_WINDOWS) {
         args->session.print_windows = value;
     } else if (key == ARGP_KEY_END) {
@@ -113,7 +135,8 @@ static const struct argp run_argp = {
     .doc = "Run the scenario in FILE and report.\v"
            "Progress goes to standard error, the report to standard output. SIGINT and SIGTERM end "
            "the run; the report then tells how far it came.\n\n"
-           "Status 0: it ran. 65: the scenario's content is wrong. 66: it cannot be read. 70: "
+           "Status 0: it ran. 1: it fell behind by more than --max-lag allows. 65: the scenario's "
+           "content is wrong. 66: it cannot be read. 70: "
            "messages were lost, or the run broke a rule of its own. 71: no memory or threads. "
            "73: a file of the options cannot be created. 74: the report or such a file cannot be "
            "written. 130, 143: ended by SIGINT, SIGTERM.",
@@ -191,6 +214,11 @@ static int judge(const struct run_args *args, aldis_err err, const struct space_
     if (!report->audit.balanced) {
         fprintf(stderr, "aldis run: %s: audit: %s\n", args->path, report->audit.text);
         return EXIT_WRONG;
+    }
+    if (report->end_reason == ALDIS_RUN_LAG) {
+        fprintf(stderr, "aldis run: %s: the run fell more than %s behind the wall clock\n",
+                args->path, args->max_lag);
+        return EXIT_NO;
     }
     return interrupt_signal() ? 128 + interrupt_signal() : EXIT_GOOD;
 }

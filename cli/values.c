@@ -3,6 +3,7 @@
 #include "values.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* Read decimal digits into *out; gives what follows them, or NULL: no digit, or beyond 64 bits. */
@@ -28,6 +29,29 @@ uint64_t value_whole(const struct argp_state *state, const char *option, const c
     if (!rest || *rest != '\0' || value < min || value > max)
         argp_error(state, "%s: found '%s', allowed: a whole number from %" PRIu64 " to %" PRIu64,
                    option, text, min, max);
+    return value;
+}
+
+double value_factor(const struct argp_state *state, const char *option, const char *text)
+{
+    uint64_t digits = 0, scale = 0; /* scale: 0 before the point, then 10 to the places after it */
+    size_t places = 0;
+    bool good = true;
+    for (const char *at = text; *at && good; at++) {
+        bool point = *at == '.' && scale == 0 && places > 0 && at[1] != '\0';
+        good = point || (*at >= '0' && *at <= '9' && places < 15);
+        if (point) {
+            scale = 1;
+        } else {
+            digits = digits * 10 + (uint64_t)(*at - '0');
+            scale *= 10;
+            places++;
+        }
+    }
+    double value = (double)digits / (double)(scale ? scale : 1);
+    if (!good || places == 0 || value < 1e-6 || value > 1e6)
+        argp_error(state, "%s: found '%s', allowed: a number from 0.000001 to 1000000, such as 2.5",
+                   option, text);
     return value;
 }
 

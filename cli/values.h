@@ -14,6 +14,9 @@
 uint64_t value_whole(const struct argp_state *state, const char *option, const char *text,
                      uint64_t min, uint64_t max);
 
+/** A factor: decimal digits with at most one point among them, 0.000001 .. 1000000. */
+double value_factor(const struct argp_state *state, const char *option, const char *text);
+
 /** A duration: a whole number and ms, s, m, h or d, 1ms .. 106751d. */
 aldis_ns value_duration(const struct argp_state *state, const char *option, const char *text);
 

@@ -16,6 +16,8 @@ const char *space_end_name(aldis_run_end end_reason)
         return "halted";
     case ALDIS_RUN_LOOP:
         return "loop";
+    case ALDIS_RUN_LAG:
+        return "lag";
     }
     return "unknown";
 }
@@ -25,6 +27,15 @@ const char *space_end_name(aldis_run_end end_reason)
 static double seconds(aldis_ns ns)
 {
     return (double)ns * 1e-9;
+}
+
+static void print_pace(const aldis_pace_report *p, FILE *out)
+{
+    fprintf(out,
+            "behind the wall clock p50 %.3f ms, p99 %.3f ms, max %.3f ms of %" PRIu64
+            " windows; inputs %" PRIu64 ", refused %" PRIu64 "\n",
+            (double)p->lag_ns_p50 * 1e-6, (double)p->lag_ns_p99 * 1e-6,
+            (double)p->lag_ns_max * 1e-6, p->windows, p->inputs, p->refused);
 }
 
 static void print_head(const struct space_report *r, FILE *out)
@@ -37,9 +48,12 @@ static void print_head(const struct space_report *r, FILE *out)
     fprintf(out, "seed %" PRIu64 ", workers %u, shards %u, run print ", r->seed, r->workers,
             r->shards);
     if (r->live)
-        fprintf(out, "none (live)\n\n");
+        fprintf(out, "none (live)\n");
     else
-        fprintf(out, "%016" PRIx64 "\n\n", r->run_print);
+        fprintf(out, "%016" PRIx64 "\n", r->run_print);
+    if (r->paced)
+        print_pace(&r->pace, out);
+    fputc('\n', out);
 }
 
 static void print_ships(const struct space_report *r, FILE *out)
@@ -133,6 +147,13 @@ static void print_json(const struct space_report *r, FILE *out)
     }
     fprintf(out, "},\"audit\":");
     print_string(r->audit.text, out);
+    if (r->paced)
+        fprintf(out,
+                ",\"pace\":{\"windows\":%" PRIu64 ",\"lag_ns_p50\":%" PRId64
+                ",\"lag_ns_p99\":%" PRId64 ",\"lag_ns_max\":%" PRId64 ",\"inputs\":%" PRIu64
+                ",\"refused\":%" PRIu64 "}",
+                r->pace.windows, r->pace.lag_ns_p50, r->pace.lag_ns_p99, r->pace.lag_ns_max,
+                r->pace.inputs, r->pace.refused);
     fprintf(out, ",\"end_reason\":");
     print_string(space_end_name(r->end_reason), out);
     fprintf(out, "}\n");

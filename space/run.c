@@ -155,7 +155,9 @@ static aldis_err run_watched(const struct run *run)
                                                                    : run->scenario->duration_ns};
     if (opts->on_begin)
         opts->on_begin(opts->arg, &facts);
-    aldis_err err = run_pieces(run, facts.until_ns);
+    aldis_err err = opts->paced ? aldis_system_pace(run->system, &opts->pace) : ALDIS_OK;
+    if (err == ALDIS_OK)
+        err = run_pieces(run, facts.until_ns);
     if (opts->on_end)
         opts->on_end(opts->arg, &facts, run->report->end_reason);
     return err;
@@ -171,6 +173,8 @@ static aldis_err gather_counts(const struct run *run)
     report->shards = aldis_system_shards(run->system);
     report->virtual_ns = aldis_system_now(run->system);
     report->run_print = report->live ? 0 : aldis_system_run_print(run->system);
+    if (report->paced)
+        (void)aldis_system_pace_report(run->system, &report->pace);
     aldis_err err = aldis_system_stats(run->system, &report->stats);
     if (err != ALDIS_OK)
         return err;
@@ -243,8 +247,10 @@ aldis_err space_run(const struct scenario *scenario, const struct space_run_opts
 {
     static const struct space_run_opts defaults;
     struct run run = {.scenario = scenario, .opts = opts ? opts : &defaults, .report = out_report};
-    *out_report = (struct space_report){
-        .seed = run.opts->has_seed ? run.opts->seed : scenario->seed, .live = run.opts->live};
+    *out_report =
+        (struct space_report){.seed = run.opts->has_seed ? run.opts->seed : scenario->seed,
+                              .live = run.opts->live,
+                              .paced = run.opts->paced};
     memcpy(out_report->scenario, scenario->name, sizeof out_report->scenario);
     run.stations = calloc(scenario->stations.count, sizeof *run.stations);
     run.result = calloc(1, sizeof *run.result);

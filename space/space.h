@@ -19,6 +19,7 @@
 
 #include <aldis/stats.h>
 #include <aldis/system.h>
+#include <aldis/window.h>
 #include <stdio.h>
 
 /* ---- Scenarios ---- */
@@ -99,6 +100,8 @@ struct space_run_opts {
     uint32_t shards;   /**< 0: the library's default */
     bool live;         /**< wall clock instead of virtual time: a simulated hour takes an hour */
     aldis_ns until_ns; /**< of the run's clock; 0: the scenario's duration */
+    bool paced;        /**< virtual time follows the wall clock, as pace says */
+    aldis_pace_opts pace;
 
     /** Called on the calling thread before the run begins and then a hundred times in it, at points
      *  that do not depend on whether it is set (live: five times a second). false ends the run.
@@ -142,10 +145,11 @@ struct space_report {
     char scenario[64];
     uint64_t seed;
     uint32_t workers, shards;
-    bool live;
-    uint64_t run_print;  /**< 0 when live */
-    aldis_ns virtual_ns; /**< what the run's clock shows at the end */
-    double wall_s;       /**< 0: for the caller to fill in, since space reads no clock */
+    bool live, paced;
+    aldis_pace_report pace; /**< of a paced run: how it kept up */
+    uint64_t run_print;     /**< 0 when live */
+    aldis_ns virtual_ns;    /**< what the run's clock shows at the end */
+    double wall_s;          /**< 0: for the caller to fill in, since space reads no clock */
     aldis_run_end end_reason;
     aldis_stats stats; /**< at the end of the run, before the actors were stopped */
     aldis_audit audit;
@@ -172,7 +176,7 @@ enum space_report_format { SPACE_TEXT, SPACE_JSON };
 aldis_err space_run(const struct scenario *scenario, const struct space_run_opts *opts,
                     struct space_report *out_report);
 
-/** "until", "idle", "halted" or "loop". Static. */
+/** "until", "idle", "halted", "loop" or "lag". Static. */
 const char *space_end_name(aldis_run_end end_reason);
 
 /**

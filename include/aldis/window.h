@@ -43,6 +43,23 @@ typedef void (*aldis_window_fn)(void *arg, const aldis_window *window);
  *  each actor's own in order. No call on the system. `handled` is borrowed for the call. */
 typedef void (*aldis_handled_fn)(void *arg, const aldis_handled *handled);
 
+/** How virtual time is to follow the wall clock. Zeroes are the defaults. */
+typedef struct aldis_pace_opts {
+    double factor; /**< virtual seconds in one of the wall: 1e-6 .. 1e6; default 1 */
+    aldis_ns
+        max_lag_ns; /**< wall time: a run that falls further behind ends; default: it does not */
+    uint32_t inputs_max; /**< inputs from outside that wait for their window; default 65,536 */
+} aldis_pace_opts;
+
+/** How a paced run has kept up. The lag of a window is the wall time from when it was due to when it
+ *  began; percentiles are exact to 1.6 % (upwards). */
+typedef struct aldis_pace_report {
+    uint64_t windows;
+    aldis_ns lag_ns_p50, lag_ns_p99, lag_ns_max;
+    uint64_t inputs;  /**< messages and commands from outside that were taken */
+    uint64_t refused; /**< with ALDIS_EAGAIN, since inputs_max of them waited */
+} aldis_pace_report;
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -56,6 +73,26 @@ extern "C" {
  */
 ALDIS_API aldis_err aldis_system_on_window(aldis_system *system, aldis_window_fn fn, void *arg);
 ALDIS_API aldis_err aldis_system_on_handled(aldis_system *system, aldis_handled_fn fn, void *arg);
+
+/**
+ * Let virtual time follow the wall clock from the beginning of the next run on; NULL: no more.
+ *
+ * A window runs when the wall clock shows its start, or later; none is ever left out: a system that
+ * falls behind catches up at full speed. aldis_system_run then comes back when the wall clock shows
+ * its until_ns (not with ALDIS_RUN_IDLE: inputs may still come), when it is halted, or with
+ * ALDIS_RUN_LAG. A message from another thread gets the start of the first window that begins after
+ * the wall clock's now, plus its delay. That is all that the wall clock decides: without such
+ * messages the run is the one that it would be without pace. aldis_system_stop does not wait for the
+ * wall clock.
+ *
+ * opts:   borrowed.
+ * Thread: any but the system's own.          Blocks: until the window that runs has ended.
+ * Errors: ALDIS_EINVAL naming the option; ALDIS_ESTATE a live system, or called from a handler.
+ */
+ALDIS_API aldis_err aldis_system_pace(aldis_system *system, const aldis_pace_opts *opts);
+
+/** How it has kept up since aldis_system_pace. Errors: as there. */
+ALDIS_API aldis_err aldis_system_pace_report(aldis_system *system, aldis_pace_report *out_report);
 
 #ifdef __cplusplus
 }

@@ -13,7 +13,7 @@ struct aldis__offload;
 struct aldis__virtual;
 
 /* Bits of aldis_system.halt. */
-enum { ALDIS__HALT_IDLE = 1, ALDIS__HALT_ASKED = 2 };
+enum { ALDIS__HALT_IDLE = 1, ALDIS__HALT_ASKED = 2, ALDIS__HALT_INPUT = 4 };
 
 /* A part above the core (the router) that must hear of what happens to actors. */
 struct aldis__extension {

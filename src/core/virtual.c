@@ -518,23 +518,61 @@ static void let_others_in(aldis_system *system)
     pthread_mutex_lock(&system->lock);
 }
 
+/* Does the wall clock decide when things happen now? A stop waits for nobody. */
+static bool is_paced(aldis_system *system)
+{
+    /* Relaxed: a request, written under the lock. */
+    return system->virtual_engine->pace.on && !aldis__load_relaxed(&system->stopping);
+}
+
+/* A paced run waits until the wall clock shows at_ns, or something happens. False: look again. */
+static bool await(aldis_system *system, aldis_ns at_ns, bool window, aldis_run_end *out_end)
+{
+    *out_end = ALDIS_RUN_UNTIL; /* as long as it is not over, nobody looks at it */
+    if (!is_paced(system))
+        return true;
+    switch (aldis__pace_wait(system, &system->virtual_engine->pace, at_ns, window)) {
+    case ALDIS__PACE_DUE:
+        return true;
+    case ALDIS__PACE_LATE:
+        *out_end = ALDIS_RUN_LAG;
+        return false;
+    case ALDIS__PACE_WOKEN:
+        *out_end = halted(system) ? ALDIS_RUN_HALTED : ALDIS_RUN_UNTIL;
+        return false;
+    }
+    return false;
+}
+
+/* Nothing is left to do before until_ns. */
+static bool rest(aldis_system *system, bool idle, aldis_ns until_ns, aldis_run_end *out_end)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    if (!await(system, until_ns, false, out_end))
+        return *out_end != ALDIS_RUN_UNTIL;
+    if (idle && !is_paced(system)) {
+        *out_end = ALDIS_RUN_IDLE;
+        return true;
+    }
+    engine->now_ns = engine->now_ns < until_ns ? until_ns : engine->now_ns;
+    *out_end = ALDIS_RUN_UNTIL;
+    return true;
+}
+
 /* One step of the run. True: it is over, for the reason given. */
 static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end, aldis_err *out_err)
 {
     struct aldis__virtual *engine = system->virtual_engine;
     uint64_t window = earliest_window(system);
-    if (window == ALDIS__NO_WINDOW) {
-        *out_end = ALDIS_RUN_IDLE;
-        return true;
-    }
+    if (window == ALDIS__NO_WINDOW)
+        return rest(system, true, until_ns, out_end);
     aldis_ns start_ns = (aldis_ns)(window * (uint64_t)engine->quantum_ns);
     if (start_ns < engine->now_ns)
         start_ns = engine->now_ns;
-    if (start_ns >= until_ns) {
-        engine->now_ns = engine->now_ns < until_ns ? until_ns : engine->now_ns;
-        *out_end = ALDIS_RUN_UNTIL;
-        return true;
-    }
+    if (start_ns >= until_ns)
+        return rest(system, false, until_ns, out_end);
+    if (!await(system, start_ns, true, out_end))
+        return *out_end != ALDIS_RUN_UNTIL;
     aldis_ns whole_ns = add_time((aldis_ns)(window * (uint64_t)engine->quantum_ns),
                                  engine->quantum_ns);
     engine->window = window;
@@ -565,6 +603,15 @@ aldis_err aldis__virtual_run(aldis_system *system, aldis_ns until_ns, aldis_run_
 
 /* ------------------------------------------------------------------ from outside */
 
+/* The first window that begins after what the wall clock shows, and has not run. */
+static aldis_ns next_window_start(struct aldis__virtual *engine)
+{
+    aldis_ns now_ns = aldis__pace_now(&engine->pace);
+    if (now_ns < engine->now_ns)
+        return engine->now_ns; /* a window just began: it is the next one that hears of this */
+    return add_time(now_ns - now_ns % engine->quantum_ns, engine->quantum_ns);
+}
+
 aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, uint32_t shard,
                                  aldis_ns delay_ns)
 {
@@ -574,9 +621,19 @@ aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, u
         return aldis__error_set(ALDIS_EAGAIN, msg->to, aldis__type_info(msg->type)->name,
                                 "send: %llu messages are under way (option underway_msgs)",
                                 (unsigned long long)future->count);
-    aldis_ns at_ns = add_time(engine->now_ns, delay_ns > 0 ? delay_ns : 0);
+    bool paced = engine->pace.started && is_paced(system);
+    aldis_ns at_ns = paced ? next_window_start(engine) : engine->now_ns;
+    at_ns = add_time(at_ns, delay_ns > 0 ? delay_ns : 0);
+    /* The runtime's own messages (a start, a new child) are part of calls that do not fail so late. */
+    if (paced && (msg->type == ALDIS__TYPE_COMMAND || msg->type >= ALDIS__TYPE_STATUS)) {
+        aldis_err err = aldis__pace_admit(&engine->pace, engine->now_ns, at_ns);
+        if (err != ALDIS_OK)
+            return err;
+    }
     *aldis__msg_stamp(msg) = (struct aldis__stamp){at_ns, system->outside_sequence++};
     aldis__vqueue_add(future, msg);
+    if (paced)
+        aldis__pace_wake(system);
     return ALDIS_OK;
 }
 
@@ -623,6 +680,7 @@ void aldis__virtual_destroy(aldis_system *system)
     aldis__futex_wake(&engine->phase, INT_MAX);
     for (uint32_t w = 1; w <= engine->thread_count; w++)
         pthread_join(system->workers[w].thread, NULL);
+    aldis__pace_fini(&engine->pace);
     free(engine->active);
     free(engine->ops);
     free(engine);

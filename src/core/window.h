@@ -3,6 +3,7 @@
 #ifndef ALDIS_CORE_WINDOW_H
 #define ALDIS_CORE_WINDOW_H
 
+#include "core/pace.h"
 #include "core/system.h"
 #include "core/watch.h"
 
@@ -19,6 +20,7 @@ struct aldis__virtual {
     bool in_window;
     _Atomic(bool) halt;    /* asked for by a handler */
     struct aldis__watch watch;
+    struct aldis__pace pace;
 
     /* threads: see virtual.c */
     uint32_t thread_count;
