@@ -14,6 +14,7 @@
 #define ALDIS_CORE_HANDOVER_H
 
 #include "base/atomic.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,13 @@ static inline void aldis__handover_give(struct aldis__handover *shard, uint32_t 
         shard->next = old;
         /* H2 acq_rel: pairs with H3 in aldis__handover_accept(). Gives the receiver the shard. */
     } while (!aldis__cas_weak_acq_rel(&gifts->head, &old, shard));
+}
+
+/** Are there gifts? A hint for a worker that has other work, too. */
+static inline bool aldis__handover_is_waiting(struct aldis__gifts *gifts)
+{
+    /* Relaxed: the exchange (H3) decides. */
+    return aldis__load_relaxed(&gifts->head) != NULL;
 }
 
 /** Take all gifts, for worker `self`: a list, newest first. Always an exchange: before parking it

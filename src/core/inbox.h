@@ -36,7 +36,7 @@ static inline void aldis__inbox_push(struct aldis__inbox *inbox, struct aldis__m
             total = ALDIS__INBOX_COUNT_MAX;
         oldest->next = (struct aldis__msg *)(uintptr_t)(old & ALDIS__INBOX_POINTER);
         head = total << ALDIS__INBOX_COUNT_SHIFT | (uint64_t)(uintptr_t)newest;
-        /* I1 acq_rel: pairs with I2 in aldis__inbox_take(). Release gives the taker the chain;
+        /* I1 acq_rel: pairs with I2 in aldis__inbox_take() and N1 in inbox_peek() of stats.c. Release gives the taker the chain;
          * acquire makes a push that comes after the taker's last look see that it has parked, or
          * has given the shard away (see parking.h and handover.h). */
     } while (!aldis__cas_weak_acq_rel(&inbox->head, &old, head));

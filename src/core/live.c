@@ -75,6 +75,33 @@ static bool take_inboxes(struct aldis__worker *worker, bool last_look)
 
 /* ------------------------------------------------------------------ load balance */
 
+/* All mail for this worker at once, the runtime's own last: room that it tells of lets actors send on
+ * what they kept, straight into mailboxes of this worker, and what they sent there before, from
+ * where their shards were then, may lie in any of these inboxes. */
+static void take_all_inboxes(struct aldis__worker *worker)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__queue queues[2]; /* ordinary, control */
+    aldis__queue_init(&queues[0]);
+    aldis__queue_init(&queues[1]);
+    for (uint32_t i = 0; i < system->shard_count; i++) {
+        struct aldis__shard *shard = &system->shards[i];
+        if (aldis__handover_owner(&shard->handover) != worker->index)
+            continue;
+        struct aldis__msg *msg = aldis__chain_reverse(aldis__inbox_take(&shard->inbox));
+        while (msg) {
+            struct aldis__msg *next = msg->next;
+            aldis__queue_push(&queues[aldis__msg_rank(msg) == ALDIS__RANK_CONTROL], msg);
+            msg = next;
+        }
+    }
+    for (unsigned control = 0; control < 2; control++) {
+        struct aldis__msg *msg;
+        while ((msg = aldis__queue_pop(&queues[control])))
+            aldis__deliver(worker, msg);
+    }
+}
+
 /* A shard has come: see handover.h for why in this order. */
 static bool accept_gifts(struct aldis__worker *worker)
 {
@@ -93,7 +120,7 @@ static bool accept_gifts(struct aldis__worker *worker)
             worker->next_due_ns = due_ns;
         gift = next;
     }
-    (void)take_inboxes(worker, true);
+    take_all_inboxes(worker);
     return true;
 }
 
@@ -186,10 +213,10 @@ static bool must_quit(struct aldis__worker *worker)
 /* All workers are idle: whoever waits in aldis_system_run wants to know. */
 static void announce_idle(aldis_system *system)
 {
-    /* L2 acq_rel: pairs with L1 in aldis__worker_notify(). */
+    /* L2 acq_rel: pairs with L1 in aldis__worker_notify() and L3 in is_idle(). */
     int32_t idle = aldis__fetch_add_acq_rel(&system->idle_workers, 1) + 1;
     if (idle == (int32_t)system->worker_count) {
-        (void)aldis__fetch_or_acq_rel(&system->halt, ALDIS__HALT_IDLE);
+        aldis__halt_ask(system, ALDIS__HALT_IDLE);
         aldis__futex_wake(&system->halt, INT_MAX);
     }
 }
@@ -198,7 +225,7 @@ static void announce_idle(aldis_system *system)
 static void unpark_uncounted(struct aldis__worker *worker)
 {
     if (aldis__park_end(&worker->parking))
-        /* L2 acq_rel: pairs with L1 in aldis__worker_notify(). */
+        /* L2 acq_rel: pairs with L1 in aldis__worker_notify() and L3 in is_idle(). */
         (void)aldis__fetch_add_acq_rel(&worker->ctx.system->idle_workers, 1);
 }
 
@@ -271,7 +298,12 @@ void *aldis__live_main(void *argument)
         if (must_hold(worker))
             hold_still(worker);
         invite_idle(worker);
-        if (busy || worker->ready_count || accept_gifts(worker))
+        /* A gift is accepted also by who has found other work meanwhile, or it would wait for ever. */
+        if (aldis__handover_is_waiting(&worker->gifts))
+            busy |= accept_gifts(worker);
+        /* What a timer, or room for who waited, has just sent to others is to be published first. */
+        bool unsent = worker->out_dirty && !blocked;
+        if (busy || worker->ready_count || unsent || accept_gifts(worker))
             worker->idle_rounds = 0;
         else
             be_idle(worker, blocked);

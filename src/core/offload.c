@@ -73,9 +73,9 @@ static void run_job(aldis_system *system, struct job *job)
     aldis__outside_result(system, job->actor, job->type, err, result);
     free(result);
     free(job);
-    /* J1 acq_rel: pairs with J2 in is_idle() of system.c: the result is in the inbox by now. */
+    /* J1 acq_rel: pairs with J2 in is_idle(): the result is in the inbox by now. */
     (void)aldis__fetch_sub_acq_rel(&system->pending_jobs, 1);
-    (void)aldis__fetch_or_acq_rel(&system->halt, ALDIS__HALT_IDLE); /* A1: look again */
+    aldis__halt_ask(system, ALDIS__HALT_IDLE); /* look again */
     aldis__futex_wake(&system->halt, INT_MAX);
 }
 

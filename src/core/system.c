@@ -553,7 +553,8 @@ uint64_t aldis__system_actors(const aldis_system *system)
 
 void aldis__system_set_router(aldis_system *system, struct aldis__extension *router)
 {
-    /* E2 release: pairs with E1 in aldis__cell_bury(), E3 in deliver.c and E4 in router.c. */
+    /* E2 release: pairs with E1 in aldis__cell_bury(), E3 in deliver.c, E4 in router.c
+     * and E5 in apply_op(). */
     aldis__store_release(&system->router, router);
 }
 
@@ -563,25 +564,27 @@ void aldis_system_halt(aldis_system *system)
 {
     if (!system || aldis__system_is_foreign(system))
         return;
-    /* A1 acq_rel: pairs with A2 in run_live() and with the engine's look between windows. */
-    (void)aldis__fetch_or_acq_rel(&system->halt, ALDIS__HALT_ASKED);
+    aldis__halt_ask(system, ALDIS__HALT_ASKED);
     aldis__futex_wake(&system->halt, INT_MAX);
 }
 
 static bool is_idle(aldis_system *system)
 {
-    /* L3 acquire: pairs with L1 and L2: who is counted as idle has done all that it did. */
-    return aldis__load_acquire(&system->idle_workers) == (int32_t)system->worker_count &&
-           aldis__load_acquire(&system->pending_jobs) == 0; /* J2: pairs with J1 in offload.c */
+    /* J2 acquire: pairs with J1 in run_job(): no job is left, and the results of all have made their
+     * workers count as busy; so this must be the first of the two looks. */
+    if (aldis__load_acquire(&system->pending_jobs) > 0)
+        return false;
+    /* L3 acquire: pairs with L1 in aldis__worker_notify() and L2 in announce_idle(): who is counted
+     * as idle has done all that it did. */
+    return aldis__load_acquire(&system->idle_workers) == (int32_t)system->worker_count;
 }
 
 static aldis_run_end run_live(aldis_system *system, aldis_ns until_ns)
 {
     for (;;) {
-        /* A2 acquire: pairs with A1 in aldis_system_halt(). */
-        uint32_t halt = aldis__load_acquire(&system->halt);
+        uint32_t halt = aldis__halt_look(system);
         if (halt & ALDIS__HALT_ASKED) {
-            (void)aldis__fetch_and_acq_rel(&system->halt, ~(uint32_t)ALDIS__HALT_ASKED);
+            aldis__halt_clear(system, ALDIS__HALT_ASKED);
             return ALDIS_RUN_HALTED;
         }
         aldis_ns left_ns = until_ns == ALDIS_FOREVER
@@ -592,7 +595,7 @@ static aldis_run_end run_live(aldis_system *system, aldis_ns until_ns)
         if (is_idle(system))
             return ALDIS_RUN_IDLE;
         if (halt & ALDIS__HALT_IDLE) {
-            (void)aldis__fetch_and_acq_rel(&system->halt, ~(uint32_t)ALDIS__HALT_IDLE);
+            aldis__halt_clear(system, ALDIS__HALT_IDLE);
             continue; /* it may have become idle between the two looks */
         }
         aldis__futex_wait(&system->halt, halt, left_ns);

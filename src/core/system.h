@@ -71,6 +71,25 @@ struct aldis_system {
     void *high_water_arg;
 };
 
+/** Ask whoever is in aldis_system_run to look: bits of ALDIS__HALT_. The caller wakes the futex. */
+static inline void aldis__halt_ask(aldis_system *system, uint32_t bits)
+{
+    /* A1 acq_rel: pairs with A2 in aldis__halt_look() and A3 in aldis__halt_clear(). */
+    (void)aldis__fetch_or_acq_rel(&system->halt, bits);
+}
+
+static inline uint32_t aldis__halt_look(aldis_system *system)
+{
+    /* A2 acquire: pairs with A1 in aldis__halt_ask(): sees what was done before it asked. */
+    return aldis__load_acquire(&system->halt);
+}
+
+static inline void aldis__halt_clear(aldis_system *system, uint32_t bits)
+{
+    /* A3 acq_rel: pairs with A1 in aldis__halt_ask(): a request that comes now is kept. */
+    (void)aldis__fetch_and_acq_rel(&system->halt, ~bits);
+}
+
 /** The system's lock. A virtual run lets who waits for it in between two windows. */
 void aldis__system_lock(aldis_system *system);
 void aldis__system_unlock(aldis_system *system);

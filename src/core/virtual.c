@@ -282,7 +282,7 @@ static void apply_op(aldis_system *system, const struct aldis__window_op *op)
         break;
     }
     case ALDIS__OP_ROUTER: {
-        /* E1 acquire: pairs with E2 in aldis__system_set_router(). */
+        /* E5 acquire: pairs with E2 in aldis__system_set_router(). */
         struct aldis__extension *router = aldis__load_acquire(&system->router);
         router->on_window_op(router, op);
         break;
@@ -496,10 +496,9 @@ static uint64_t earliest_window(const aldis_system *system)
 static bool halted(aldis_system *system)
 {
     struct aldis__virtual *engine = system->virtual_engine;
-    /* A2 acquire: pairs with A1 in aldis_system_halt(). */
-    uint32_t asked = aldis__load_acquire(&system->halt) & ALDIS__HALT_ASKED;
+    uint32_t asked = aldis__halt_look(system) & ALDIS__HALT_ASKED;
     if (asked)
-        (void)aldis__fetch_and_acq_rel(&system->halt, ~asked);
+        aldis__halt_clear(system, asked);
     /* Relaxed: written inside a window, which the phases order before this look. */
     bool by_handler = aldis__load_relaxed(&engine->halt);
     aldis__store_relaxed(&engine->halt, false);
