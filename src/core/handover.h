@@ -20,8 +20,8 @@
 
 /* The part of a shard that other workers read. */
 struct aldis__handover {
-    _Atomic(uint32_t) owner;       /* index of the worker that runs the shard */
-    struct aldis__handover *next;  /* link on the receiver's stack */
+    _Atomic(uint32_t) owner;      /* index of the worker that runs the shard */
+    struct aldis__handover *next; /* link on the receiver's stack */
 };
 
 /* Shards that others have given to this worker and that it has not accepted yet. */

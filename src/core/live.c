@@ -15,10 +15,11 @@
 #include <stdio.h>
 
 enum {
-    SPIN_NS = 50000,       /* so long a worker looks for work before it parks: waking costs 26 us */
-    ASK_ROUND = 16,        /* the empty round in which to ask for a shard: not at every gap */
-    SPARE_SHARDS = 4,      /* ready shards from which on a worker gives one away: each move has its price */
-    INVITE_ROUNDS = 64,    /* rounds with shards to spare between two invitations to a parked worker */
+    SPIN_NS = 50000, /* so long a worker looks for work before it parks: waking costs 26 us */
+    ASK_ROUND = 16,  /* the empty round in which to ask for a shard: not at every gap */
+    SPARE_SHARDS =
+        4, /* ready shards from which on a worker gives one away: each move has its price */
+    INVITE_ROUNDS = 64, /* rounds with shards to spare between two invitations to a parked worker */
     BLOCKED_NAP_NS = 50000 /* between two tries to publish into a full inbox */
 };
 
@@ -75,8 +76,8 @@ static bool take_inboxes(struct aldis__worker *worker, bool last_look)
 
 /* ------------------------------------------------------------------ load balance */
 
-/* All mail for this worker at once, the runtime's own last: room that it tells of lets actors send on
- * what they kept, straight into mailboxes of this worker, and what they sent there before, from
+/* All mail for this worker at once, the runtime's own last: room that it tells of lets actors send
+ * on what they kept, straight into mailboxes of this worker, and what they sent there before, from
  * where their shards were then, may lie in any of these inboxes. */
 static void take_all_inboxes(struct aldis__worker *worker)
 {
@@ -298,12 +299,14 @@ void *aldis__live_main(void *argument)
         if (must_hold(worker))
             hold_still(worker);
         invite_idle(worker);
-        /* A gift is accepted also by who has found other work meanwhile, or it would wait for ever. */
+        /* A gift is accepted also by who has found other work meanwhile, or it would wait for
+         * ever. */
         if (aldis__handover_is_waiting(&worker->gifts))
             busy |= accept_gifts(worker);
-        /* What a timer, or room for who waited, has just sent to others is to be published first. */
+        /* What a timer, or room for who waited, has just sent to others is to be published
+         * first. */
         bool unsent = worker->out_dirty && !blocked;
-        if (busy || worker->ready_count || unsent || accept_gifts(worker))
+        if (busy || worker->ready_count || unsent)
             worker->idle_rounds = 0;
         else
             be_idle(worker, blocked);
