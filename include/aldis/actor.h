@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* actor.h: behaviours, and what a handler may ask of the runtime. Layer: public.
  *
- *     static aldis_err pong_on_ping(struct pong *self, const struct ping *msg, aldis_ctx *ctx) {...}
- *     static aldis_err pong_on_go(struct pong *self, const aldis_none *msg, aldis_ctx *ctx) {...}
+ *     static aldis_err pong_on_ping(struct pong *self, const struct ping *msg, aldis_ctx *ctx);
+ *     static aldis_err pong_on_go(struct pong *self, const aldis_none *msg, aldis_ctx *ctx);
  *     ALDIS_BEHAVIOUR(pong, struct pong, PONG_PROTOCOL, .on_start = pong_start);
  *
  * One handler for each message of the protocol, named kind_on_message; a missing handler, or one of
@@ -38,17 +38,18 @@ typedef struct aldis_child_ended {
 /** The answer to aldis_get_status. A kind that asks lists `aldis_status` in its protocol. */
 typedef struct aldis_status {
     aldis_id actor;
-    char state_name[32];    /**< from the behaviour's state_name, else "running", "paused", ... */
-    uint32_t depth_msgs;    /**< waiting now */
-    uint32_t peak_msgs;     /**< most that ever waited */
-    uint64_t handled_msgs;  /**< since the start */
-    aldis_ns running_ns;    /**< since the start */
-    aldis_ns oldest_wait_ns;/**< age of the oldest waiting message; 0 when none waits */
+    char state_name[32];     /**< from the behaviour's state_name, else "running", "paused", ... */
+    uint32_t depth_msgs;     /**< waiting now */
+    uint32_t peak_msgs;      /**< most that ever waited */
+    uint64_t handled_msgs;   /**< since the start */
+    aldis_ns running_ns;     /**< since the start */
+    aldis_ns oldest_wait_ns; /**< age of the oldest waiting message; 0 when none waits */
     uint32_t restarts;
 } aldis_status;
 ALDIS_MESSAGE(aldis_status, aldis_status);
 
-/** What a kind of actor does. Made by ALDIS_BEHAVIOUR; static and constant for the life of its systems. */
+/** What a kind of actor does. Made by ALDIS_BEHAVIOUR; static and constant for the life of its
+ *  systems. */
 typedef struct aldis_behaviour {
     const char *name;
     size_t state_size; /**< bytes, 0 .. 1 MiB; zeroed before on_start */
@@ -60,7 +61,8 @@ typedef struct aldis_behaviour {
     /** Before the first message. arg is what the spawner gave, or NULL. An error ends the actor at
      *  once (on_stop does not run) and its parent is told. */
     aldis_err (*on_start)(void *state, const void *arg, aldis_ctx *ctx);
-    /** Once after a successful start, when the actor stops or has drained; never when it is killed. */
+    /** Once after a successful start, when the actor stops or has drained; never when it is
+     *  killed. */
     void (*on_stop)(void *state, aldis_ctx *ctx);
     /** A message that this actor sent was refused after the send had returned. */
     void (*on_undelivered)(void *state, const aldis_undelivered *notice, aldis_ctx *ctx);
@@ -80,10 +82,11 @@ typedef struct aldis_behaviour {
 #define ALDIS_THUNK_(pair, name) ALDIS_THUNK2_(ALDIS_PAIR_KIND_ pair, ALDIS_PAIR_STATE_ pair, name)
 #define ALDIS_THUNK2_(kind, state, name) ALDIS_THUNK3_(kind, state, name)
 #define ALDIS_THUNK3_(kind, state, name)                                                           \
-    _Static_assert(_Generic(&kind##_on_##name,                                                     \
+    _Static_assert(                                                                                \
+        _Generic(&kind##_on_##name,                                                     \
                             aldis_err (*)(state *, const name##_payload *, aldis_ctx *): 1,        \
-                            default: 0),                                                           \
-                   #kind "_on_" #name ": the handler's signature does not fit the message");       \
+                            default: 0),      \
+                 #kind "_on_" #name ": the handler's signature does not fit the message");         \
     static aldis_err kind##_thunk_##name(void *self, const void *payload, aldis_ctx *ctx)          \
     {                                                                                              \
         return (&kind##_on_##name)(self, payload, ctx);                                            \
@@ -99,9 +102,12 @@ typedef struct aldis_behaviour {
 #define ALDIS_BEHAVIOUR(kind, state, LIST, ...)                                                    \
     LIST(ALDIS_THUNK_, (kind, state))                                                              \
     static const aldis_handler_entry kind##_handlers_[] = {LIST(ALDIS_ENTRY_, (kind, state))};     \
-    const aldis_behaviour kind##_behaviour = {                                                     \
-        .name = #kind, .state_size = sizeof(state), .handlers = kind##_handlers_,                  \
-        .handler_count = sizeof kind##_handlers_ / sizeof kind##_handlers_[0], __VA_ARGS__}
+    const aldis_behaviour kind##_behaviour = {.name = #kind,                                       \
+                                              .state_size = sizeof(state),                         \
+                                              .handlers = kind##_handlers_,                        \
+                                              .handler_count = sizeof kind##_handlers_ /           \
+                                                               sizeof kind##_handlers_[0],         \
+                                              __VA_ARGS__}
 #endif
 
 /** Where a new actor lives. */
@@ -113,12 +119,12 @@ typedef enum aldis_placement {
 
 /** How to spawn. Zeroes are the defaults; the pointer to it may be NULL. */
 typedef struct aldis_spawn_opts {
-    const void *arg;           /**< for on_start; borrowed and copied */
-    size_t arg_size;           /**< bytes, 0 .. ALDIS_PAYLOAD_MAX */
+    const void *arg; /**< for on_start; borrowed and copied */
+    size_t arg_size; /**< bytes, 0 .. ALDIS_PAYLOAD_MAX */
     aldis_placement placement;
-    uint32_t shard;            /**< for ALDIS_PLACE_SHARD: 0 .. shards-1 */
-    aldis_mailbox_opts mailbox;/**< zeroes: the behaviour's */
-    aldis_id parent;           /**< nobody: the spawning actor; from outside: none */
+    uint32_t shard;             /**< for ALDIS_PLACE_SHARD: 0 .. shards-1 */
+    aldis_mailbox_opts mailbox; /**< zeroes: the behaviour's */
+    aldis_id parent;            /**< nobody: the spawning actor; from outside: none */
 } aldis_spawn_opts;
 
 #ifdef __cplusplus
@@ -147,10 +153,10 @@ ALDIS_API aldis_err aldis_system_spawn_raw(aldis_system *system, const aldis_beh
  *  the aldis_system_ form. Errors: ALDIS_ENOTFOUND; ALDIS_ESTALE it has ended already (stop twice);
  *  ALDIS_EINVAL; ALDIS_ENOMEM. */
 typedef enum aldis_command {
-    ALDIS_CMD_STOP,   /**< after the current message; children first; waiting mail: dead letters */
-    ALDIS_CMD_DRAIN,  /**< handle what is queued, refuse new mail (ALDIS_ESHUTDOWN), then stop */
-    ALDIS_CMD_KILL,   /**< as stop, without on_stop */
-    ALDIS_CMD_PAUSE,  /**< handle nothing but commands; mail is kept, within the bound */
+    ALDIS_CMD_STOP,  /**< after the current message; children first; waiting mail: dead letters */
+    ALDIS_CMD_DRAIN, /**< handle what is queued, refuse new mail (ALDIS_ESHUTDOWN), then stop */
+    ALDIS_CMD_KILL,  /**< as stop, without on_stop */
+    ALDIS_CMD_PAUSE, /**< handle nothing but commands; mail is kept, within the bound */
     ALDIS_CMD_RESUME
 } aldis_command;
 ALDIS_API aldis_err aldis_ctx_command(aldis_ctx *ctx, aldis_id actor, aldis_command command,
@@ -168,11 +174,15 @@ ALDIS_API bool aldis_ctx_is_closed(aldis_ctx *ctx, aldis_id actor);
 ALDIS_API bool aldis_system_is_closed(aldis_system *system, aldis_id actor);
 
 /* The facts of the running handler; ctx must be the one it was given. */
-ALDIS_API aldis_id aldis_self(const aldis_ctx *ctx);   /**< this actor */
-ALDIS_API aldis_id aldis_sender(const aldis_ctx *ctx); /**< stamped by the runtime; nobody: outside */
-ALDIS_API aldis_id aldis_parent(const aldis_ctx *ctx); /**< nobody: it has none */
+/** This actor. */
+ALDIS_API aldis_id aldis_self(const aldis_ctx *ctx);
+/** Who sent the message, stamped by the runtime; nobody: it came from outside. */
+ALDIS_API aldis_id aldis_sender(const aldis_ctx *ctx);
+/** Nobody: it has none. */
+ALDIS_API aldis_id aldis_parent(const aldis_ctx *ctx);
 ALDIS_API aldis_system *aldis_system_of(const aldis_ctx *ctx);
-ALDIS_API size_t aldis_payload_size(const aldis_ctx *ctx); /**< bytes of the message being handled */
+/** Bytes of the message being handled. */
+ALDIS_API size_t aldis_payload_size(const aldis_ctx *ctx);
 
 /** Now, in nanoseconds of the system's clock: live, since the system was made, read once a round;
  *  virtual, the time of the message being handled (or later, after aldis_busy). */
@@ -199,20 +209,17 @@ ALDIS_API aldis_err aldis_fail(aldis_ctx *ctx, const char *text);
 #endif
 
 #ifndef __cplusplus
-/** Start an actor of `kind`: aldis_spawn(ctx, pong, &ref, &(aldis_spawn_opts){...}), ref a pong_ref;
- *  NULL in place of the options for the defaults. `from` is a handler's context or, in a thread of
- *  your own, the system. (The options come last so that a literal with commas needs no brackets.) */
+/** Start an actor of `kind`: aldis_spawn(ctx, pong, &ref, &(aldis_spawn_opts){...}), ref a
+ *  pong_ref; NULL in place of the options for the defaults. `from` is a handler's context or, in a
+ *  thread of your own, the system. (The options come last so that a literal with commas needs no
+ *  brackets.) */
 #define aldis_spawn(from, kind, out_ref, ...)                                                      \
     ALDIS_FROM_(from, spawn_raw)((from), &kind##_behaviour, (__VA_ARGS__),                         \
                                  &_Generic((out_ref), kind##_ref *: (out_ref))->id)
-#define aldis_stop(from, actor)                                                                    \
-    ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_STOP, 0)
-#define aldis_kill(from, actor)                                                                    \
-    ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_KILL, 0)
-#define aldis_pause(from, actor)                                                                   \
-    ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_PAUSE, 0)
-#define aldis_resume(from, actor)                                                                  \
-    ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_RESUME, 0)
+#define aldis_stop(from, actor) ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_STOP, 0)
+#define aldis_kill(from, actor) ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_KILL, 0)
+#define aldis_pause(from, actor) ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_PAUSE, 0)
+#define aldis_resume(from, actor) ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_RESUME, 0)
 /** Drain within timeout_ns (ALDIS_FOREVER: no deadline); what is left then becomes dead letters. */
 #define aldis_drain(from, actor, timeout_ns)                                                       \
     ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_DRAIN, (timeout_ns))

@@ -36,7 +36,8 @@
 /** Encodes payloads for the world outside the process; see wire.h. */
 typedef struct aldis_codec aldis_codec;
 
-/** A message type. Made by ALDIS_MESSAGE; a copy per translation unit is fine, the number is what counts. */
+/** A message type. Made by ALDIS_MESSAGE; a copy per translation unit is fine, the number is what
+ *  counts. */
 typedef struct aldis_type {
     const char *name;         /**< 1 .. 63 characters, equal in every translation unit and node */
     uint32_t number;          /**< 0: hashed from the name (FNV-1a, 32 bits); a clash is an error */
@@ -52,7 +53,8 @@ typedef struct aldis_none {
 
 #define ALDIS_UNUSED_ __attribute__((unused))
 
-/** Declare message type `name` whose payload is the C type `payload` (a struct without pointers to own). */
+/** Declare message type `name` whose payload is the C type `payload` (a struct without pointers to
+ *  own). */
 #define ALDIS_MESSAGE(name, payload) ALDIS_MESSAGE_CODEC(name, payload, 0, NULL)
 
 /** The same with an explicit number (0: hashed) and a codec (from ALDIS_CODEC in wire.h). */
@@ -88,7 +90,8 @@ typedef struct aldis_none {
 /** How one message is to travel. Zeroes are the defaults. */
 typedef struct aldis_send_opts {
     /** From now until it arrives; -1 asks for zero where 0 means the system's default delay.
-     *  Live: default none. Virtual: default the system's default_delay_ns. Range 0 .. ALDIS_FOREVER. */
+     *  Live: default none. Virtual: default the system's default_delay_ns. Range 0 ..
+     *  ALDIS_FOREVER. */
     aldis_ns delay_ns;
     aldis_lane lane; /**< default normal; ALDIS_LANE_CONTROL is refused */
 } aldis_send_opts;
@@ -120,8 +123,8 @@ extern "C" {
  * Thread:  the worker that runs the handler.          Blocks: never.
  * Errors:  ALDIS_EINVAL a bad argument, or a foreign context or id; ALDIS_ENOTFOUND no such actor
  *          ever was; ALDIS_ESTALE it has stopped; ALDIS_ESHUTDOWN it drains; ALDIS_EUNACCEPTED its
- *          kind does not accept the type; ALDIS_EFULL its mailbox or, under ALDIS_WAIT, the sender's
- *          own overflow is full; ALDIS_EDROPPED its policy dropped this message;
+ *          kind does not accept the type; ALDIS_EFULL its mailbox or, under ALDIS_WAIT, the
+ *          sender's own overflow is full; ALDIS_EDROPPED its policy dropped this message;
  *          ALDIS_ETOOLARGE; ALDIS_ENOMEM; ALDIS_ELOOKAHEAD (virtual time).
  */
 ALDIS_API aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type,
@@ -188,7 +191,8 @@ ALDIS_API void aldis_discard(aldis_ctx *ctx, void *payload);
 ALDIS_API aldis_err aldis_send_batch(aldis_ctx *ctx, const aldis_send_item *items, size_t count,
                                      size_t *out_accepted);
 
-/** Answer the sender of the message being handled. Errors: as a send; ALDIS_ENORECEIVER it came from nobody. */
+/** Answer the sender of the message being handled. Errors: as a send; ALDIS_ENORECEIVER it came
+ *  from nobody. */
 ALDIS_API aldis_err aldis_reply_raw(aldis_ctx *ctx, aldis_type *type, const void *payload,
                                     size_t size);
 
@@ -210,8 +214,7 @@ ALDIS_API aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type 
 /* The id in `to`, after the compiler has seen that `to` accepts `name`. */
 #define ALDIS_TO_(to, name) ((void)sizeof *(to).accepts_->name, (to).id)
 /* p, after the compiler has seen that it points to the payload of `name`. */
-#define ALDIS_PAYLOAD_(p, name)                                                                    \
-    _Generic((p), const name##_payload *: (p), name##_payload *: (p))
+#define ALDIS_PAYLOAD_(p, name) _Generic((p), const name##_payload *: (p), name##_payload *: (p))
 /* The function of its kind for a handler's context or for a system. */
 #define ALDIS_FROM_(from, verb)                                                                    \
     _Generic((from), aldis_ctx *: aldis_ctx_##verb, aldis_system *: aldis_system_##verb)
@@ -249,10 +252,10 @@ ALDIS_API aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type 
 
 /** Begin a message in place; gives name_payload * or NULL. See aldis_build_raw. */
 #define aldis_build(ctx, to, name)                                                                 \
-    ((name##_payload *)aldis_build_raw((ctx), ALDIS_TO_(to, name), &name##_type,                   \
-                                       name##_type.size))
+    ((name##_payload *)aldis_build_raw((ctx), ALDIS_TO_(to, name), &name##_type, name##_type.size))
 
-/** Answer the sender with message `name`. Its kind is not known here: ALDIS_EUNACCEPTED at run time. */
+/** Answer the sender with message `name`. Its kind is not known here: ALDIS_EUNACCEPTED at run
+ *  time. */
 #define aldis_reply(ctx, name, ...)                                                                \
     aldis_reply_raw((ctx), &name##_type, &(name##_payload){__VA_ARGS__}, name##_type.size)
 

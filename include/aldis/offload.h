@@ -5,7 +5,8 @@
 
 #include <aldis/message.h>
 
-/** Blocking work: reads arg, writes the result (zeroed, the result type's size) and says how it went. */
+/** Blocking work: reads arg, writes the result (zeroed, the result type's size) and says how it
+ *  went. */
 typedef aldis_err (*aldis_job)(const void *arg, void *out_result);
 
 #ifdef __cplusplus

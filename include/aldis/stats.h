@@ -35,8 +35,8 @@ typedef struct aldis_stats {
     uint64_t failed_deliveries; /**< rejected + dropped + expired + dead */
     uint64_t active_actors;
     uint64_t spawned, ended;
-    uint64_t parked;            /**< times that a sender was parked */
-    uint64_t handovers;         /**< shards given from worker to worker */
+    uint64_t parked;    /**< times that a sender was parked */
+    uint64_t handovers; /**< shards given from worker to worker */
 } aldis_stats;
 
 typedef enum aldis_stats_format { ALDIS_STATS_TEXT, ALDIS_STATS_JSON } aldis_stats_format;
@@ -78,7 +78,8 @@ ALDIS_API aldis_err aldis_stats_print(const aldis_stats *stats, FILE *out,
  */
 ALDIS_API aldis_err aldis_system_audit(aldis_system *system, aldis_audit *out_audit);
 
-/** One actor's figures, from outside. Blocks as aldis_system_stats. Errors: ALDIS_ENOTFOUND, ALDIS_ESTALE. */
+/** One actor's figures, from outside. Blocks as aldis_system_stats. Errors: ALDIS_ENOTFOUND,
+ *  ALDIS_ESTALE. */
 ALDIS_API aldis_err aldis_system_status(aldis_system *system, aldis_id actor,
                                         aldis_status *out_status);
 

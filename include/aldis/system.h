@@ -23,43 +23,45 @@ typedef struct aldis_dead_letter {
     size_t size;
 } aldis_dead_letter;
 
+/* clang-format off */
 /** How a system is made. Zeroes are the defaults. */
 typedef struct aldis_system_opts {
     aldis_clock clock;
-    uint64_t seed;             /**< of all random numbers; default 0 */
-    uint32_t workers;          /**< threads, 1 .. 255; default: the cores. Never shows in a result */
-    uint32_t shards;           /**< 1 .. 4094; default 64. Part of the configuration, like the seed */
-    uint32_t actors_max;       /**< slots a shard: 1 .. 2^24; default 2^28 shared out, 2^22 for 64 shards */
-    uint32_t node;             /**< 1 .. 255 names this system in its ids; 0: the lowest free number */
-    aldis_mailbox_opts mailbox;/**< default of all mailboxes: 1024 messages, 1 MiB, ALDIS_WAIT */
-    uint32_t overflow_msgs;    /**< a parked sender's own overflow; default 65,536 */
-    uint64_t overflow_bytes;   /**< the same in bytes; default 64 MiB */
-    uint32_t inflight_msgs;    /**< live: published to one shard and not yet taken; default 16,384 */
-    uint64_t underway_msgs;    /**< virtual: on their way in the whole system; default 2^26 */
+    uint64_t seed;              /**< of all random numbers; default 0 */
+    uint32_t workers;           /**< threads, 1 .. 255; default: the cores; in no result */
+    uint32_t shards;            /**< 1 .. 4094; default 64; configuration, like the seed */
+    uint32_t actors_max;        /**< slots a shard: 1 .. 2^24; default 2^28 shared out over them */
+    uint32_t node;              /**< 1 .. 255: this system in its ids; 0: the lowest free number */
+    aldis_mailbox_opts mailbox; /**< of all mailboxes; default 1024 messages, 1 MiB, ALDIS_WAIT */
+    uint32_t overflow_msgs;     /**< a parked sender's own overflow; default 65,536 */
+    uint64_t overflow_bytes;    /**< the same in bytes; default 64 MiB */
+    uint32_t inflight_msgs;     /**< live: published to a shard, not yet taken; default 16,384 */
+    uint64_t underway_msgs;     /**< virtual: on their way in the whole system; default 2^26 */
     uint32_t underway_per_sender; /**< virtual: sent by one actor in one window; default 65,536 */
 
     /* virtual time */
-    aldis_ns lookahead_ns;     /**< no message reaches another actor sooner; default 1 ms */
-    aldis_ns default_delay_ns; /**< of a send without one; default the lookahead */
-    bool raise_short_delays;   /**< raise delays below the lookahead instead of refusing them */
-    bool zero_delay;           /**< allow zero delay to others: windows are single instants */
-    uint32_t microsteps_max;   /**< zero_delay: rounds at one instant before ALDIS_ELOOP; default 10,000 */
+    aldis_ns lookahead_ns;      /**< no message reaches another actor sooner; default 1 ms */
+    aldis_ns default_delay_ns;  /**< of a send without one; default the lookahead */
+    bool raise_short_delays;    /**< raise delays below the lookahead instead of refusing them */
+    bool zero_delay;            /**< allow zero delay to others: windows are single instants */
+    uint32_t microsteps_max;    /**< rounds at one instant before ALDIS_ELOOP; default 10,000 */
 
-    uint32_t offload_threads;  /**< most threads for aldis_offload; default 4 */
-    uint32_t offload_queue;    /**< jobs waiting for one; default 1024 */
+    uint32_t offload_threads;   /**< most threads for aldis_offload; default 4 */
+    uint32_t offload_queue;     /**< jobs waiting for one; default 1024 */
 
-    /** Called for each dead letter, on the worker that found it; must not block. NULL: only counted. */
+    /** Called for each dead letter, on the worker that found it; must not block. NULL: counted. */
     void (*on_dead_letter)(void *arg, const aldis_dead_letter *letter);
     void *on_dead_letter_arg;
 } aldis_system_opts;
+/* clang-format on */
 
 /** Why aldis_system_run came back. */
 typedef enum aldis_run_end {
     ALDIS_RUN_UNTIL = 0, /**< the time was reached */
-    ALDIS_RUN_IDLE,      /**< nothing is left to happen (virtual time, or live without mail and timers) */
-    ALDIS_RUN_HALTED,    /**< aldis_halt or aldis_system_halt was called */
-    ALDIS_RUN_LOOP,      /**< zero-delay messages went round; aldis_error_last names an actor */
-    ALDIS_RUN_LAG        /**< a paced run fell too far behind: see aldis_system_pace in window.h */
+    ALDIS_RUN_IDLE, /**< nothing is left to happen: no mail under way, no timer armed */
+    ALDIS_RUN_HALTED, /**< aldis_halt or aldis_system_halt was called */
+    ALDIS_RUN_LOOP,   /**< zero-delay messages went round; aldis_error_last names an actor */
+    ALDIS_RUN_LAG     /**< a paced run fell too far behind: see aldis_system_pace in window.h */
 } aldis_run_end;
 
 #ifdef __cplusplus
@@ -103,7 +105,8 @@ ALDIS_API aldis_err aldis_system_run(aldis_system *system, aldis_ns until_ns,
 /** Make aldis_system_run return (virtual: after the current window). Thread: any, also from a
  *  signal handler: it is async-signal-safe. */
 ALDIS_API void aldis_system_halt(aldis_system *system);
-/** The same from a handler. In virtual time the run ends with the current window, on any number of workers. */
+/** The same from a handler. In virtual time the run ends with the current window, on any number of
+ *  workers. */
 ALDIS_API void aldis_halt(aldis_ctx *ctx);
 
 /**

@@ -43,7 +43,8 @@ ALDIS_API aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts
                                           aldis_type *type, const void *payload, size_t size,
                                           aldis_timer *out_timer);
 
-/** Cancel a timer of this actor. Errors: ALDIS_ENOTFOUND it has fired, or was never this actor's. */
+/** Cancel a timer of this actor. Errors: ALDIS_ENOTFOUND it has fired, or was never this
+ *  actor's. */
 ALDIS_API aldis_err aldis_timer_cancel(aldis_ctx *ctx, aldis_timer timer);
 
 #ifdef __cplusplus
@@ -55,8 +56,7 @@ ALDIS_API aldis_err aldis_timer_cancel(aldis_ctx *ctx, aldis_timer timer);
                           (out_timer))
 /** Arm a periodic timer for message `name` without payload; the first comes after one period. */
 #define aldis_timer_every(ctx, period, name, out_timer)                                            \
-    aldis_timer_start_raw((ctx),                                                                   \
-                          &(aldis_timer_opts){.delay_ns = (period), .period_ns = (period)},        \
+    aldis_timer_start_raw((ctx), &(aldis_timer_opts){.delay_ns = (period), .period_ns = (period)}, \
                           &name##_type, NULL, 0, (out_timer))
 #endif
 

@@ -17,7 +17,10 @@ typedef struct aldis_id {
 } aldis_id;
 
 /** The id of no actor: the sender of messages that come from outside the system. */
-#define ALDIS_NOBODY_INIT { 0 }
+#define ALDIS_NOBODY_INIT                                                                          \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 static inline aldis_id aldis_nobody(void)
 {
@@ -50,13 +53,15 @@ typedef int64_t aldis_ns;
 /** One runtime; see system.h. */
 typedef struct aldis_system aldis_system;
 
-/** What a handler may do while it runs; see actor.h. Valid only inside the handler it was given to. */
+/** What a handler may do while it runs; see actor.h. Valid only inside the handler it was given
+ *  to. */
 typedef struct aldis_ctx aldis_ctx;
 
 /** A reference-counted, read-only run of bytes; see blob.h. */
 typedef struct aldis_blob aldis_blob;
 
-/** Priority of a message: a lane is served before those after it, and the lowest keeps 1/16 of the turns. */
+/** Priority of a message: a lane is served before those after it, and the lowest keeps 1/16 of the
+ *  turns. */
 typedef enum aldis_lane {
     ALDIS_LANE_NORMAL = 0, /**< the default */
     ALDIS_LANE_CONTROL,    /**< the runtime's own commands; not for users */

@@ -51,8 +51,8 @@ typedef struct aldis_pace_opts {
     uint32_t inputs_max; /**< inputs from outside that wait for their window; default 65,536 */
 } aldis_pace_opts;
 
-/** How a paced run has kept up. The lag of a window is the wall time from when it was due to when it
- *  began; percentiles are exact to 1.6 % (upwards). */
+/** How a paced run has kept up. The lag of a window is the wall time from when it was due to when
+ *  it began; percentiles are exact to 1.6 % (upwards). */
 typedef struct aldis_pace_report {
     uint64_t windows;
     aldis_ns lag_ns_p50, lag_ns_p99, lag_ns_max;
@@ -82,8 +82,8 @@ ALDIS_API aldis_err aldis_system_on_handled(aldis_system *system, aldis_handled_
  * its until_ns (not with ALDIS_RUN_IDLE: inputs may still come), when it is halted, or with
  * ALDIS_RUN_LAG. A message from another thread gets the start of the first window that begins after
  * the wall clock's now, plus its delay. That is all that the wall clock decides: without such
- * messages the run is the one that it would be without pace. aldis_system_stop does not wait for the
- * wall clock.
+ * messages the run is the one that it would be without pace. aldis_system_stop does not wait for
+ * the wall clock.
  *
  * opts:   borrowed.
  * Thread: any but the system's own.          Blocks: until the window that runs has ended.

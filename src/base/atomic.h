@@ -4,7 +4,8 @@
  * The order is part of each helper's name, so a reader sees at the call what is paid and what is
  * promised. There are no stand-alone fences: the order stands on the operation, where the thread
  * sanitizer and a reader can follow it. Every ordered access outside this file carries a label and
- * names its partner; relaxed accesses say why that is enough. tools/check_atomics.py holds to it. */
+ * names its partner; relaxed accesses say why that is enough. tools/check_atomics.py holds to
+ * it. */
 #ifndef ALDIS_BASE_ATOMIC_H
 #define ALDIS_BASE_ATOMIC_H
 
@@ -24,7 +25,8 @@
 #define aldis__fetch_sub_acq_rel(p, v) atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel)
 #define aldis__fetch_and_acq_rel(p, v) atomic_fetch_and_explicit((p), (v), memory_order_acq_rel)
 #define aldis__fetch_or_acq_rel(p, v) atomic_fetch_or_explicit((p), (v), memory_order_acq_rel)
-/* Compare and swap; on failure *expected is reloaded, relaxed. The weak one may fail for no reason. */
+/* Compare and swap; on failure *expected is reloaded, relaxed. The weak one may fail for no
+ * reason. */
 #define aldis__cas_weak_release(p, expected, v)                                                    \
     atomic_compare_exchange_weak_explicit((p), (expected), (v), memory_order_release,              \
                                           memory_order_relaxed)

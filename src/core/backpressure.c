@@ -20,11 +20,11 @@ static void set_full(struct aldis__worker *worker, struct aldis__cell *cell, boo
         cell->flags &= ~(uint32_t)ALDIS__CELL_FULL;
     aldis__mailbox_set_mark(worker, cell);
     if (system->virtual_time)
-        aldis__virtual_op(worker, cell->id, full ? ALDIS__OP_FULL : ALDIS__OP_NOT_FULL, cell->id, 0);
+        aldis__virtual_op(worker, cell->id, full ? ALDIS__OP_FULL : ALDIS__OP_NOT_FULL, cell->id,
+                          0);
     else
-        aldis__directory_set_flags(
-            &system->directory[aldis__id_index(cell->id, system->node_base)],
-            full ? ALDIS__WORD_FULL : 0, full ? 0 : ALDIS__WORD_FULL);
+        aldis__directory_set_flags(&system->directory[aldis__id_index(cell->id, system->node_base)],
+                                   full ? ALDIS__WORD_FULL : 0, full ? 0 : ALDIS__WORD_FULL);
 }
 
 void aldis__mark_full(struct aldis__worker *worker, struct aldis__cell *cell)
@@ -186,7 +186,8 @@ static struct aldis__overflow_entry *new_entry(struct aldis__cell_ext *ext, aldi
     return entry;
 }
 
-/* Parked is who waits for another; an overflow towards oneself must not stop one from draining it. */
+/* Parked is who waits for another; an overflow towards oneself must not stop one from draining
+ * it. */
 static void update_parked(struct aldis__worker *worker, struct aldis__cell *sender)
 {
     const struct aldis__cell_ext *ext = sender->ext;
@@ -195,10 +196,10 @@ static void update_parked(struct aldis__worker *worker, struct aldis__cell *send
         parked = !aldis_id_equal(ext->overflow[i].to, sender->id);
     if (parked && !(sender->flags & ALDIS__CELL_PARKED))
         worker->parked++;
-    sender->flags = parked ? sender->flags | ALDIS__CELL_PARKED
-                           : sender->flags & ~(uint32_t)ALDIS__CELL_PARKED;
-    /* The handler that runs may go on by the fast path: a full mailbox of this worker has its mark at
-     * 0, and one of another worker is not on that path. */
+    sender->flags =
+        parked ? sender->flags | ALDIS__CELL_PARKED : sender->flags & ~(uint32_t)ALDIS__CELL_PARKED;
+    /* The handler that runs may go on by the fast path: a full mailbox of this worker has its mark
+     * at 0, and one of another worker is not on that path. */
 }
 
 static void ask_for_room(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id to)
@@ -324,8 +325,8 @@ static void resume_sender(struct aldis__worker *worker, struct aldis__cell *send
         sender->flags &= ~(uint32_t)ALDIS__CELL_OVERFLOW;
     if (sender->flags & ALDIS__CELL_PARKED)
         return;
-    uint64_t word = aldis__directory_read(
-        &system->directory[aldis__id_index(sender->id, system->node_base)]);
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(sender->id, system->node_base)]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     if (sender->depth > 0 || (sender->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING)))
         aldis__cell_schedule(worker, shard, sender);
@@ -387,7 +388,8 @@ void aldis__overflow_discard(struct aldis__worker *worker, struct aldis__cell *s
     sender->flags &= ~(uint32_t)(ALDIS__CELL_OVERFLOW | ALDIS__CELL_PARKED);
 }
 
-/* ------------------------------------------------------------------ chains that cannot be published */
+/* ------------------------------------------------------------------ chains that cannot be
+ * published */
 
 void aldis__chain_park(struct aldis__worker *worker, struct aldis__cell *sender)
 {

@@ -25,10 +25,10 @@ enum {
     ALDIS__CELL_CONTROL = 1u << 2,   /* mail on the control lane */
     ALDIS__CELL_LANES = 1u << 3,     /* mail on another lane than normal */
     ALDIS__CELL_PAUSED = 1u << 4,
-    ALDIS__CELL_PARKED = 1u << 5,    /* waits for room in another's mailbox */
+    ALDIS__CELL_PARKED = 1u << 5, /* waits for room in another's mailbox */
     ALDIS__CELL_DRAINING = 1u << 6,
-    ALDIS__CELL_STOPPING = 1u << 7,  /* waits for its children (and its overflow) to end */
-    ALDIS__CELL_KILLED = 1u << 8,    /* on_stop will not run */
+    ALDIS__CELL_STOPPING = 1u << 7, /* waits for its children (and its overflow) to end */
+    ALDIS__CELL_KILLED = 1u << 8,   /* on_stop will not run */
     ALDIS__CELL_ENDED = 1u << 9,
     ALDIS__CELL_FULL = 1u << 10,     /* the directory says so too */
     ALDIS__CELL_ROUTED = 1u << 11,   /* has names or subscriptions */
@@ -53,9 +53,9 @@ struct aldis__cell_ext;
 struct aldis__cell {
     /* what a turn touches */
     struct aldis__msg *head, *tail; /* the normal lane, oldest first; tail: while head */
-    void *state;                     /* before the start: the start argument (struct aldis__start_arg) */
+    void *state; /* before the start: the start argument (struct aldis__start_arg) */
     const struct aldis__kind *kind;
-    struct aldis__cell *run_next;    /* link of the run queue, or of the free slots */
+    struct aldis__cell *run_next; /* link of the run queue, or of the free slots */
     aldis_id id;
     int32_t depth; /* messages waiting, control lane not counted */
     int32_t mark;  /* a push that finds this depth takes the slow path */
@@ -64,15 +64,15 @@ struct aldis__cell {
 
     /* once a turn, once a send, or less */
     _Alignas(64) struct aldis__cell_ext *ext; /* NULL: none */
-    aldis_id parent;       /* written by the spawner before the id is published */
-    uint64_t handled;      /* messages handled */
-    uint64_t sequence;     /* of its sends; virtual time orders by it */
-    uint64_t draws;        /* random numbers drawn: two from each Philox block */
+    aldis_id parent;   /* written by the spawner before the id is published */
+    uint64_t handled;  /* messages handled */
+    uint64_t sequence; /* of its sends; virtual time orders by it */
+    uint64_t draws;    /* random numbers drawn: two from each Philox block */
     aldis_ns started_ns;
-    uint32_t peak;         /* most messages that ever waited */
+    uint32_t peak; /* most messages that ever waited */
     uint32_t reserved;
-    uint32_t child_index;  /* its place in the parent's list of children */
-    uint32_t spawned;      /* how many actors it has spawned */
+    uint32_t child_index; /* its place in the parent's list of children */
+    uint32_t spawned;     /* how many actors it has spawned */
 };
 _Static_assert(sizeof(struct aldis__cell) == 128, "one line for a turn, one for the rest");
 
@@ -96,15 +96,15 @@ struct aldis__overflow_entry {
 };
 
 struct aldis__cell_ext {
-    struct aldis__limits limits; /* this actor's own */
+    struct aldis__limits limits;                  /* this actor's own */
     struct aldis__queue lanes[ALDIS__RANK_COUNT]; /* the normal rank is unused: it is cell->head */
     uint32_t control_depth;
-    uint32_t turns_since_low;    /* handled since the low lane had its share */
+    uint32_t turns_since_low; /* handled since the low lane had its share */
     uint32_t pauses;
 
-    struct aldis__queue held;    /* mail beyond the bound, its senders parked: FIFO */
+    struct aldis__queue held; /* mail beyond the bound, its senders parked: FIFO */
     uint32_t held_count;
-    aldis_id *waiters;           /* senders to tell of room, in order */
+    aldis_id *waiters; /* senders to tell of room, in order */
     uint32_t waiter_count, waiter_capacity;
 
     struct aldis__overflow_entry *overflow; /* as a sender: by target, in order of first refusal */
@@ -112,7 +112,7 @@ struct aldis__cell_ext {
     uint32_t overflow_msgs;
     uint64_t overflow_bytes;
 
-    aldis_id *children;          /* free places hold an id that is nobody, and make a list */
+    aldis_id *children; /* free places hold an id that is nobody, and make a list */
     uint32_t child_count, child_end, child_capacity, child_free;
 
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */

@@ -3,17 +3,17 @@
 #include "base/error.h"
 #include "base/philox.h"
 #include "core/deliver.h"
+#include "core/futex.h"
 #include "core/lifecycle.h"
 #include "core/send.h"
-#include "core/futex.h"
 #include "core/virtual.h"
 #include <limits.h>
 #include <stdio.h>
 
 /* Threads that are not workers have this one, so that the hot path needs no look at NULL. */
 struct aldis__worker aldis__no_worker = {.ctx = {.special = true}};
-__thread struct aldis__worker *aldis__this_worker
-    __attribute__((tls_model("initial-exec"))) = &aldis__no_worker;
+__thread struct aldis__worker *aldis__this_worker __attribute__((tls_model("initial-exec"))) =
+    &aldis__no_worker;
 
 aldis_id aldis_self(const aldis_ctx *ctx)
 {
@@ -161,10 +161,9 @@ static aldis_err check_target(aldis_system *system, aldis_id actor, const char *
                                 (unsigned long long)actor.bits);
     uint64_t word = aldis__directory_read(&system->directory[place]);
     if (!aldis__word_is_alive(word, actor))
-        return aldis__error_set(
-            aldis__word_has_known(word, actor) ? ALDIS_ESTALE : ALDIS_ENOTFOUND,
-            actor, "", "%s: actor %016llx is not there (any more)", call,
-            (unsigned long long)actor.bits);
+        return aldis__error_set(aldis__word_has_known(word, actor) ? ALDIS_ESTALE : ALDIS_ENOTFOUND,
+                                actor, "", "%s: actor %016llx is not there (any more)", call,
+                                (unsigned long long)actor.bits);
     *out_word = word;
     return ALDIS_OK;
 }
@@ -190,7 +189,8 @@ aldis_err aldis_ctx_command(aldis_ctx *ctx, aldis_id actor, aldis_command comman
         err = aldis__command_check(ctx->system, actor, command, deadline_ns, &word);
     if (err != ALDIS_OK)
         return err;
-    /* An actor that is stopping already, and is not to be killed, has ended as far as this caller is
+    /* An actor that is stopping already, and is not to be killed, has ended as far as this caller
+     * is
      * concerned: stop twice is an error. */
     if ((word & ALDIS__WORD_CLOSING) && command == ALDIS_CMD_DRAIN)
         return aldis__error_set(ALDIS_ESTALE, actor, "", "drain: the actor is ending already");

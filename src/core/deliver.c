@@ -147,8 +147,8 @@ void aldis__post_runtime(struct aldis__worker *worker, aldis_id from, aldis_id t
     if (system->virtual_time)
         aldis__virtual_stamp_runtime(worker, msg);
     if (type == ALDIS__TYPE_SLOT)
-        aldis__route_to_shard(worker, (uint32_t)(aldis__id_index(to, system->node_base) >>
-                                                 ALDIS__SLOT_BITS), msg);
+        aldis__route_to_shard(
+            worker, (uint32_t)(aldis__id_index(to, system->node_base) >> ALDIS__SLOT_BITS), msg);
     else
         aldis__route(worker, msg);
 }
@@ -181,8 +181,8 @@ static void tell_dead_letter(aldis_system *system, struct aldis__msg *msg, aldis
 {
     size_t size;
     const void *payload = aldis__msg_payload(msg, &size);
-    aldis_dead_letter letter = {aldis__type_info(msg->type)->name, msg->from, msg->to, reason,
-                                payload, size};
+    aldis_dead_letter letter = {
+        aldis__type_info(msg->type)->name, msg->from, msg->to, reason, payload, size};
     system->opts.on_dead_letter(system->opts.on_dead_letter_arg, &letter);
 }
 
@@ -192,9 +192,15 @@ ALDIS_COLD void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *m
     struct aldis_type_stats *counts = &worker->counts[msg->type];
     aldis_system *system = worker->ctx.system;
     switch (fate) {
-    case ALDIS__REJECTED: counts->rejected++; break;
-    case ALDIS__DROPPED: counts->dropped++; break;
-    case ALDIS__EXPIRED: counts->expired++; break;
+    case ALDIS__REJECTED:
+        counts->rejected++;
+        break;
+    case ALDIS__DROPPED:
+        counts->dropped++;
+        break;
+    case ALDIS__EXPIRED:
+        counts->expired++;
+        break;
     case ALDIS__DEAD:
         counts->dead++;
         if (system->opts.on_dead_letter && msg->type >= ALDIS__TYPE_STATUS)
@@ -268,7 +274,8 @@ void aldis__admit(struct aldis__worker *worker, struct aldis__shard *shard,
     }
 }
 
-/* Commands, questions and notices: they wait on the control lane, and make even a paused actor run. */
+/* Commands, questions and notices: they wait on the control lane, and make even a paused actor
+ * run. */
 static void deliver_control(struct aldis__worker *worker, struct aldis__shard *shard,
                             struct aldis__cell *cell, struct aldis__msg *msg)
 {

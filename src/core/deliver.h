@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* deliver.h: how a message reaches a mailbox, and what becomes of it when it cannot. Layer: core. */
+/* deliver.h: how a message reaches a mailbox, and what becomes of it when it cannot. Layer:
+ * core. */
 #ifndef ALDIS_CORE_DELIVER_H
 #define ALDIS_CORE_DELIVER_H
 
@@ -20,8 +21,9 @@ void aldis__admit(struct aldis__worker *worker, struct aldis__shard *shard,
 void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg, enum aldis__fate fate,
                    aldis_err reason);
 
-/** Bring a message to its receiver, wherever it lives: on this worker at once, elsewhere by a chain.
- *  Virtual time: into the calendar, by the time on its stamp. Takes msg; no bound is looked at. */
+/** Bring a message to its receiver, wherever it lives: on this worker at once, elsewhere by a
+ *  chain. Virtual time: into the calendar, by the time on its stamp. Takes msg; no bound is looked
+ *  at. */
 void aldis__route(struct aldis__worker *worker, struct aldis__msg *msg);
 
 /** The same towards a given shard. */

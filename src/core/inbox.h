@@ -7,8 +7,8 @@
  * shard's owner takes all with one exchange and turns the list round, which restores the order in
  * which each sender sent.
  *
- * The count of messages not yet taken rides in the upper 16 bits of the head (addresses have 48), so
- * that a publisher sees how full the inbox is without touching anything else. It saturates. */
+ * The count of messages not yet taken rides in the upper 16 bits of the head (addresses have 48),
+ * so that a publisher sees how full the inbox is without touching anything else. It saturates. */
 #ifndef ALDIS_CORE_INBOX_H
 #define ALDIS_CORE_INBOX_H
 
@@ -36,13 +36,15 @@ static inline void aldis__inbox_push(struct aldis__inbox *inbox, struct aldis__m
             total = ALDIS__INBOX_COUNT_MAX;
         oldest->next = (struct aldis__msg *)(uintptr_t)(old & ALDIS__INBOX_POINTER);
         head = total << ALDIS__INBOX_COUNT_SHIFT | (uint64_t)(uintptr_t)newest;
-        /* I1 acq_rel: pairs with I2 in aldis__inbox_take() and N1 in inbox_peek() of stats.c. Release gives the taker the chain;
-         * acquire makes a push that comes after the taker's last look see that it has parked, or
-         * has given the shard away (see parking.h and handover.h). */
+        /* I1 acq_rel: pairs with I2 in aldis__inbox_take() and N1 in inbox_peek() of stats.c.
+         * Release gives the taker the chain; acquire makes a push that comes after the taker's last
+         * look see that it has parked, or has given the shard away (see parking.h and
+         * handover.h). */
     } while (!aldis__cas_weak_acq_rel(&inbox->head, &old, head));
 }
 
-/** Take everything: newest first, or NULL. Always an exchange, never a load first: see parking.h. */
+/** Take everything: newest first, or NULL. Always an exchange, never a load first: see
+ *  parking.h. */
 static inline struct aldis__msg *aldis__inbox_take(struct aldis__inbox *inbox)
 {
     /* I2 acq_rel: pairs with I1 in aldis__inbox_push(). */

@@ -81,8 +81,8 @@ static void tell_children(struct aldis__worker *worker, struct aldis__cell *cell
 void aldis__child_adopt(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id child)
 {
     aldis_system *system = worker->ctx.system;
-    uint64_t word = aldis__directory_read(
-        &system->directory[aldis__id_index(child, system->node_base)]);
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(child, system->node_base)]);
     if (!aldis__word_is_alive(word, child))
         return; /* it has ended before we heard of it */
     uint32_t index;
@@ -97,8 +97,8 @@ static void after_child(struct aldis__worker *worker, struct aldis__cell *parent
     aldis_system *system = worker->ctx.system;
     if (!(parent->flags & ALDIS__CELL_STOPPING) || parent->ext->child_count > 0)
         return;
-    uint64_t word = aldis__directory_read(
-        &system->directory[aldis__id_index(parent->id, system->node_base)]);
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(parent->id, system->node_base)]);
     aldis__cell_schedule(worker, &system->shards[aldis__word_home(word)], parent);
 }
 
@@ -132,11 +132,10 @@ static void close_to_new_mail(struct aldis__worker *worker, struct aldis__cell *
     if (system->virtual_time)
         aldis__virtual_op(worker, cell->id, ALDIS__OP_CLOSING, cell->id, 0);
     else
-        aldis__directory_set_flags(
-            &system->directory[aldis__id_index(cell->id, system->node_base)],
-            ALDIS__WORD_CLOSING, 0);
-    /* Whoever is parked for its sake must not wait for room that never comes: it may be one of those
-     * for which this actor waits itself. */
+        aldis__directory_set_flags(&system->directory[aldis__id_index(cell->id, system->node_base)],
+                                   ALDIS__WORD_CLOSING, 0);
+    /* Whoever is parked for its sake must not wait for room that never comes: it may be one of
+     * those for which this actor waits itself. */
     aldis__waiters_release(worker, cell);
 }
 

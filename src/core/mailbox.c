@@ -6,8 +6,9 @@
 
 enum { LOW_LANE_SHARE = 16 }; /* the lowest lane gets at least one turn in so many */
 
-/* (bytes of the class - header) / 16; large blocks: payloads to 8, 16, 32 and 64 KiB, and a length. */
-const uint16_t aldis__class_units[16] = {2,  4,  6,  10,  14,  22,  30,   46,
+/* (bytes of the class - header) / 16; large blocks: payloads to 8, 16, 32 and 64 KiB, and a
+ * length. */
+const uint16_t aldis__class_units[16] = {2,  4,  6,   10,  14,  22,   30,   46,
                                          62, 94, 126, 254, 513, 1025, 2049, 4097};
 
 struct aldis__cell_ext *aldis__cell_extend(struct aldis__cell *cell)

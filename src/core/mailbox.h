@@ -16,9 +16,10 @@ static inline int32_t aldis__msg_units(const struct aldis__msg *msg)
     return aldis__class_units[aldis__msg_class(msg)];
 }
 
-/** Append to the normal lane of a mailbox that has been seen to have room. (Lists of the hot path have
- *  a head and a last element, and ask whether the head is NULL: a pointer to the last link would save
- *  the branch, but make each load of the head wait for a store whose address is not known yet.) */
+/** Append to the normal lane of a mailbox that has been seen to have room. (Lists of the hot path
+ *  have a head and a last element, and ask whether the head is NULL: a pointer to the last link
+ *  would save the branch, but make each load of the head wait for a store whose address is not
+ *  known yet.) */
 static inline void aldis__mailbox_append(struct aldis__cell *cell, struct aldis__msg *msg,
                                          int32_t units)
 {
@@ -89,12 +90,13 @@ aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *
 /** The next message by lane, commands left aside; NULL: none. */
 struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell);
 
-/** Set the depth from which on a push must look: the peak, but not beyond the next thing to notice. */
+/** Set the depth from which on a push must look: the peak, but not beyond the next thing to
+ *  notice. */
 void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *cell);
 
 /**
- * Accept a message for which aldis__mailbox_try_push() gave false, or on a lane: grow the mark, note
- * the peak, tell of high water. ALDIS_OK: it is in; ALDIS_EFULL: the mailbox is full.
+ * Accept a message for which aldis__mailbox_try_push() gave false, or on a lane: grow the mark,
+ * note the peak, tell of high water. ALDIS_OK: it is in; ALDIS_EFULL: the mailbox is full.
  */
 aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__cell *cell,
                                    struct aldis__msg *msg);

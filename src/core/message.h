@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* message.h: a message as it travels: header and payload in one block. Layer: core.
  *
- * The header is 32 bytes, so that one cache line holds it and a 32-byte payload. A system in virtual
- * time puts a 16-byte stamp in front of the header.
+ * The header is 32 bytes, so that one cache line holds it and a 32-byte payload. A system in
+ * virtual time puts a 16-byte stamp in front of the header.
  *
  * Owner: exactly one place holds a message at any time: a handler that builds it, a mailbox, a
  * chain, an overflow, a timer, or a free list. `next` is the link of whatever list holds it. */
@@ -40,12 +40,13 @@ struct aldis__msg {
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the order of the fields in description");
 #define ALDIS__MSG_DESCRIPTION(type, flags, rank, class)                                           \
     ((uint32_t)(type) | (uint32_t)(flags) << 16 | (uint32_t)(class) << 24 | (uint32_t)(rank) << 28)
-_Static_assert(sizeof(struct aldis__msg) == 32, "header and 32 bytes of payload share a cache line");
+_Static_assert(sizeof(struct aldis__msg) == 32,
+               "header and 32 bytes of payload share a cache line");
 
 /* In virtual time, 16 bytes before the header. */
 struct aldis__stamp {
-    aldis_ns at_ns;  /* when it arrives */
-    uint64_t order;  /* microstep << 48 | sender's sequence */
+    aldis_ns at_ns; /* when it arrives */
+    uint64_t order; /* microstep << 48 | sender's sequence */
 };
 #define ALDIS__SEQUENCE_BITS 48
 

@@ -123,9 +123,9 @@ static aldis_err enqueue(aldis_system *system, struct job *job)
     pthread_mutex_lock(&pool->lock);
     aldis_err err = ALDIS_OK;
     if (pool->waiting >= system->opts.offload_queue)
-        err = aldis__error_set(ALDIS_EAGAIN, job->actor, job->type->name,
-                               "offload: %u jobs wait already (option offload_queue)",
-                               pool->waiting);
+        err =
+            aldis__error_set(ALDIS_EAGAIN, job->actor, job->type->name,
+                             "offload: %u jobs wait already (option offload_queue)", pool->waiting);
     if (err == ALDIS_OK)
         err = ensure_thread(system);
     if (err == ALDIS_OK) {
@@ -150,12 +150,12 @@ static aldis_err run_at_once(aldis_ctx *ctx, aldis_job job, const void *arg, ald
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, result->name, "offload");
     aldis_err err = job(arg, out);
     if (err == ALDIS_OK) {
-        err = aldis_ctx_send_raw(ctx, ctx->cell->id, result, result->size ? out : NULL,
-                                 result->size);
+        err =
+            aldis_ctx_send_raw(ctx, ctx->cell->id, result, result->size ? out : NULL, result->size);
     } else {
         struct aldis__refusal refusal = {ctx->cell->id, aldis__type_index(result), 1, err};
-        aldis__post_runtime(worker, ctx->cell->id, ctx->cell->id, ALDIS__TYPE_UNDELIVERED,
-                            &refusal, sizeof refusal);
+        aldis__post_runtime(worker, ctx->cell->id, ctx->cell->id, ALDIS__TYPE_UNDELIVERED, &refusal,
+                            sizeof refusal);
         err = ALDIS_OK; /* the job was run; how it went is told by the notice */
     }
     free(out);

@@ -3,12 +3,12 @@
  *
  * They share one pool and one set of counters, under the system's lock; a message goes into the
  * inbox of its receiver's shard as a chain of one. Outside threads are few and not the hot path. */
+#include "core/outside.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
-#include "core/outside.h"
 #include "core/send.h"
 #include "core/virtual.h"
 #include <string.h>
@@ -56,8 +56,8 @@ static aldis_err check_opts(const aldis_send_opts *opts, const aldis_type *type)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
                                 "send: delay_ns is %lld; allowed: 0 or more",
                                 (long long)opts->delay_ns);
-    if (opts && (aldis__lane_rank(opts->lane) == ALDIS__RANK_COUNT ||
-                 opts->lane == ALDIS_LANE_CONTROL))
+    if (opts &&
+        (aldis__lane_rank(opts->lane) == ALDIS__RANK_COUNT || opts->lane == ALDIS_LANE_CONTROL))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
                                 "send: lane %d; allowed: normal, critical, high, low",
                                 (int)opts->lane);
@@ -82,11 +82,10 @@ static aldis_err send_locked(aldis_system *system, aldis_id to, aldis_type *type
     msg->to = to;
     msg->from = aldis_nobody();
     msg->lane_class = (uint8_t)(msg->lane_class | rank << 4);
-    msg->pool_stamp =
-        aldis__stamp_now(pool->index, aldis__clock_monotonic_ns() - system->epoch_ns);
+    msg->pool_stamp = aldis__stamp_now(pool->index, aldis__clock_monotonic_ns() - system->epoch_ns);
     if (system->virtual_time) {
-        err = aldis__virtual_outside(system, msg, aldis__word_home(word),
-                                     opts ? opts->delay_ns : 0);
+        err =
+            aldis__virtual_outside(system, msg, aldis__word_home(word), opts ? opts->delay_ns : 0);
         if (err != ALDIS_OK)
             aldis__pool_free(pool, msg);
         return err;
@@ -168,8 +167,8 @@ aldis_err aldis__outside_post(aldis_system *system, aldis_id from, aldis_id to, 
     if (size)
         memcpy(aldis__msg_inline(msg), payload, size);
     system->outside_counts[type].sent++;
-    uint32_t home = aldis__word_home(aldis__directory_read(
-        &system->directory[aldis__id_index(to, system->node_base)]));
+    uint32_t home = aldis__word_home(
+        aldis__directory_read(&system->directory[aldis__id_index(to, system->node_base)]));
     if (!system->virtual_time) {
         push(system, home, msg);
         return ALDIS_OK;
@@ -244,7 +243,8 @@ static void count_lost(aldis_system *system, uint32_t type, bool dead)
         system->outside_counts[type].rejected++;
 }
 
-/* Under the lock. The place for a result is not looked for: a job was accepted, so is its result. */
+/* Under the lock. The place for a result is not looked for: a job was accepted, so is its
+ * result. */
 static void push_result(aldis_system *system, aldis_id actor, const aldis_type *type,
                         uint32_t index, const void *result)
 {
@@ -262,8 +262,7 @@ static void push_result(aldis_system *system, aldis_id actor, const aldis_type *
     }
     msg->to = msg->from = actor;
     msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
-    msg->pool_stamp =
-        aldis__stamp_now(pool->index, aldis__clock_monotonic_ns() - system->epoch_ns);
+    msg->pool_stamp = aldis__stamp_now(pool->index, aldis__clock_monotonic_ns() - system->epoch_ns);
     system->outside_counts[index].sent++;
     push(system, aldis__word_home(word), msg);
 }

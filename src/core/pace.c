@@ -45,8 +45,8 @@ aldis_ns aldis__pace_now(const struct aldis__pace *pace)
 
 /* ------------------------------------------------------------------ lag */
 
-/* Buckets that widen with the value, 64 to each power of two (after HdrHistogram): value >> shift is
- * below 128, and from 64 on where shift is above 0, so they do not overlap. */
+/* Buckets that widen with the value, 64 to each power of two (after HdrHistogram): value >> shift
+ * is below 128, and from 64 on where shift is above 0, so they do not overlap. */
 static void count_lag(struct aldis__pace *pace, aldis_ns lag_ns)
 {
     uint64_t value = (uint64_t)lag_ns;

@@ -30,8 +30,8 @@ enum aldis__pace_wait {
     ALDIS__PACE_LATE   /* it has come too long ago */
 };
 
-/** Wait, once, until the wall clock reaches at_ns; the lock is not held meanwhile. `window`: that is
- *  when a window begins, and its lag counts. */
+/** Wait, once, until the wall clock reaches at_ns; the lock is not held meanwhile. `window`: that
+ *  is when a window begins, and its lag counts. */
 enum aldis__pace_wait aldis__pace_wait(aldis_system *system, struct aldis__pace *pace,
                                        aldis_ns at_ns, bool window);
 

@@ -40,7 +40,8 @@ static inline bool aldis__park_begin(struct aldis__parking *parking)
     return false;
 }
 
-/** Go on: after a last look that found something, or after sleep. True: a waker had seen us parked. */
+/** Go on: after a last look that found something, or after sleep. True: a waker had seen us
+ *  parked. */
 static inline bool aldis__park_end(struct aldis__parking *parking)
 {
     /* P4 acq_rel: pairs with P2 in aldis__park_wake(). */

@@ -21,8 +21,8 @@ struct aldis__slab {
 enum { SLAB_HEADER_BYTES = 64 };
 _Static_assert(sizeof(struct aldis__slab) <= SLAB_HEADER_BYTES, "blocks must stay aligned");
 
-const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES] = {
-    64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096};
+const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES] = {64,  96,  128,  192,  256,  384,
+                                                               512, 768, 1024, 1536, 2048, 4096};
 
 static void fill_classes(struct aldis__pool *pool)
 {
@@ -30,8 +30,8 @@ static void fill_classes(struct aldis__pool *pool)
     for (size_t step = 0; step < sizeof pool->class_of; step++) {
         size_t total = step * ALDIS__POOL_STEP + sizeof(struct aldis__msg) + pool->prefix;
         while (class + 1 < ALDIS__POOL_CLASSES && aldis__pool_class_bytes[class] < total)
-            class++;
-        pool->class_of[step] = (uint8_t)class;
+            class ++;
+        pool->class_of[step] = (uint8_t) class;
     }
 }
 
@@ -105,14 +105,14 @@ void aldis__pool_reclaim(struct aldis__pool *pool)
     }
 }
 
-/* Their classes serve to count them in a mailbox's room (see aldis__class_units), each twice as large
- * as the one before. */
+/* Their classes serve to count them in a mailbox's room (see aldis__class_units), each twice as
+ * large as the one before. */
 static unsigned large_class(size_t bytes)
 {
     unsigned class = ALDIS__POOL_CLASS_LARGE;
     for (size_t most = 8192; class < 15 && bytes > most + sizeof(struct aldis__msg_varying);
          most *= 2)
-        class++;
+        class ++;
     return class;
 }
 
@@ -148,7 +148,7 @@ ALDIS_COLD struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, s
         return NULL;
     struct aldis__msg *msg = (struct aldis__msg *)(void *)(pool->bump[class] + pool->prefix);
     pool->bump[class] += block_bytes;
-    msg->lane_class = (uint8_t)class;
+    msg->lane_class = (uint8_t) class;
     msg->flags = 0;
     msg->pool_stamp = pool->index << 24;
     return msg;

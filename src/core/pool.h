@@ -34,7 +34,7 @@
 enum {
     ALDIS__POOL_CLASSES = 12,
     ALDIS__POOL_CLASS_POINTER = 0, /* holds a header and a pointer to a shared payload */
-    ALDIS__POOL_CLASS_LARGE = 12, /* this one and those above it, to 15: from malloc */
+    ALDIS__POOL_CLASS_LARGE = 12,  /* this one and those above it, to 15: from malloc */
     ALDIS__POOL_BLOCK_MAX = 4096,
     ALDIS__POOL_STEP = 16, /* bytes between two entries of the class table */
     ALDIS__POOL_INLINE_MAX = ALDIS__POOL_BLOCK_MAX - 48, /* largest payload of a pooled block */
@@ -56,13 +56,13 @@ struct aldis__pool {
     char *bump[ALDIS__POOL_CLASSES];              /* the unused rest of the newest slab */
     char *bump_end[ALDIS__POOL_CLASSES];
     struct aldis__slab *slabs;
-    size_t slab_bytes;    /* size of the next slab */
-    uint64_t bytes;       /* held in slabs */
+    size_t slab_bytes;                                               /* size of the next slab */
+    uint64_t bytes;                                                  /* held in slabs */
     uint8_t class_of[ALDIS__POOL_INLINE_MAX / ALDIS__POOL_STEP + 2]; /* by payload, in steps */
-    uint32_t index;       /* of this pool */
-    uint32_t prefix;      /* bytes before each header: the stamp of virtual time, or 0 */
-    uint32_t pools;       /* number of pools in the system */
-    uint32_t dirty;       /* how many of `out` are not empty */
+    uint32_t index;                                                  /* of this pool */
+    uint32_t prefix;                 /* bytes before each header: the stamp of virtual time, or 0 */
+    uint32_t pools;                  /* number of pools in the system */
+    uint32_t dirty;                  /* how many of `out` are not empty */
     struct aldis__return_chain *out; /* by pool */
     struct aldis__pool **all;        /* by pool, to find their `returns` */
     _Alignas(64) struct aldis__inbox returns; /* pushed by other workers */
@@ -76,8 +76,8 @@ void aldis__pool_fini(struct aldis__pool *pool);
 
 /** The rest of aldis__pool_alloc: returned blocks, a new slab, or malloc. NULL: out of memory. */
 struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, size_t bytes);
-/** The rest of aldis__pool_free: blocks of this pool with a shared payload; and those of other pools,
- *  from malloc, or with a blob. */
+/** The rest of aldis__pool_free: blocks of this pool with a shared payload; and those of other
+ *  pools, from malloc, or with a blob. */
 void aldis__pool_free_shared(struct aldis__pool *pool, struct aldis__msg *msg);
 void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__msg *msg);
 /** Send all waiting chains home; called at the end of a round with nothing to do. */
@@ -128,7 +128,7 @@ static inline struct aldis__msg *aldis__pool_alloc(struct aldis__pool *pool, siz
     if (aldis__unlikely(!msg))
         return aldis__pool_alloc_slow(pool, bytes);
     aldis__pool_pop(pool, msg, class);
-    msg->lane_class = (uint8_t)class;
+    msg->lane_class = (uint8_t) class;
     return msg;
 }
 
@@ -155,7 +155,8 @@ static inline void aldis__pool_free(struct aldis__pool *pool, struct aldis__msg 
 /** A payload to be shared by the messages of this pool; refs is 0. NULL: out of memory. */
 struct aldis__shared *aldis__pool_shared_new(struct aldis__pool *pool, const void *payload,
                                              size_t size);
-/** Let go of one reference (or of a payload that nobody took, with refs 0). Owner of the pool only. */
+/** Let go of one reference (or of a payload that nobody took, with refs 0). Owner of the pool
+ *  only. */
 void aldis__pool_shared_unref(struct aldis__pool *pool, struct aldis__shared *shared);
 
 static inline void *aldis__shared_payload(struct aldis__shared *shared)

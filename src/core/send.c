@@ -2,7 +2,8 @@
 /* send.c: from a handler to a mailbox. HOT PATH 1/5: may not lock, log or touch a shared counter.
  *
  * Layer: core. The first function is the whole way of a message between two actors of one worker:
- * look up, allocate, fill, link. Everything that is not that simple is in the functions below it. */
+ * look up, allocate, fill, link. Everything that is not that simple is in the functions below
+ * it. */
 #include "core/send.h"
 
 #include "base/error.h"
@@ -12,8 +13,8 @@
 #include "core/virtual.h"
 #include <string.h>
 
-static aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type,
-                                 const void *payload, size_t size);
+static aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
+                                 size_t size);
 static aldis_err send_at_mark(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                               size_t size);
 
@@ -112,8 +113,9 @@ static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id
 
 static ALDIS_COLD aldis_err refuse_foreign(void)
 {
-    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                            "send: the context is not that of the handler that runs on this thread");
+    return aldis__error_set(
+        ALDIS_EINVAL, aldis_nobody(), "",
+        "send: the context is not that of the handler that runs on this thread");
 }
 
 static inline bool is_foreign(const aldis_ctx *ctx)
@@ -175,11 +177,16 @@ aldis_err aldis__send_check_receiver(aldis_system *system, aldis_id to, uint32_t
 unsigned aldis__lane_rank(aldis_lane lane)
 {
     switch (lane) {
-    case ALDIS_LANE_NORMAL: return ALDIS__RANK_NORMAL;
-    case ALDIS_LANE_CONTROL: return ALDIS__RANK_CONTROL;
-    case ALDIS_LANE_CRITICAL: return ALDIS__RANK_CRITICAL;
-    case ALDIS_LANE_HIGH: return ALDIS__RANK_HIGH;
-    case ALDIS_LANE_LOW: return ALDIS__RANK_LOW;
+    case ALDIS_LANE_NORMAL:
+        return ALDIS__RANK_NORMAL;
+    case ALDIS_LANE_CONTROL:
+        return ALDIS__RANK_CONTROL;
+    case ALDIS_LANE_CRITICAL:
+        return ALDIS__RANK_CRITICAL;
+    case ALDIS_LANE_HIGH:
+        return ALDIS__RANK_HIGH;
+    case ALDIS_LANE_LOW:
+        return ALDIS__RANK_LOW;
     }
     return ALDIS__RANK_COUNT;
 }
@@ -308,8 +315,8 @@ aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg
         return err;
     }
     if (delay_ns > 0) {
-        aldis_ns due_ns = delay_ns > ALDIS_FOREVER - 1 - ctx->now_ns ? ALDIS_FOREVER - 1
-                                                                     : ctx->now_ns + delay_ns;
+        aldis_ns due_ns =
+            delay_ns > ALDIS_FOREVER - 1 - ctx->now_ns ? ALDIS_FOREVER - 1 : ctx->now_ns + delay_ns;
         return aldis__timer_delay(worker, ctx->shard, msg, due_ns)
                    ? ALDIS_OK
                    : reject(worker, msg, ALDIS_ENOMEM);
@@ -318,7 +325,8 @@ aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg
     if (aldis__handover_owner(&shard->handover) != worker->index)
         return place_remote(worker, msg, shard->index);
     return place_local(worker, shard,
-                       aldis__system_cell(system, aldis__id_index(msg->to, system->node_base)), msg);
+                       aldis__system_cell(system, aldis__id_index(msg->to, system->node_base)),
+                       msg);
 }
 
 static aldis_err count_rejected(struct aldis__worker *worker, uint32_t type, aldis_err err)
@@ -380,8 +388,8 @@ static uint64_t handler_number(const aldis_ctx *ctx)
     return ctx->cell->handled << 1 | (ctx->msg != NULL);
 }
 
-/* What a handler builds is remembered in its context, so that a wrong or forgotten end is found. Its
- * length always stands before the payload, whatever the type: the way back is 48 bytes. */
+/* What a handler builds is remembered in its context, so that a wrong or forgotten end is found.
+ * Its length always stands before the payload, whatever the type: the way back is 48 bytes. */
 void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size)
 {
     if (is_foreign(ctx)) {
@@ -465,8 +473,8 @@ aldis_err aldis_send_batch(aldis_ctx *ctx, const aldis_send_item *items, size_t 
     if (!items && count)
         first = aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "send: items is NULL");
     for (size_t i = 0; items && i < count; i++) {
-        aldis_err err = aldis_ctx_send_raw(ctx, items[i].to, items[i].type, items[i].payload,
-                                           items[i].size);
+        aldis_err err =
+            aldis_ctx_send_raw(ctx, items[i].to, items[i].type, items[i].payload, items[i].size);
         if (err == ALDIS_OK)
             accepted++;
         else if (first == ALDIS_OK)
@@ -482,9 +490,9 @@ aldis_err aldis_reply_raw(aldis_ctx *ctx, aldis_type *type, const void *payload,
     if (is_foreign(ctx))
         return refuse_foreign();
     if (!ctx->msg || aldis_id_is_nobody(ctx->msg->from))
-        return aldis__error_set(ALDIS_ENORECEIVER, aldis_nobody(), type ? type->name : "",
-                                "reply: %s", ctx->msg ? "the message came from outside the system"
-                                                      : "no message is being handled");
+        return aldis__error_set(
+            ALDIS_ENORECEIVER, aldis_nobody(), type ? type->name : "", "reply: %s",
+            ctx->msg ? "the message came from outside the system" : "no message is being handled");
     return aldis_ctx_send_raw(ctx, ctx->msg->from, type, payload, size);
 }
 
@@ -493,9 +501,9 @@ aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, ald
     if (is_foreign(ctx))
         return refuse_foreign();
     if (!blob || !type || type->size != ALDIS_SIZE_VARIES)
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type ? type->name : "",
-                                "send: %s", blob ? "the type of a blob must be of varying size"
-                                                 : "the blob is NULL");
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type ? type->name : "", "send: %s",
+                                blob ? "the type of a blob must be of varying size"
+                                     : "the blob is NULL");
     struct aldis__worker *worker = aldis__worker_of(ctx);
     uint32_t index = 0;
     uint64_t word = 0;

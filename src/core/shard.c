@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* shard.c: memory for the states of a shard's actors. Layer: core. Owner of the shard only.
  *
- * Small states come from slabs by size, so that actors of one kind lie together and a million of them
- * cost no more than their bytes; larger ones from the C library. */
+ * Small states come from slabs by size, so that actors of one kind lie together and a million of
+ * them cost no more than their bytes; larger ones from the C library. */
 #include "core/shard.h"
 
 #include <stdlib.h>

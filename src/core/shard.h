@@ -24,8 +24,8 @@ struct aldis__state_slab {
 };
 
 struct aldis__shard {
-    /* What others touch, in one line: who pushes on the inbox reads the owner word next, and who polls
-     * its shards reads one line of each. */
+    /* What others touch, in one line: who pushes on the inbox reads the owner word next, and who
+     * polls its shards reads one line of each. */
     _Alignas(64) struct aldis__inbox inbox;
     struct aldis__handover handover; /* its word is written by a giver */
     uint32_t index;
@@ -35,21 +35,21 @@ struct aldis__shard {
     struct aldis__shard *ready_next; /* link of the worker's list of shards with work */
     bool ready;                      /* on that list */
 
-    struct aldis__cell *free_slots;  /* of this birth shard: last freed, first used */
-    uint32_t slot_end;               /* slots ever used */
-    uint32_t slots_retired;          /* generations used up */
-    uint64_t actors;                 /* that live here */
+    struct aldis__cell *free_slots; /* of this birth shard: last freed, first used */
+    uint32_t slot_end;              /* slots ever used */
+    uint32_t slots_retired;         /* generations used up */
+    uint64_t actors;                /* that live here */
     uint64_t spawned, ended;
 
     struct aldis__free_state *free_states[ALDIS__STATE_CLASSES];
     char *state_bump, *state_bump_end;
     struct aldis__state_slab *state_slabs;
 
-    struct aldis__wheel *wheel;      /* live: armed timers and delayed messages */
+    struct aldis__wheel *wheel; /* live: armed timers and delayed messages */
     struct aldis__timer_table timers;
 
-    struct aldis__vqueue future;     /* virtual: messages under way to this shard */
-    uint64_t window_digest;          /* virtual: of what this window has handled */
+    struct aldis__vqueue future; /* virtual: messages under way to this shard */
+    uint64_t window_digest;      /* virtual: of what this window has handled */
 };
 
 /** Memory for a state: zeroed. NULL: out of memory. Owner of the shard only. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spawn.c: kinds, slots, and the beginning of an actor. Layer: core.
  *
- * The spawner makes the cell and publishes its id; from then on the cell belongs to the owner of its
- * home shard. A message may reach it before its start command does (by way of a third actor): any
- * first turn starts it, so both are fine. */
+ * The spawner makes the cell and publishes its id; from then on the cell belongs to the owner of
+ * its home shard. A message may reach it before its start command does (by way of a third actor):
+ * any first turn starts it, so both are fine. */
 #include "base/error.h"
 #include "base/hash.h"
 #include "core/deliver.h"
@@ -29,8 +29,7 @@ static aldis_err find_or_make_kind(aldis_system *system, const aldis_behaviour *
         return aldis__error_set(ALDIS_EFULL, aldis_nobody(), "",
                                 "behaviour %s: a system may have %d", behaviour->name,
                                 ALDIS__KINDS_MAX);
-    aldis_err err =
-        aldis__kind_create(behaviour, &system->limits, system->kind_count, out_kind);
+    aldis_err err = aldis__kind_create(behaviour, &system->limits, system->kind_count, out_kind);
     if (err != ALDIS_OK)
         return err;
     /* K2 release: pairs with K1 in aldis__system_kind(). */
@@ -219,7 +218,8 @@ static aldis_err make_cell(const struct birth *b, const struct aldis__limits *li
         if (!aldis__cell_extend(cell)) {
             free(arg);
             put_slot(b->birth, cell);
-            return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "spawn: the mailbox's bounds");
+            return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "",
+                                    "spawn: the mailbox's bounds");
         }
         cell->ext->limits = *limits;
     }
@@ -308,8 +308,8 @@ aldis_err aldis_ctx_spawn_raw(aldis_ctx *ctx, const aldis_behaviour *behaviour,
     if (aldis__load_relaxed(&system->stopping) || (spawner->flags & ALDIS__CELL_STOPPING))
         return aldis__error_set(ALDIS_ESHUTDOWN, spawner->id, "",
                                 "spawn: the spawner or its system is stopping");
-    struct birth b = {system, ctx->shard, NULL, opts ? opts : &no_opts, spawner->id,
-                      spawner->spawned};
+    struct birth b = {system,      ctx->shard,      NULL, opts ? opts : &no_opts,
+                      spawner->id, spawner->spawned};
     if (!aldis_id_is_nobody(b.opts->parent))
         b.parent = b.opts->parent;
     uint32_t home;
@@ -342,8 +342,8 @@ aldis_err aldis__outside_spawn(aldis_system *system, const aldis_behaviour *beha
     if (err != ALDIS_OK)
         return err;
     struct aldis__shard *birth = &system->shards[system->shard_count];
-    struct birth b = {system, birth, NULL, opts ? opts : &no_opts, aldis_nobody(),
-                      system->outside_spawned};
+    struct birth b = {
+        system, birth, NULL, opts ? opts : &no_opts, aldis_nobody(), system->outside_spawned};
     b.parent = b.opts->parent;
     struct aldis__limits limits;
     struct aldis__cell *cell;

@@ -2,8 +2,8 @@
 /* stats.c: counting everything, and the audit. Layer: core.
  *
  * Counters have one writer each, its worker; they are added up while the workers are held. What is
- * queued is counted by walking to every place where a message can be, never as a difference: that is
- * what makes the audit a proof. */
+ * queued is counted by walking to every place where a message can be, never as a difference: that
+ * is what makes the audit a proof. */
 #include <aldis/stats.h>
 
 #include "base/error.h"
@@ -140,8 +140,8 @@ static void total(aldis_stats *stats)
     stats->total.name = "total";
     for (size_t i = 0; i < stats->type_count; i++)
         add_counts(&stats->total, &stats->types[i]);
-    stats->failed_deliveries = stats->total.rejected + stats->total.dropped +
-                               stats->total.expired + stats->total.dead;
+    stats->failed_deliveries =
+        stats->total.rejected + stats->total.dropped + stats->total.expired + stats->total.dead;
 }
 
 static aldis_err no_memory(void)
@@ -224,8 +224,9 @@ static void print_text(const aldis_stats *stats, FILE *out)
             print_row(&stats->types[i], out);
     print_row(&stats->total, out);
     fprintf(out,
-            "actors %" PRIu64 " (spawned %" PRIu64 ", ended %" PRIu64 "), failed deliveries %" PRIu64
-            ", senders parked %" PRIu64 ", hand-overs %" PRIu64 "\n",
+            "actors %" PRIu64 " (spawned %" PRIu64 ", ended %" PRIu64
+            "), failed deliveries %" PRIu64 ", senders parked %" PRIu64 ", hand-overs %" PRIu64
+            "\n",
             stats->active_actors, stats->spawned, stats->ended, stats->failed_deliveries,
             stats->parked, stats->handovers);
 }
@@ -283,8 +284,12 @@ aldis_err aldis_stats_print(const aldis_stats *stats, FILE *out, aldis_stats_for
     if (!stats || !out)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "stats: an argument is NULL");
     switch (format) {
-    case ALDIS_STATS_TEXT: print_text(stats, out); break;
-    case ALDIS_STATS_JSON: print_json(stats, out); break;
+    case ALDIS_STATS_TEXT:
+        print_text(stats, out);
+        break;
+    case ALDIS_STATS_JSON:
+        print_json(stats, out);
+        break;
     }
     if (fflush(out) != 0 || ferror(out))
         return aldis__error_set(ALDIS_EIO, aldis_nobody(), "", "stats: writing failed");

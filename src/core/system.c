@@ -26,8 +26,8 @@ enum {
     ACTORS_TOTAL_DEFAULT = 1 << 28,
     MICROSTEPS_DEFAULT = 10000,
     /* Cells between the regions of two shards: without them the n-th cells of all shards would have
-     * the same low address bits, and a load of one would wait for stores to another (4 KiB aliasing:
-     * measured, it doubles the time of a message between two first-born actors). */
+     * the same low address bits, and a load of one would wait for stores to another (4 KiB
+     * aliasing: measured, it doubles the time of a message between two first-born actors). */
     CELL_STAGGER = 37
 };
 
@@ -287,7 +287,8 @@ aldis_err aldis__thread_start(pthread_t *thread, void *(*body)(void *), void *ar
 {
     sigset_t all, old;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* the new thread inherits it: it blocks all signals */
+    pthread_sigmask(SIG_SETMASK, &all,
+                    &old); /* the new thread inherits it: it blocks all signals */
     int failed = pthread_create(thread, NULL, body, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (failed)
@@ -346,8 +347,7 @@ struct collection {
 static void collect(void *arg, struct aldis__msg *msg)
 {
     struct collection *c = arg;
-    bool owns = (msg->flags & (ALDIS__MSG_BLOB | ALDIS__MSG_SHARED)) ||
-                aldis__pool_is_large(msg);
+    bool owns = (msg->flags & (ALDIS__MSG_BLOB | ALDIS__MSG_SHARED)) || aldis__pool_is_large(msg);
     if (!owns)
         return;
     if (c->count == c->capacity) {
@@ -570,8 +570,8 @@ void aldis_system_halt(aldis_system *system)
 
 static bool is_idle(aldis_system *system)
 {
-    /* J2 acquire: pairs with J1 in run_job(): no job is left, and the results of all have made their
-     * workers count as busy; so this must be the first of the two looks. */
+    /* J2 acquire: pairs with J1 in run_job(): no job is left, and the results of all have made
+     * their workers count as busy; so this must be the first of the two looks. */
     if (aldis__load_acquire(&system->pending_jobs) > 0)
         return false;
     /* L3 acquire: pairs with L1 in aldis__worker_notify() and L2 in announce_idle(): who is counted

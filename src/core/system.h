@@ -25,43 +25,44 @@ struct aldis__extension {
 struct aldis_system {
     struct aldis_system_opts opts; /* defaults filled in */
     uint32_t shard_count, worker_count;
-    uint64_t node_base;  /* node << 36: see aldis__id_index() */
-    uint64_t index_limit;/* places in the tables: (shards + 1) << 24 */
-    aldis__word *directory; /* reserved, never moves */
+    uint64_t node_base;        /* node << 36: see aldis__id_index() */
+    uint64_t index_limit;      /* places in the tables: (shards + 1) << 24 */
+    aldis__word *directory;    /* reserved, never moves */
     struct aldis__cell *cells; /* actors_max for each birth shard: see aldis__system_cell() */
     uint64_t slot_gap;         /* places of a shard in the directory that have no cell */
     size_t directory_bytes, cells_bytes;
 
-    struct aldis__shard *shards;  /* shard_count, and one more for actors spawned from outside */
+    struct aldis__shard *shards; /* shard_count, and one more for actors spawned from outside */
     struct aldis__worker *workers;
-    struct aldis__pool **pools;   /* one for each worker, and one for outside threads */
-    bool complete;                /* all of these were made: there may be messages and actors */
-    struct aldis__limits limits;  /* defaults of mailboxes */
+    struct aldis__pool **pools;  /* one for each worker, and one for outside threads */
+    bool complete;               /* all of these were made: there may be messages and actors */
+    struct aldis__limits limits; /* defaults of mailboxes */
     uint32_t pool_prefix;
     bool virtual_time;
 
     _Atomic(struct aldis__kind *) kinds[ALDIS__KINDS_MAX]; /* by index; written under table_lock */
-    uint32_t kind_count;          /* under table_lock */
-    pthread_mutex_t table_lock;   /* kinds, and the slots of actors spawned from outside */
+    uint32_t kind_count;                                   /* under table_lock */
+    pthread_mutex_t table_lock; /* kinds, and the slots of actors spawned from outside */
 
     /* outside threads */
-    _Alignas(64) pthread_mutex_t lock; /* outside pool and counts, holding; taken before table_lock */
+    _Alignas(64)
+        pthread_mutex_t lock; /* outside pool and counts, holding; taken before table_lock */
     struct aldis_type_stats outside_counts[ALDIS__TYPES_MAX]; /* under lock */
     _Atomic(uint32_t) waiting_outside; /* threads that want the lock while a virtual run has it */
-    uint64_t outside_sequence;    /* under lock */
-    uint32_t outside_spawned;     /* under lock */
-    uint32_t fork_generation;     /* of the process that made it */
+    uint64_t outside_sequence;         /* under lock */
+    uint32_t outside_spawned;          /* under lock */
+    uint32_t fork_generation;          /* of the process that made it */
 
     /* life */
-    _Atomic(bool) stopping;       /* no new work */
-    _Atomic(bool) quit;           /* workers return */
-    _Atomic(uint32_t) running;    /* a thread is in aldis_system_run */
-    _Atomic(uint32_t) halt;       /* futex: aldis_system_run is to return */
-    _Atomic(uint32_t) hold;       /* futex: workers stand still while it is odd */
-    _Atomic(uint32_t) held;       /* how many do */
-    _Atomic(int32_t) idle_workers;/* parked and not notified: see parking.h */
+    _Atomic(bool) stopping;         /* no new work */
+    _Atomic(bool) quit;             /* workers return */
+    _Atomic(uint32_t) running;      /* a thread is in aldis_system_run */
+    _Atomic(uint32_t) halt;         /* futex: aldis_system_run is to return */
+    _Atomic(uint32_t) hold;         /* futex: workers stand still while it is odd */
+    _Atomic(uint32_t) held;         /* how many do */
+    _Atomic(int32_t) idle_workers;  /* parked and not notified: see parking.h */
     _Atomic(uint64_t) pending_jobs; /* offloaded and not yet come back */
-    aldis_ns epoch_ns;            /* monotonic time of now == 0 */
+    aldis_ns epoch_ns;              /* monotonic time of now == 0 */
 
     struct aldis__virtual *virtual_engine; /* virtual time only */
     struct aldis__offload *offload;
@@ -94,8 +95,9 @@ static inline void aldis__halt_clear(aldis_system *system, uint32_t bits)
 void aldis__system_lock(aldis_system *system);
 void aldis__system_unlock(aldis_system *system);
 
-/** Hold all workers at a quiet point, and let them go on. Takes and gives back the system's lock, so
- *  outside threads wait too. Not from a worker; not while aldis_system_run runs a virtual system. */
+/** Hold all workers at a quiet point, and let them go on. Takes and gives back the system's lock,
+ *  so outside threads wait too. Not from a worker; not while aldis_system_run runs a virtual
+ *  system. */
 void aldis__system_hold(aldis_system *system);
 void aldis__system_release(aldis_system *system);
 
@@ -121,8 +123,8 @@ bool aldis__system_is_foreign(const aldis_system *system);
 
 static inline struct aldis__cell *aldis__system_cell(aldis_system *system, uint64_t index)
 {
-    /* The directory has a place for every slot that an id can name; cells only for actors_max. No id
-     * beyond is ever alive, so whoever has looked at the directory first need not check. */
+    /* The directory has a place for every slot that an id can name; cells only for actors_max. No
+     * id beyond is ever alive, so whoever has looked at the directory first need not check. */
     return &system->cells[index - (index >> ALDIS__SLOT_BITS) * system->slot_gap];
 }
 

@@ -153,7 +153,9 @@ static void fire_periodic(struct aldis__worker *worker, struct aldis__shard *sha
     uint64_t ticks = 1;
     if (timer->burst_max)
         ticks = missed + 1 < timer->burst_max ? missed + 1 : timer->burst_max;
-    arm(worker, shard, timer, due_ns + (aldis_ns)(missed + 1) * timer->period_ns);
+    /* The last one that was due is not after now: only the next can lie beyond the end of time. */
+    aldis_ns last_ns = due_ns + (aldis_ns)missed * timer->period_ns;
+    arm(worker, shard, timer, add_saturated(last_ns, timer->period_ns));
     uint64_t handle = handle_of(timer);
     while (ticks-- > 0 && find(&shard->timers, handle))
         send_tick(worker, timer);
@@ -230,8 +232,8 @@ bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell 
     msg->lane_class = (uint8_t)(ALDIS__RANK_CONTROL << 4 | aldis__msg_class(msg));
     msg->pool_stamp = worker->pool_stamp;
     memcpy(aldis__msg_inline(msg), command, sizeof *command);
-    uint64_t word = aldis__directory_read(
-        &system->directory[aldis__id_index(cell->id, system->node_base)]);
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(cell->id, system->node_base)]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     worker->counts[ALDIS__TYPE_COMMAND].sent++;
     if (system->virtual_time) {
@@ -264,8 +266,8 @@ bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg)
 void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
 {
     aldis_system *system = worker->ctx.system;
-    uint64_t word = aldis__directory_read(
-        &system->directory[aldis__id_index(msg->to, system->node_base)]);
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(msg->to, system->node_base)]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
     if (timer && !timer->period_ns)
@@ -278,6 +280,9 @@ void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *sha
     struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
     if (!timer || !timer->period_ns)
         return;
+    aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
+    if (timer->period_ns > ALDIS_FOREVER - 1 - at_ns)
+        return; /* the next tick lies beyond the end of time */
     const struct aldis__msg_varying *payload = aldis__msg_inline(msg);
     size_t bytes = sizeof *payload + payload->size;
     struct aldis__msg *next = aldis__pool_alloc(worker->pool, bytes);
@@ -295,8 +300,7 @@ void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *sha
     next->pool_stamp = worker->pool_stamp;
     memcpy(aldis__msg_inline(next), payload, bytes);
     counts->sent++;
-    aldis__virtual_stamp_at(worker, timer->cell, next,
-                            aldis__msg_stamp(msg)->at_ns + timer->period_ns);
+    aldis__virtual_stamp_at(worker, timer->cell, next, at_ns + timer->period_ns);
     aldis__virtual_schedule(worker, shard->index, next);
 }
 
@@ -306,8 +310,8 @@ static void cancel(struct aldis__worker *worker, struct aldis__shard *shard,
     if (aldis__wheel_is_armed(&timer->node))
         aldis__wheel_remove(shard->wheel, &timer->node);
     if (timer->msg) {
-        /* Once: the message was counted when it was armed, and now was never sent. Periodic: this is
-         * only the model of its ticks, each of which is counted when it is sent. */
+        /* Once: the message was counted when it was armed, and now was never sent. Periodic: this
+         * is only the model of its ticks, each of which is counted when it is sent. */
         if (!timer->period_ns)
             worker->counts[timer->msg->type].sent--;
         aldis__pool_free(worker->pool, timer->msg);
@@ -318,8 +322,8 @@ static void cancel(struct aldis__worker *worker, struct aldis__shard *shard,
 void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *cell)
 {
     aldis_system *system = worker->ctx.system;
-    uint64_t word = aldis__directory_read(
-        &system->directory[aldis__id_index(cell->id, system->node_base)]);
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(cell->id, system->node_base)]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     while (cell->ext && cell->ext->timers)
         cancel(worker, shard, cell->ext->timers);
@@ -398,12 +402,18 @@ aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, al
             timer_free(&ctx->shard->timers, timer);
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, type->name, "timer");
     }
+    aldis_ns due_ns = add_saturated(aldis_now(ctx), opts->delay_ns);
+    if (ctx->system->virtual_time &&
+        (err = aldis__virtual_check_round(worker, msg, due_ns)) != ALDIS_OK) {
+        timer_free(&ctx->shard->timers, timer);
+        aldis__pool_free(worker->pool, msg);
+        return err;
+    }
     *handle_in(msg) = handle_of(timer);
     timer->period_ns = opts->period_ns;
     if (opts->missed == ALDIS_MISSED_BURST)
         timer->burst_max = opts->burst_max ? opts->burst_max : 8;
     out_timer->bits = handle_of(timer);
-    aldis_ns due_ns = add_saturated(ctx->now_ns, opts->delay_ns);
     if (ctx->system->virtual_time) {
         worker->counts[index].sent++;
         aldis__virtual_stamp_at(worker, ctx->cell, msg, due_ns);

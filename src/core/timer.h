@@ -18,12 +18,12 @@ struct aldis__worker;
 
 struct aldis__timer {
     struct aldis__wheel_node node;
-    struct aldis__msg *msg;    /* to be sent: itself (once, or a delayed send), or a copy (periodic) */
-    struct aldis__cell *cell;  /* whose it is; NULL: a delayed send, which nobody can cancel */
-    aldis_ns period_ns;        /* 0: once */
-    uint32_t index;            /* in the table */
-    uint32_t generation;       /* of this entry: an old handle never reaches a new timer */
-    uint32_t burst_max;        /* 0: skip missed ticks */
+    struct aldis__msg *msg; /* to be sent: itself (once, or a delayed send), or a copy (periodic) */
+    struct aldis__cell *cell; /* whose it is; NULL: a delayed send, which nobody can cancel */
+    aldis_ns period_ns;       /* 0: once */
+    uint32_t index;           /* in the table */
+    uint32_t generation;      /* of this entry: an old handle never reaches a new timer */
+    uint32_t burst_max;       /* 0: skip missed ticks */
     struct aldis__timer *owner_next, **owner_link; /* the actor's list; or the free list */
 };
 
@@ -38,7 +38,8 @@ struct aldis__timer_table {
 
 void aldis__timer_table_fini(struct aldis__timer_table *table);
 
-/** Live: send msg (built, counted as sent) when due. False: out of memory; msg stays the caller's. */
+/** Live: send msg (built, counted as sent) when due. False: out of memory; msg stays the
+ *  caller's. */
 bool aldis__timer_delay(struct aldis__worker *worker, struct aldis__shard *shard,
                         struct aldis__msg *msg, aldis_ns due_ns);
 

@@ -29,8 +29,8 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
     const struct aldis__kind *kind = cell->kind;
     /* What comes meanwhile, from itself too, waits for the next turn: so an actor that keeps itself
      * busy lets the others have theirs, and queues stay short enough for the cache. */
-    uint32_t left = (uint32_t)cell->depth < ALDIS__TURN_MSGS ? (uint32_t)cell->depth
-                                                             : ALDIS__TURN_MSGS;
+    uint32_t left =
+        (uint32_t)cell->depth < ALDIS__TURN_MSGS ? (uint32_t)cell->depth : ALDIS__TURN_MSGS;
     ctx->cell = cell;
     ctx->send_flags = kind->send_flags;
     ctx->special = false;
@@ -81,7 +81,8 @@ static ALDIS_COLD const void *indirect_payload(struct aldis__worker *worker,
                                                struct aldis__shard *shard, struct aldis__msg *msg)
 {
     if ((msg->flags & ALDIS__MSG_TIMER) && !aldis__timer_accept(shard, msg)) {
-        worker->counts[msg->type].sent--; /* by this worker or another: only the sum has a meaning */
+        worker->counts[msg->type]
+            .sent--; /* by this worker or another: only the sum has a meaning */
         aldis__pool_free(worker->pool, msg);
         return NULL;
     }

@@ -13,8 +13,9 @@ enum {
 /** Run the actors in a shard's run queue, one round of them (live). */
 void aldis__shard_run(struct aldis__worker *worker, struct aldis__shard *shard);
 
-/** A turn of one actor, just taken from the run queue, with all that is not simply "next message, please": start, commands, lanes, draining,
- *  stopping, service time. In virtual time every turn is one of these. */
+/** A turn of one actor, just taken from the run queue, with all that is not simply "next message,
+ *  please": start, commands, lanes, draining, stopping, service time. In virtual time every turn is
+ *  one of these. */
 void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shard,
                          struct aldis__cell *cell);
 

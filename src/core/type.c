@@ -130,10 +130,9 @@ ALDIS_COLD aldis_err aldis__type_resolve(aldis_type *type)
 
 static aldis_err refuse_limit(const char *field, uint64_t found, uint64_t low, uint64_t high)
 {
-    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                            "mailbox.%s is %llu; allowed: %llu to %llu", field,
-                            (unsigned long long)found, (unsigned long long)low,
-                            (unsigned long long)high);
+    return aldis__error_set(
+        ALDIS_EINVAL, aldis_nobody(), "", "mailbox.%s is %llu; allowed: %llu to %llu", field,
+        (unsigned long long)found, (unsigned long long)low, (unsigned long long)high);
 }
 
 aldis_err aldis__limits_resolve(const aldis_mailbox_opts *opts,
@@ -191,9 +190,8 @@ static aldis_err fill_table(struct aldis__kind *kind)
     return ALDIS_OK;
 }
 
-aldis_err aldis__kind_create(const aldis_behaviour *behaviour,
-                             const struct aldis__limits *defaults, uint32_t index,
-                             struct aldis__kind **out_kind)
+aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldis__limits *defaults,
+                             uint32_t index, struct aldis__kind **out_kind)
 {
     if (!behaviour->name || !behaviour->handlers || behaviour->handler_count == 0)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",

@@ -82,9 +82,9 @@ static inline uint32_t aldis__type_index(aldis_type *type)
 
 /* The bounds of a mailbox, with all defaults filled in. */
 struct aldis__limits {
-    int32_t capacity;     /* messages */
-    int32_t low_water;    /* parked senders go on below it */
-    int32_t room;         /* payload, in units of ALDIS__ROOM_UNIT bytes */
+    int32_t capacity;  /* messages */
+    int32_t low_water; /* parked senders go on below it */
+    int32_t room;      /* payload, in units of ALDIS__ROOM_UNIT bytes */
     aldis_overflow_policy policy;
 };
 #define ALDIS__ROOM_UNIT 16
@@ -104,9 +104,8 @@ struct aldis__kind {
 
 /** Check a behaviour and make its kind; `defaults` are the system's. ALDIS_EINVAL, ALDIS_EEXISTS,
  *  ALDIS_ENOMEM. */
-aldis_err aldis__kind_create(const aldis_behaviour *behaviour,
-                             const struct aldis__limits *defaults, uint32_t index,
-                             struct aldis__kind **out_kind);
+aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldis__limits *defaults,
+                             uint32_t index, struct aldis__kind **out_kind);
 void aldis__kind_destroy(struct aldis__kind *kind);
 
 /** Fill in a mailbox's bounds. ALDIS_EINVAL with the field and its range. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* virtual.c: the engine of virtual time. Layer: core.
  *
- * Time is cut into windows of one lookahead, on a fixed grid: a message sent inside a window reaches
- * another actor in a later one at the earliest. So all actors may run a window without knowing of
- * each other, in any order and on any thread; what they change for others is noted and takes effect
- * at the window's end, in logical order, on one thread. Empty windows are skipped. */
+ * Time is cut into windows of one lookahead, on a fixed grid: a message sent inside a window
+ * reaches another actor in a later one at the earliest. So all actors may run a window without
+ * knowing of each other, in any order and on any thread; what they change for others is noted and
+ * takes effect at the window's end, in logical order, on one thread. Empty windows are skipped. */
 #include "core/virtual.h"
 
 #include "base/clock.h"
@@ -19,7 +19,8 @@
 #include <string.h>
 
 enum {
-    PARALLEL_MIN_EVENTS = 512, /* a window with fewer is run by one worker: see docs/design/core.md */
+    PARALLEL_MIN_EVENTS =
+        512, /* a window with fewer is run by one worker: see docs/design/core.md */
     SPINS = 256
 };
 
@@ -65,8 +66,8 @@ void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg
     const struct aldis_system_opts *opts = &worker->ctx.system->opts;
     uint64_t place = aldis__id_index(msg->from, worker->ctx.system->node_base);
     struct aldis__cell *sender = aldis__system_cell(worker->ctx.system, place);
-    aldis_ns delay_ns = opts->default_delay_ns > opts->lookahead_ns ? opts->default_delay_ns
-                                                                    : opts->lookahead_ns;
+    aldis_ns delay_ns =
+        opts->default_delay_ns > opts->lookahead_ns ? opts->default_delay_ns : opts->lookahead_ns;
     aldis__virtual_stamp_at(worker, sender, msg, add_time(worker->ctx.now_ns, delay_ns));
 }
 
@@ -95,6 +96,15 @@ static aldis_err goes_round(struct aldis__worker *worker, const struct aldis__ms
                             worker->ctx.system->opts.microsteps_max);
 }
 
+aldis_err aldis__virtual_check_round(struct aldis__worker *worker, const struct aldis__msg *msg,
+                                     aldis_ns at_ns)
+{
+    const aldis_ctx *ctx = &worker->ctx;
+    if (at_ns > ctx->now_ns || ctx->microstep + 1 < ctx->system->opts.microsteps_max)
+        return ALDIS_OK;
+    return goes_round(worker, msg);
+}
+
 static aldis_err too_many(const struct aldis__msg *msg, uint64_t count, const char *option)
 {
     const char *name = aldis__type_info(msg->type)->name;
@@ -118,16 +128,17 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
             return too_soon(msg, delay_ns, opts->lookahead_ns);
         delay_ns = opts->lookahead_ns;
     }
-    if (delay_ns == 0 && ctx->busy_ns == 0 && ctx->microstep + 1 >= opts->microsteps_max)
-        return goes_round(worker, msg);
+    aldis_ns at_ns = add_time(ctx->now_ns + ctx->busy_ns, delay_ns);
+    aldis_err err = aldis__virtual_check_round(worker, msg, at_ns);
+    if (err != ALDIS_OK)
+        return err;
     if (worker->run_sent >= opts->underway_per_sender)
         return too_many(msg, worker->run_sent, "underway_per_sender");
     uint64_t underway = engine_of(worker)->underway;
     if (underway + worker->run_sent >= opts->underway_msgs)
         return too_many(msg, underway, "underway_msgs");
     worker->run_sent++;
-    aldis__virtual_stamp_at(worker, ctx->cell, msg,
-                            add_time(ctx->now_ns + ctx->busy_ns, delay_ns));
+    aldis__virtual_stamp_at(worker, ctx->cell, msg, at_ns);
     aldis__virtual_schedule(worker, home, msg);
     return ALDIS_OK;
 }
@@ -146,7 +157,8 @@ void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struc
     aldis_system *system = worker->ctx.system;
     struct aldis__virtual *engine = system->virtual_engine;
     aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
-    /* Within its window an actor hears itself at once; with zero delays allowed, in the next round. */
+    /* Within its window an actor hears itself at once; with zero delays allowed, in the next
+     * round. */
     if (engine->in_window && at_ns < engine->end_ns && !system->opts.zero_delay &&
         aldis__id_index(msg->to, system->node_base) == worker->run_receiver &&
         aldis__window_add_self(worker, msg))
@@ -559,7 +571,8 @@ static bool rest(aldis_system *system, bool idle, aldis_ns until_ns, aldis_run_e
 }
 
 /* One step of the run. True: it is over, for the reason given. */
-static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end, aldis_err *out_err)
+static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end,
+                 aldis_err *out_err)
 {
     struct aldis__virtual *engine = system->virtual_engine;
     uint64_t window = earliest_window(system);
@@ -572,8 +585,8 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
         return rest(system, false, until_ns, out_end);
     if (!await(system, start_ns, true, out_end))
         return *out_end != ALDIS_RUN_UNTIL;
-    aldis_ns whole_ns = add_time((aldis_ns)(window * (uint64_t)engine->quantum_ns),
-                                 engine->quantum_ns);
+    aldis_ns whole_ns =
+        add_time((aldis_ns)(window * (uint64_t)engine->quantum_ns), engine->quantum_ns);
     engine->window = window;
     engine->end_ns = whole_ns < until_ns ? whole_ns : until_ns;
     *out_err = run_window(system, start_ns);
@@ -623,7 +636,8 @@ aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, u
     bool paced = engine->pace.started && is_paced(system);
     aldis_ns at_ns = paced ? next_window_start(engine) : engine->now_ns;
     at_ns = add_time(at_ns, delay_ns > 0 ? delay_ns : 0);
-    /* The runtime's own messages (a start, a new child) are part of calls that do not fail so late. */
+    /* The runtime's own messages (a start, a new child) are part of calls that do not fail so
+     * late. */
     if (paced && (msg->type == ALDIS__TYPE_COMMAND || msg->type >= ALDIS__TYPE_STATUS)) {
         aldis_err err = aldis__pace_admit(&engine->pace, engine->now_ns, at_ns);
         if (err != ALDIS_OK)

@@ -7,13 +7,13 @@
 
 /* Changes that take effect at the end of the window. */
 enum aldis__op {
-    ALDIS__OP_SPAWN,    /* target starts */
-    ALDIS__OP_END,      /* target has ended */
-    ALDIS__OP_CLOSING,  /* target takes no new mail */
-    ALDIS__OP_FULL,     /* target's mailbox is full */
+    ALDIS__OP_SPAWN,   /* target starts */
+    ALDIS__OP_END,     /* target has ended */
+    ALDIS__OP_CLOSING, /* target takes no new mail */
+    ALDIS__OP_FULL,    /* target's mailbox is full */
     ALDIS__OP_NOT_FULL,
-    ALDIS__OP_COMMAND,  /* pointer: the message, in order of asking */
-    ALDIS__OP_ROUTER    /* value, pointer: the router's own; from here on */
+    ALDIS__OP_COMMAND, /* pointer: the message, in order of asking */
+    ALDIS__OP_ROUTER   /* value, pointer: the router's own; from here on */
 };
 
 /** Note a change. Out of memory ends the run. */
@@ -29,6 +29,11 @@ void aldis__virtual_op_command(struct aldis__worker *worker, struct aldis__msg *
  *  ALDIS_OK. */
 aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *msg, uint32_t home,
                               aldis_ns delay_ns);
+
+/** May a message of the running actor come at `at_ns`? ALDIS_ELOOP, and the run ends with it:
+ *  there have been too many rounds at this instant. */
+aldis_err aldis__virtual_check_round(struct aldis__worker *worker, const struct aldis__msg *msg,
+                                     aldis_ns at_ns);
 
 /** Stamp one of the runtime's own messages: it comes at the end of the window. */
 void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__msg *msg);

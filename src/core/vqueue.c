@@ -75,8 +75,7 @@ static struct aldis__vchunk *new_chunk(struct aldis__vqueue *queue, struct aldis
     return chunk;
 }
 
-static inline void put(struct aldis__vqueue *queue, struct aldis__sort_entry entry,
-                       uint64_t window)
+static inline void put(struct aldis__vqueue *queue, struct aldis__sort_entry entry, uint64_t window)
 {
     unsigned level = level_of(window, queue->base);
     unsigned slot = (unsigned)((window >> (level * ALDIS__VQUEUE_BITS)) & SLOT_MASK);
@@ -140,8 +139,7 @@ static void cascade(struct aldis__vqueue *queue, unsigned level, uint64_t window
     }
 }
 
-static uint64_t first_window(const struct aldis__vqueue *queue,
-                             const struct aldis__vbucket *bucket)
+static uint64_t first_window(const struct aldis__vqueue *queue, const struct aldis__vbucket *bucket)
 {
     uint64_t first = ALDIS__NO_WINDOW;
     for (struct aldis__msg *msg = bucket->loose; msg; msg = msg->next) {

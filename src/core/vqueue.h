@@ -40,15 +40,16 @@ struct aldis__vbucket {
 };
 
 struct aldis__vqueue {
-    uint64_t base;      /* no message is in a window before it */
-    uint64_t next;      /* first window that holds a message; ALDIS__NO_WINDOW: none */
-    uint64_t count;     /* messages */
+    uint64_t base;  /* no message is in a window before it */
+    uint64_t next;  /* first window that holds a message; ALDIS__NO_WINDOW: none */
+    uint64_t count; /* messages */
     aldis_ns quantum_ns;
     uint64_t reciprocal; /* 2^64 / quantum_ns, rounded down */
-    uint64_t node_base; /* see aldis__id_index() */
+    uint64_t node_base;  /* see aldis__id_index() */
     struct aldis__vchunk *free;
     uint64_t used[ALDIS__VQUEUE_LEVELS]; /* bit s: bucket s of the level is not empty */
-    struct aldis__vbucket (*bucket)[ALDIS__VQUEUE_SLOTS]; /* by level; apart, so that the above is dense */
+    struct aldis__vbucket (
+        *bucket)[ALDIS__VQUEUE_SLOTS]; /* by level; apart, so that the above is dense */
 };
 
 /** Make an empty queue. False: out of memory. */
@@ -67,7 +68,8 @@ static inline uint32_t aldis__vqueue_count_at(const struct aldis__vqueue *queue,
                : 1;
 }
 
-/** Make `window` (the queue's next) the base, so that its bucket holds all its messages. How many. */
+/** Make `window` (the queue's next) the base, so that its bucket holds all its messages. How
+ *  many. */
 uint32_t aldis__vqueue_open(struct aldis__vqueue *queue, uint64_t window);
 /** Take the messages of the window that was opened; out has room for them. */
 void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *out);

@@ -21,8 +21,8 @@ enum {
     INSERTION_MAX = 24, /* up to so many are sorted by insertion */
     RADIX_BITS = 8,
     RADIX_SIZE = 1 << RADIX_BITS,
-    PREFETCH_FAR = 16,   /* entries ahead: the message and the cell */
-    PREFETCH_NEAR = 6,   /* the state */
+    PREFETCH_FAR = 16,    /* entries ahead: the message and the cell */
+    PREFETCH_NEAR = 6,    /* the state */
     PREFETCH_ALL_MAX = 64 /* a bucket so small is fetched whole, before it is sorted */
 };
 
@@ -127,8 +127,11 @@ void aldis__window_digest(struct aldis__worker *worker, struct aldis__shard *sha
     const struct aldis__type_info *type = aldis__type_info(msg->type);
     size_t size;
     const void *payload = aldis__msg_payload(msg, &size);
-    uint64_t record[6] = {(uint64_t)worker->ctx.now_ns, msg->to.bits & local, msg->from.bits & local,
-                          aldis__msg_stamp(msg)->order, (uint64_t)type->number << 32 | size,
+    uint64_t record[6] = {(uint64_t)worker->ctx.now_ns,
+                          msg->to.bits & local,
+                          msg->from.bits & local,
+                          aldis__msg_stamp(msg)->order,
+                          (uint64_t)type->number << 32 | size,
                           cell->kind->has_digest ? cell->kind->behaviour->digest(cell->state) : 0};
     uint64_t digest = aldis__digest_bytes(shard->window_digest, record, sizeof record);
     shard->window_digest = size ? aldis__digest_bytes(digest, payload, size) : digest;
@@ -296,14 +299,15 @@ static size_t gather(struct aldis__worker *worker, struct aldis__shard *shard)
     return count;
 }
 
-/* Bring what the run will need of an entry into the cache: first the message, the cell and its word,
- * then, nearer, what the cell points to. */
+/* Bring what the run will need of an entry into the cache: first the message, the cell and its
+ * word, then, nearer, what the cell points to. */
 static inline void prefetch_far(const aldis_system *system, const struct aldis__sort_entry *entry)
 {
     const struct aldis__cell *cell =
         &system->cells[entry->receiver - (entry->receiver >> ALDIS__SLOT_BITS) * system->slot_gap];
     __builtin_prefetch((const char *)entry->msg - sizeof(struct aldis__stamp));
-    __builtin_prefetch((const void *)((uintptr_t)system->directory + entry->receiver * sizeof(aldis__word)));
+    __builtin_prefetch(
+        (const void *)((uintptr_t)system->directory + entry->receiver * sizeof(aldis__word)));
     __builtin_prefetch(cell);
     __builtin_prefetch(&cell->ext);
 }

@@ -9,24 +9,24 @@
 
 /* The engine of a system in virtual time. */
 struct aldis__virtual {
-    aldis_ns quantum_ns;   /* width of a window: the lookahead */
-    aldis_ns now_ns;       /* everything before it has run */
-    uint64_t window;       /* the window that runs, or ran last */
-    aldis_ns end_ns;       /* its end: effects on others come then */
-    uint64_t windows;      /* run so far */
-    uint64_t print;        /* digest chain over all windows */
-    uint64_t sequence;     /* of what the engine itself sends at the end of a window */
-    uint64_t underway;     /* messages under way when the window began */
+    aldis_ns quantum_ns; /* width of a window: the lookahead */
+    aldis_ns now_ns;     /* everything before it has run */
+    uint64_t window;     /* the window that runs, or ran last */
+    aldis_ns end_ns;     /* its end: effects on others come then */
+    uint64_t windows;    /* run so far */
+    uint64_t print;      /* digest chain over all windows */
+    uint64_t sequence;   /* of what the engine itself sends at the end of a window */
+    uint64_t underway;   /* messages under way when the window began */
     bool in_window;
-    _Atomic(bool) halt;    /* asked for by a handler */
+    _Atomic(bool) halt; /* asked for by a handler */
     struct aldis__watch watch;
     struct aldis__pace pace;
 
     /* threads: see virtual.c */
     uint32_t thread_count;
-    uint32_t *active;      /* shards with work in this window */
+    uint32_t *active; /* shards with work in this window */
     uint32_t active_count;
-    uint32_t task;         /* what the threads are to do */
+    uint32_t task;                /* what the threads are to do */
     struct aldis__window_op *ops; /* of all workers, to be sorted */
     size_t op_capacity;
     _Alignas(64) _Atomic(uint32_t) phase; /* futex: a new task */
@@ -39,8 +39,8 @@ struct aldis__virtual {
  *  lane, sender, sequence). */
 void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard);
 
-/** The running actor has sent itself a message that comes within its window: it joins the actor's run.
- *  Takes msg. False: out of memory; the run ends with this window, msg stays the caller's. */
+/** The running actor has sent itself a message that comes within its window: it joins the actor's
+ *  run. Takes msg. False: out of memory; the run ends with this window, msg stays the caller's. */
 bool aldis__window_add_self(struct aldis__worker *worker, struct aldis__msg *msg);
 
 /** Add what the running message says to the shard's digest of this window; called by the turn. */

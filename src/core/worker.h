@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /* worker.h: one thread of a system, and all that it owns. Layer: core.
  *
- * A handler's context is the first member of its worker, so one cast leads from what a handler holds
- * to everything that the hot path needs. */
+ * A handler's context is the first member of its worker, so one cast leads from what a handler
+ * holds to everything that the hot path needs. */
 #ifndef ALDIS_CORE_WORKER_H
 #define ALDIS_CORE_WORKER_H
 
+#include "core/parking.h"
 #include "core/pool.h"
 #include "core/shard.h"
-#include "core/parking.h"
 #include <aldis/stats.h>
 #include <pthread.h>
 
 struct aldis_ctx {
-    struct aldis__cell *cell;  /* the actor that runs; NULL between turns */
-    struct aldis__shard *shard;/* its home */
-    struct aldis__msg *msg;    /* the message being handled; NULL in hooks */
+    struct aldis__cell *cell;   /* the actor that runs; NULL between turns */
+    struct aldis__shard *shard; /* its home */
+    struct aldis__msg *msg;     /* the message being handled; NULL in hooks */
     aldis_system *system;
     aldis_ns now_ns;
-    bool special;              /* sends take the slow path: virtual time, or the actor is parked */
-    bool failed;               /* the handler has called aldis_fail */
-    uint8_t send_flags;        /* of what this actor sends: ALDIS__MSG_NOTICE, if it wants to know */
-    uint64_t drawn[2];         /* the last block of random numbers, of this actor, by number */
+    bool special;       /* sends take the slow path: virtual time, or the actor is parked */
+    bool failed;        /* the handler has called aldis_fail */
+    uint8_t send_flags; /* of what this actor sends: ALDIS__MSG_NOTICE, if it wants to know */
+    uint64_t drawn[2];  /* the last block of random numbers, of this actor, by number */
     uint64_t drawn_actor, drawn_number;
-    struct aldis__msg *built;  /* begun with aldis_build and neither posted nor discarded yet */
-    uint32_t microstep;        /* virtual time */
-    aldis_ns busy_ns;          /* virtual time: asked for by aldis_busy */
+    struct aldis__msg *built; /* begun with aldis_build and neither posted nor discarded yet */
+    uint32_t microstep;       /* virtual time */
+    aldis_ns busy_ns;         /* virtual time: asked for by aldis_busy */
     char fail_text[128];
 };
 
@@ -42,8 +42,8 @@ struct aldis__window_op {
     aldis_ns at_ns;
     uint32_t microstep;
     uint32_t kind;
-    aldis_id actor;      /* who asked */
-    uint64_t sequence;   /* of its askings */
+    aldis_id actor;    /* who asked */
+    uint64_t sequence; /* of its askings */
     aldis_id target;
     uint64_t value;
     void *pointer;
@@ -56,41 +56,42 @@ struct aldis__worker {
     uint32_t index;
     uint32_t pool_stamp; /* pool << 24 | coarse now: what new messages carry */
     struct aldis__pool *pool;
-    struct aldis__shard *ready_head, *ready_tail; /* shards with work; ready_tail: while ready_head */
+    struct aldis__shard *ready_head,
+        *ready_tail; /* shards with work; ready_tail: while ready_head */
     uint32_t ready_count;
 
     struct aldis__out_chain *out; /* by shard */
     uint32_t out_dirty;           /* first chain that is not empty: shard index + 1 */
     aldis_id *chain_waiters;      /* actors parked until a chain could be published */
     size_t chain_waiter_count, chain_waiter_capacity;
-    struct aldis__msg *reserve;   /* blocks for the runtime's own messages when memory is out */
+    struct aldis__msg *reserve; /* blocks for the runtime's own messages when memory is out */
     uint32_t reserve_count;
-    aldis_ns next_due_ns;         /* live: no timer of its shards is due before */
-    aldis_ns idle_since_ns;       /* live: when it last ran out of work */
+    aldis_ns next_due_ns;   /* live: no timer of its shards is due before */
+    aldis_ns idle_since_ns; /* live: when it last ran out of work */
     uint32_t idle_rounds, crowded_rounds;
 
     struct aldis__kind *kind_cache[ALDIS__KIND_CACHE];
 
     /* virtual time */
-    bool direct;                  /* this worker runs the window alone: it may put into any calendar */
+    bool direct; /* this worker runs the window alone: it may put into any calendar */
     struct aldis__window_op *ops;
     size_t op_count, op_capacity;
     struct aldis__sort_entry *sort, *sort_spare;
     size_t sort_capacity;
-    struct aldis__msg **self;     /* to the running actor itself, within the window: a heap */
+    struct aldis__msg **self; /* to the running actor itself, within the window: a heap */
     size_t self_count, self_capacity;
-    uint64_t run_receiver;        /* place of that actor */
-    uint32_t run_sent, run_ops;   /* by it, in this window */
+    uint64_t run_receiver;      /* place of that actor */
+    uint32_t run_sent, run_ops; /* by it, in this window */
     uint64_t window_events;
-    aldis_err fatal;              /* the run ends with this window: no memory, or a loop */
+    aldis_err fatal; /* the run ends with this window: no memory, or a loop */
     aldis_id fatal_actor;
     uint32_t fatal_type;
 
     /* read or written by others */
     _Alignas(64) struct aldis__parking parking;
     struct aldis__gifts gifts;
-    _Atomic(uint32_t) asked_by;   /* an idle worker's index + 1 that wants a shard; 0: none */
-    _Atomic(uint32_t) load;       /* ready shards, for who looks for work: a hint */
+    _Atomic(uint32_t) asked_by; /* an idle worker's index + 1 that wants a shard; 0: none */
+    _Atomic(uint32_t) load;     /* ready shards, for who looks for work: a hint */
 
     /* counters: one writer, read when all workers are held */
     _Alignas(64) uint64_t parked, handovers;
@@ -101,8 +102,7 @@ struct aldis__worker {
 };
 
 /** The worker that this thread is; &aldis__no_worker for all other threads. */
-extern __thread struct aldis__worker *aldis__this_worker
-    __attribute__((tls_model("initial-exec")));
+extern __thread struct aldis__worker *aldis__this_worker __attribute__((tls_model("initial-exec")));
 extern struct aldis__worker aldis__no_worker;
 
 /** Is ctx the context of the handler that runs on this thread? */
