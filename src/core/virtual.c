@@ -454,20 +454,25 @@ static bool find_active(aldis_system *system)
 
 static aldis_err first_fatal(aldis_system *system)
 {
+    const struct aldis__worker *first = &system->workers[0];
+    aldis_err err = ALDIS_OK;
     for (uint32_t w = 0; w < system->worker_count; w++) {
         struct aldis__worker *worker = &system->workers[w];
-        aldis_err err = worker->fatal;
-        worker->fatal = ALDIS_OK;
-        if (err == ALDIS_ELOOP)
-            return aldis__error_set(
-                err, worker->fatal_actor, aldis__type_info(worker->fatal_type)->name,
-                "run: %s of actor %016llx goes round: more than %u rounds at one instant "
-                "(option microsteps_max)",
-                aldis__type_info(worker->fatal_type)->name,
-                (unsigned long long)worker->fatal_actor.bits, system->opts.microsteps_max);
-        if (err != ALDIS_OK)
-            return aldis__error_set(err, aldis_nobody(), "", "run: memory ran out in a window");
+        if (err == ALDIS_OK && worker->fatal != ALDIS_OK) {
+            first = worker;
+            err = worker->fatal;
+        }
+        worker->fatal = ALDIS_OK; /* of all: the next run begins without it */
     }
+    if (err == ALDIS_ELOOP)
+        return aldis__error_set(
+            err, first->fatal_actor, aldis__type_info(first->fatal_type)->name,
+            "run: %s of actor %016llx goes round: more than %u rounds at one instant "
+            "(option microsteps_max)",
+            aldis__type_info(first->fatal_type)->name, (unsigned long long)first->fatal_actor.bits,
+            system->opts.microsteps_max);
+    if (err != ALDIS_OK)
+        return aldis__error_set(err, aldis_nobody(), "", "run: memory ran out in a window");
     return ALDIS_OK;
 }
 
