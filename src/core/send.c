@@ -291,6 +291,20 @@ static aldis_err place_local(struct aldis__worker *worker, struct aldis__shard *
     return ALDIS_OK;
 }
 
+/* In the sender's overflow, for a mailbox that is known to be full. */
+static aldis_err keep(struct aldis__worker *worker, struct aldis__msg *msg, aldis_ns delay_ns)
+{
+    aldis_err err = ALDIS_OK;
+    if (worker->ctx.system->virtual_time)
+        err = aldis__virtual_keep(worker, msg, delay_ns);
+    if (err != ALDIS_OK) {
+        worker->counts[msg->type].rejected++;
+        return err;
+    }
+    err = aldis__overflow_add(worker, worker->ctx.cell, msg);
+    return err == ALDIS_OK ? ALDIS_OK : reject(worker, msg, err);
+}
+
 aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg, uint64_t word,
                             aldis_ns delay_ns)
 {
@@ -301,10 +315,8 @@ aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg
     bool waits = (word & ALDIS__WORD_FULL) && !(msg->flags & ALDIS__MSG_FANOUT);
     if (delay_ns <= 0 || system->virtual_time) {
         if (waits || ((ctx->cell->flags & ALDIS__CELL_OVERFLOW) &&
-                      aldis__overflow_has(ctx->cell, msg->to))) {
-            aldis_err err = aldis__overflow_add(worker, ctx->cell, msg);
-            return err == ALDIS_OK ? ALDIS_OK : reject(worker, msg, err);
-        }
+                      aldis__overflow_has(ctx->cell, msg->to)))
+            return keep(worker, msg, delay_ns);
         if ((word & ALDIS__WORD_FULL) && !system->virtual_time)
             return reject(worker, msg, ALDIS_EFULL);
     }

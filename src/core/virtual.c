@@ -68,7 +68,10 @@ void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg
     struct aldis__cell *sender = aldis__system_cell(worker->ctx.system, place);
     aldis_ns delay_ns =
         opts->default_delay_ns > opts->lookahead_ns ? opts->default_delay_ns : opts->lookahead_ns;
-    aldis__virtual_stamp_at(worker, sender, msg, add_time(worker->ctx.now_ns, delay_ns));
+    aldis_ns at_ns = add_time(worker->ctx.now_ns, delay_ns);
+    if (at_ns < aldis__msg_stamp(msg)->at_ns)
+        at_ns = aldis__msg_stamp(msg)->at_ns;
+    aldis__virtual_stamp_at(worker, sender, msg, at_ns);
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -113,11 +116,12 @@ static aldis_err too_many(const struct aldis__msg *msg, uint64_t count, const ch
                             (unsigned long long)count, option);
 }
 
-aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *msg, uint32_t home,
-                              aldis_ns delay_ns)
+/* When a message that is sent now arrives. */
+static aldis_err arrival(struct aldis__worker *worker, const struct aldis__msg *msg,
+                         aldis_ns delay_ns, aldis_ns *out_at_ns)
 {
     const struct aldis_system_opts *opts = &worker->ctx.system->opts;
-    aldis_ctx *ctx = &worker->ctx;
+    const aldis_ctx *ctx = &worker->ctx;
     if (delay_ns == 0)
         delay_ns = opts->default_delay_ns;
     else if (delay_ns == ALDIS_NO_DELAY)
@@ -128,8 +132,16 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
             return too_soon(msg, delay_ns, opts->lookahead_ns);
         delay_ns = opts->lookahead_ns;
     }
-    aldis_ns at_ns = add_time(ctx->now_ns + ctx->busy_ns, delay_ns);
-    aldis_err err = aldis__virtual_check_round(worker, msg, at_ns);
+    *out_at_ns = add_time(ctx->now_ns + ctx->busy_ns, delay_ns);
+    return aldis__virtual_check_round(worker, msg, *out_at_ns);
+}
+
+aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *msg, uint32_t home,
+                              aldis_ns delay_ns)
+{
+    const struct aldis_system_opts *opts = &worker->ctx.system->opts;
+    aldis_ns at_ns = 0;
+    aldis_err err = arrival(worker, msg, delay_ns, &at_ns);
     if (err != ALDIS_OK)
         return err;
     if (worker->run_sent >= opts->underway_per_sender)
@@ -138,9 +150,15 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
     if (underway + worker->run_sent >= opts->underway_msgs)
         return too_many(msg, underway, "underway_msgs");
     worker->run_sent++;
-    aldis__virtual_stamp_at(worker, ctx->cell, msg, at_ns);
+    aldis__virtual_stamp_at(worker, worker->ctx.cell, msg, at_ns);
     aldis__virtual_schedule(worker, home, msg);
     return ALDIS_OK;
+}
+
+aldis_err aldis__virtual_keep(struct aldis__worker *worker, struct aldis__msg *msg,
+                              aldis_ns delay_ns)
+{
+    return arrival(worker, msg, delay_ns, &aldis__msg_stamp(msg)->at_ns);
 }
 
 /* In a shared window: kept for the merge at its end, when no shard runs. */

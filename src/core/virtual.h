@@ -40,7 +40,11 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
 /** Stamp a message of `sender` with a time of arrival. */
 void aldis__virtual_stamp_at(struct aldis__worker *worker, struct aldis__cell *sender,
                              struct aldis__msg *msg, aldis_ns at_ns);
-/** Stamp a message again that its sender had to keep: the default delay from now. */
+/** The running actor must keep a message for a full mailbox: note when it would have come.
+ *  ALDIS_ELOOKAHEAD, ALDIS_ELOOP. */
+aldis_err aldis__virtual_keep(struct aldis__worker *worker, struct aldis__msg *msg,
+                              aldis_ns delay_ns);
+/** Stamp a kept message again: the default delay from now, but not before it would have come. */
 void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg);
 /** Put a stamped message into the calendar of its receiver's shard, or into the running actor's own
  *  window. Takes msg. */
