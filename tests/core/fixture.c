@@ -156,6 +156,16 @@ void fixture_settle(struct fixture *f)
     CHECK_INT(end, ALDIS_RUN_IDLE);
 }
 
+void fixture_await(struct fixture *f, const char *type_name, uint64_t count)
+{
+    aldis_ns last_ns = aldis_system_now(f->system) + SETTLE_SECONDS * ALDIS_SECOND;
+    while (fixture_counts(f, type_name).handled < count) {
+        aldis_ns now_ns = aldis_system_now(f->system);
+        CHECK(now_ns < last_ns);
+        CHECK_OK(aldis_system_run(f->system, now_ns + ALDIS_MS / 10, NULL));
+    }
+}
+
 void fixture_check(struct fixture *f)
 {
     aldis_audit audit;

@@ -102,6 +102,9 @@ void fixture_case(aldis_clock clock, uint32_t workers, void (*body)(struct fixtu
 void fixture_open(struct fixture *f, const aldis_system_opts *opts);
 /** Let everything happen that is going to happen. */
 void fixture_settle(struct fixture *f);
+/** Let it run until `count` messages of the type have been handled; timers may be armed. In virtual
+ *  time at most a lookahead more than needed goes by. */
+void fixture_await(struct fixture *f, const char *type_name, uint64_t count);
 /** What EXPECT has noted fails the case; then the audit. */
 void fixture_check(struct fixture *f);
 /** fixture_check(), and the end of the system. */
