@@ -250,8 +250,10 @@ static bool flush_here(struct aldis__worker *worker, struct aldis__shard *shard,
     struct aldis__msg *msg = entry->queue.head;
     while (msg && !(cell->flags & (ALDIS__CELL_FULL | ALDIS__CELL_HELD))) {
         struct aldis__msg *next = msg->next; /* the push changes the link */
-        if (!aldis__mailbox_try_push(cell, msg) &&
-            aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK) {
+        /* The short way is for the normal lane. */
+        bool is_in =
+            aldis__msg_rank(msg) == ALDIS__RANK_NORMAL && aldis__mailbox_try_push(cell, msg);
+        if (!is_in && aldis__mailbox_push_slow(worker, cell, msg) != ALDIS_OK) {
             msg->next = next;
             set_full(worker, cell, true); /* whoever waits must be told later */
             break;

@@ -298,7 +298,8 @@ static bool deliver_at_once(struct aldis__worker *worker, struct aldis__shard *s
 {
     switch (msg->type) {
     case ALDIS__TYPE_RUN:
-        cell->flags &= ~(uint32_t)ALDIS__CELL_WAKING;
+        if (aldis_id_equal(msg->from, msg->to)) /* else it is a start, which wakes nobody */
+            cell->flags &= ~(uint32_t)ALDIS__CELL_WAKING;
         aldis__cell_schedule(worker, shard, cell);
         break;
     case ALDIS__TYPE_WAIT:

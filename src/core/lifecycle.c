@@ -302,8 +302,11 @@ bool aldis__cell_try_end(struct aldis__worker *worker, struct aldis__shard *shar
             aldis__ctx_enter(worker, shard, cell);
             cell->kind->behaviour->on_stop(cell->state, &worker->ctx);
             aldis__hook_leave(worker);
+            worker->ctx.busy_ns = 0; /* nobody is left to be busy */
         }
     }
+    if (cell->flags & ALDIS__CELL_KILLED)
+        aldis__overflow_discard(worker, cell); /* answers to questions that came after the kill */
     if (cell->flags & ALDIS__CELL_OVERFLOW)
         return false; /* what it has sent must leave first; room will wake it */
     aldis__timers_cancel_all(worker, cell);

@@ -62,10 +62,9 @@ void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell);
 static inline void aldis__ctx_enter(struct aldis__worker *worker, struct aldis__shard *shard,
                                     struct aldis__cell *cell)
 {
-    worker->ctx.cell = cell;
+    aldis__worker_set_sender(worker, cell);
     worker->ctx.shard = shard;
     worker->ctx.msg = NULL;
-    worker->ctx.send_flags = cell->kind->send_flags;
     worker->ctx.special = worker->ctx.system->virtual_time ||
                           (cell->flags & (ALDIS__CELL_PARKED | ALDIS__CELL_OVERFLOW)) != 0;
 }

@@ -18,7 +18,7 @@ enum {
     ALDIS__MSG_SHARED = 1u << 1, /* the payload is an aldis__shared: one for many receivers */
     ALDIS__MSG_BLOB = 1u << 2,   /* the payload is an aldis_blob */
     ALDIS__MSG_NOTICE = 1u << 3, /* the sender wants to be told of a refusal */
-    ALDIS__MSG_FANOUT = 1u << 4, /* sent by a broadcast: ALDIS_WAIT does not apply */
+    ALDIS__MSG_FANOUT = 1u << 4, /* of a broadcast or a periodic timer: ALDIS_WAIT does not apply */
     ALDIS__MSG_TIMER = 1u << 5,  /* fired by a timer: dropped if the timer was cancelled */
     ALDIS__MSG_INDIRECT = ALDIS__MSG_VARIES | ALDIS__MSG_SHARED | ALDIS__MSG_BLOB
 };
@@ -29,17 +29,18 @@ struct aldis__msg {
     aldis_id from;
     union {
         struct {
-            uint16_t type;      /* dense index of the type in this process */
-            uint8_t flags;      /* ALDIS__MSG_... */
-            uint8_t lane_class; /* lane rank << 4 | size class of the block */
+            uint16_t type;       /* dense index of the type in this process */
+            uint8_t flags;       /* ALDIS__MSG_... */
+            uint8_t lane_class;  /* lane rank << 4 | size class of the block */
+            uint32_t pool_stamp; /* pool << 24 | coarse time of the send (live), see worker.h */
         };
-        uint32_t description; /* the three at once, for the hot path: see ALDIS__MSG_DESCRIPTION */
+        uint64_t tag; /* all four at once, for the hot path: see ALDIS__MSG_TAG */
     };
-    uint32_t pool_stamp; /* pool << 24 | coarse time of the send (live), see worker.h */
 };
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the order of the fields in description");
-#define ALDIS__MSG_DESCRIPTION(type, flags, rank, class)                                           \
-    ((uint32_t)(type) | (uint32_t)(flags) << 16 | (uint32_t)(class) << 24 | (uint32_t)(rank) << 28)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the order of the fields in a tag");
+#define ALDIS__MSG_TAG(type, flags, rank, class, pool_stamp)                                       \
+    ((uint64_t)(type) | (uint64_t)(flags) << 16 | (uint64_t)(class) << 24 |                        \
+     (uint64_t)(rank) << 28 | (uint64_t)(pool_stamp) << 32)
 _Static_assert(sizeof(struct aldis__msg) == 32,
                "header and 32 bytes of payload share a cache line");
 

@@ -33,7 +33,8 @@ struct route {
     aldis_system *system;
     struct aldis__shared *shared;
     aldis_id from;
-    uint32_t owner, type, description, pool_stamp;
+    uint32_t owner, type;
+    uint64_t tag;
     int32_t units; /* of the mailbox's room: the payload counts for each */
     bool special;  /* the sender's messages all take the slow path */
 };
@@ -51,8 +52,7 @@ static struct route route_of(const struct aldis__multicast *cast)
         .from = worker->ctx.cell->id,
         .owner = worker->index,
         .type = cast->type,
-        .description = ALDIS__MSG_DESCRIPTION(cast->type, flags, ALDIS__RANK_NORMAL, class),
-        .pool_stamp = worker->pool_stamp,
+        .tag = ALDIS__MSG_TAG(cast->type, flags, ALDIS__RANK_NORMAL, class, worker->pool_stamp),
         .units = aldis__class_units[class],
         .special = worker->ctx.special,
     };
@@ -62,8 +62,7 @@ static inline void fill(const struct route *route, struct aldis__msg *msg, aldis
 {
     msg->to = to;
     msg->from = route->from;
-    msg->description = route->description;
-    msg->pool_stamp = route->pool_stamp;
+    msg->tag = route->tag;
     *(struct aldis__shared **)aldis__msg_inline(msg) = route->shared;
 }
 

@@ -43,6 +43,7 @@ aldis_err aldis__pool_init(struct aldis__pool *pool, uint32_t index, uint32_t po
     if (!pool->out)
         return ALDIS_ENOMEM;
     pool->index = index;
+    pool->tag = (uint64_t)index << 56;
     pool->pools = pools;
     pool->all = all;
     pool->prefix = prefix;

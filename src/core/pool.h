@@ -59,7 +59,8 @@ struct aldis__pool {
     size_t slab_bytes;                                               /* size of the next slab */
     uint64_t bytes;                                                  /* held in slabs */
     uint8_t class_of[ALDIS__POOL_INLINE_MAX / ALDIS__POOL_STEP + 2]; /* by payload, in steps */
-    uint32_t index;                                                  /* of this pool */
+    uint64_t tag;                    /* index << 56, as in the tags of its messages */
+    uint32_t index;                  /* of this pool */
     uint32_t prefix;                 /* bytes before each header: the stamp of virtual time, or 0 */
     uint32_t pools;                  /* number of pools in the system */
     uint32_t dirty;                  /* how many of `out` are not empty */
@@ -135,13 +136,14 @@ static inline struct aldis__msg *aldis__pool_alloc(struct aldis__pool *pool, siz
 /** End a message: its block goes home, its blob or shared payload is let go. */
 static inline void aldis__pool_free(struct aldis__pool *pool, struct aldis__msg *msg)
 {
-    unsigned class = aldis__msg_class(msg);
-    /* One test for all that is rare: another pool's block, a large one, an indirect payload. */
-    uint32_t rare = ((msg->pool_stamp ^ pool->index << 24) & UINT32_C(0xff000000)) |
-                    (msg->flags & (ALDIS__MSG_SHARED | ALDIS__MSG_BLOB)) |
-                    (class >= ALDIS__POOL_CLASS_LARGE);
-    if (aldis__unlikely(rare)) {
-        if ((rare & ~1u) == ALDIS__MSG_SHARED) /* whatever the class */
+    /* Two tests for all that is rare: another pool's block or an indirect payload; a large one. */
+    const uint64_t rare = UINT64_C(0xff) << 56 | (uint64_t)(ALDIS__MSG_SHARED | ALDIS__MSG_BLOB)
+                                                     << 16;
+    uint64_t tag = msg->tag;
+    unsigned class = (unsigned)(tag >> 24) & 15u;
+    uint64_t odd = (tag ^ pool->tag) & rare;
+    if (aldis__unlikely(odd || class >= ALDIS__POOL_CLASS_LARGE)) {
+        if (odd == (uint64_t)ALDIS__MSG_SHARED << 16) /* whatever the class */
             aldis__pool_free_shared(pool, msg);
         else
             aldis__pool_free_slow(pool, msg);

@@ -74,8 +74,7 @@ aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
     aldis__pool_pop(pool, msg, class);
     msg->to = to;
     msg->from = ctx->cell->id;
-    msg->description = ALDIS__MSG_DESCRIPTION(index, ctx->send_flags, ALDIS__RANK_NORMAL, class);
-    msg->pool_stamp = worker->pool_stamp;
+    msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, 0, 0, class, 0);
     copy_payload(aldis__msg_inline(msg), payload, size);
     aldis__mailbox_append(cell, msg, units);
     aldis__cell_schedule_for_mail(worker, shard, cell);
@@ -101,8 +100,7 @@ static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id
     aldis__pool_pop(pool, msg, class);
     msg->to = to;
     msg->from = sender->id;
-    msg->description = ALDIS__MSG_DESCRIPTION(index, ctx->send_flags, ALDIS__RANK_NORMAL, class);
-    msg->pool_stamp = worker->pool_stamp;
+    msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, 0, 0, class, 0);
     copy_payload(aldis__msg_inline(msg), payload, size);
     aldis__overflow_append(sender->ext, &sender->ext->overflow[0], msg);
     worker->counts[index].sent++;

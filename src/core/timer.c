@@ -85,10 +85,21 @@ static void timer_free(struct aldis__timer_table *table, struct aldis__timer *ti
     table->free = timer;
 }
 
+/* The model of a periodic timer's ticks, which no walk sees, since it is no message. Pooled blocks go
+ * with their slabs; only live timers have one, and so nothing stands before its header. */
+static void free_model(const struct aldis__timer *timer)
+{
+    if (timer->msg && timer->period_ns && aldis__msg_class(timer->msg) >= ALDIS__POOL_CLASS_LARGE)
+        free(timer->msg);
+}
+
 void aldis__timer_table_fini(struct aldis__timer_table *table)
 {
-    for (uint32_t i = 0; i < table->chunk_count; i++)
+    for (uint32_t i = 0; i < table->chunk_count; i++) {
+        for (uint32_t j = 0; j < ALDIS__TIMER_CHUNK; j++)
+            free_model(&table->chunks[i][j]);
         free(table->chunks[i]);
+    }
     free(table->chunks);
     memset(table, 0, sizeof *table);
 }
@@ -268,6 +279,10 @@ void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
     aldis_system *system = worker->ctx.system;
     uint64_t word =
         aldis__directory_read(&system->directory[aldis__id_index(msg->to, system->node_base)]);
+    /* Its actor took it with it; and the next actor of the slot may live on another shard, where the
+     * handle names a timer of somebody else. */
+    if (!aldis__word_is_alive(word, msg->to))
+        return;
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
     if (timer && !timer->period_ns)
@@ -280,6 +295,11 @@ void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *sha
     struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
     if (!timer || !timer->period_ns)
         return;
+    aldis_ns next_ns = add_saturated(aldis__msg_stamp(msg)->at_ns, timer->period_ns);
+    if (next_ns == aldis__msg_stamp(msg)->at_ns) { /* the end of time: this was the last */
+        timer->period_ns = 0;
+        return;
+    }
     aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
     if (timer->period_ns > ALDIS_FOREVER - 1 - at_ns)
         return; /* the next tick lies beyond the end of time */
@@ -411,6 +431,8 @@ aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, al
     }
     *handle_in(msg) = handle_of(timer);
     timer->period_ns = opts->period_ns;
+    if (opts->period_ns) /* its ticks are many: a full mailbox refuses them, and holds none back */
+        msg->flags |= ALDIS__MSG_FANOUT;
     if (opts->missed == ALDIS_MISSED_BURST)
         timer->burst_max = opts->burst_max ? opts->burst_max : 8;
     out_timer->bits = handle_of(timer);

@@ -31,9 +31,7 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
      * busy lets the others have theirs, and queues stay short enough for the cache. */
     uint32_t left =
         (uint32_t)cell->depth < ALDIS__TURN_MSGS ? (uint32_t)cell->depth : ALDIS__TURN_MSGS;
-    ctx->cell = cell;
-    ctx->send_flags = kind->send_flags;
-    ctx->special = false;
+    aldis__worker_set_sender(worker, cell);
     struct aldis__msg *msg;
     while (left > 0 && (msg = aldis__mailbox_pop(cell))) {
         left--;
@@ -63,15 +61,18 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
 void aldis__shard_run(struct aldis__worker *worker, struct aldis__shard *shard)
 {
     worker->ctx.shard = shard;
+    worker->ctx.special = false;
     for (uint32_t turns = 0; turns < ALDIS__ROUND_TURNS; turns++) {
         struct aldis__cell *cell = shard->run_head;
         if (!cell)
             break;
         shard->run_head = cell->run_next;
-        if (aldis__likely(!(cell->flags & ALDIS__CELL_SPECIAL)))
+        if (aldis__likely(!(cell->flags & ALDIS__CELL_SPECIAL))) {
             turn(worker, shard, cell);
-        else
+        } else {
             aldis__turn_special(worker, shard, cell);
+            worker->ctx.special = false;
+        }
     }
     aldis__ctx_leave(worker);
 }
@@ -148,7 +149,10 @@ void aldis__turn_control(struct aldis__worker *worker, struct aldis__shard *shar
     struct aldis__queue *lane = &cell->ext->lanes[ALDIS__RANK_CONTROL];
     struct aldis__msg *msg;
     cell->flags &= ~(uint32_t)ALDIS__CELL_CONTROL;
-    while (!(cell->flags & ALDIS__CELL_ENDED) && (msg = aldis__queue_pop(lane))) {
+    /* What comes meanwhile sets the flag again and waits for the next turn: a hook that sends again
+     * what was refused may bring about the next notice to itself, and others want their turn. */
+    uint32_t left = cell->ext->control_depth;
+    while (left-- > 0 && !(cell->flags & ALDIS__CELL_ENDED) && (msg = aldis__queue_pop(lane))) {
         cell->ext->control_depth--;
         aldis__control_handle(worker, shard, cell, msg);
     }

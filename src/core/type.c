@@ -182,6 +182,10 @@ static aldis_err fill_table(struct aldis__kind *kind)
         uint32_t index = aldis__type_index(entry->type);
         if (!index)
             return aldis_error_last()->err;
+        if (index < ALDIS__TYPE_STATUS)
+            return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), entry->type->name,
+                                    "behaviour %s: %s is the runtime's own", b->name,
+                                    entry->type->name);
         if (kind->handle[index])
             return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), entry->type->name,
                                     "behaviour %s handles %s twice", b->name, entry->type->name);

@@ -21,6 +21,7 @@ struct aldis_ctx {
     bool special;       /* sends take the slow path: virtual time, or the actor is parked */
     bool failed;        /* the handler has called aldis_fail */
     uint8_t send_flags; /* of what this actor sends: ALDIS__MSG_NOTICE, if it wants to know */
+    uint64_t send_tag;  /* of what it sends by the hot path, but for type and class */
     uint64_t drawn[2];  /* the last block of random numbers, of this actor, by number */
     uint64_t drawn_actor, drawn_number;
     struct aldis__msg *built; /* begun with aldis_build and neither posted nor discarded yet */
@@ -123,6 +124,15 @@ static inline struct aldis__worker *aldis__worker_of(aldis_ctx *ctx)
 static inline uint32_t aldis__stamp_now(uint32_t pool, aldis_ns now_ns)
 {
     return pool << 24 | ((uint32_t)((uint64_t)now_ns >> ALDIS__STAMP_SHIFT) & ALDIS__STAMP_MASK);
+}
+
+/** Make `cell` the actor whose messages are sent from now on. */
+static inline void aldis__worker_set_sender(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    uint8_t flags = cell->kind->send_flags;
+    worker->ctx.cell = cell;
+    worker->ctx.send_flags = flags;
+    worker->ctx.send_tag = ALDIS__MSG_TAG(0, flags, ALDIS__RANK_NORMAL, 0, worker->pool_stamp);
 }
 
 /** Put a shard that has something to run on its owner's list. */
