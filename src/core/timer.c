@@ -295,11 +295,6 @@ void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *sha
     struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
     if (!timer || !timer->period_ns)
         return;
-    aldis_ns next_ns = add_saturated(aldis__msg_stamp(msg)->at_ns, timer->period_ns);
-    if (next_ns == aldis__msg_stamp(msg)->at_ns) { /* the end of time: this was the last */
-        timer->period_ns = 0;
-        return;
-    }
     aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
     if (timer->period_ns > ALDIS_FOREVER - 1 - at_ns)
         return; /* the next tick lies beyond the end of time */
