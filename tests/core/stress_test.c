@@ -12,7 +12,9 @@
 
 /* ------------------------------------------------------------------ sends and hand-overs */
 
-enum { PEERS = 64, SHARDS = 16, WORKERS = 4, HANDOVERS = 200, PHASES_MAX = 4000 };
+enum { PEERS = 64, SHARDS = 16, WORKERS = 4, HANDOVERS = 50, PHASES_MAX = 10000 };
+/* The work of a phase: so many peers send so many words, each passed on so often. */
+enum { TALKERS = 8, WORDS = 200, HOPS = 30 };
 
 struct kick {
     uint32_t sends, hops;
@@ -92,10 +94,10 @@ static uint64_t run_phase(aldis_system *system, uint32_t phase)
 {
     aldis_run_end end;
     aldis_stats stats;
-    const struct kick burst = {.sends = 40, .hops = 8};
-    for (uint32_t i = 0; i < 8; i++) /* a mailbox may be full of words by now */
-        CHECK_OK(aldis_system_send_until_raw(system, peers[(phase * 8 + i) % PEERS].id, &kick_type,
-                                             &burst, sizeof burst, ALDIS_FOREVER));
+    const struct kick burst = {.sends = WORDS, .hops = HOPS};
+    for (uint32_t i = 0; i < TALKERS; i++) /* a mailbox may be full of words by now */
+        CHECK_OK(aldis_system_send_until_raw(system, peers[(phase * TALKERS + i) % PEERS].id,
+                                             &kick_type, &burst, sizeof burst, ALDIS_FOREVER));
     CHECK_OK(aldis_system_run(system, ALDIS_FOREVER, &end));
     CHECK_INT(end, ALDIS_RUN_IDLE);
     CHECK_OK(aldis_system_stats(system, &stats));
@@ -149,7 +151,7 @@ static void check_traffic(uint32_t capacity_msgs)
     printf("# %u phases, %" PRIu64 " hand-overs\n", phase, handovers);
     check_audit(system);
     aldis_system_destroy(system);
-    check_words(upwards ? atomic_load(&said) : (uint64_t)phase * 8 * 40 * 9);
+    check_words(upwards ? atomic_load(&said) : (uint64_t)phase * TALKERS * WORDS * (HOPS + 1));
     CHECK(handovers >= HANDOVERS);
 }
 
