@@ -24,6 +24,8 @@ enum {
     SPINS = 256
 };
 
+#define SEQUENCE_OF_THE_DEAD (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 1))
+
 enum task { TASK_RUN, TASK_MERGE };
 
 /* ------------------------------------------------------------------ stamping */
@@ -36,6 +38,12 @@ static inline struct aldis__virtual *engine_of(const struct aldis__worker *worke
 static aldis_ns add_time(aldis_ns at_ns, aldis_ns delay_ns)
 {
     return delay_ns > ALDIS_FOREVER - 1 - at_ns ? ALDIS_FOREVER - 1 : at_ns + delay_ns;
+}
+
+/* When what a window does to others takes effect: at its end, but not beyond the last moment. */
+static aldis_ns effect_time(const struct aldis__virtual *engine)
+{
+    return engine->end_ns < ALDIS_FOREVER ? engine->end_ns : ALDIS_FOREVER - 1;
 }
 
 void aldis__virtual_stamp_at(struct aldis__worker *worker, struct aldis__cell *sender,
@@ -52,13 +60,20 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
     struct aldis__virtual *engine = engine_of(worker);
     aldis_system *system = worker->ctx.system;
     struct aldis__stamp *stamp = aldis__msg_stamp(msg);
-    stamp->at_ns = engine->end_ns;
-    if (!aldis_id_is_nobody(msg->from) && engine->in_window) {
-        uint64_t place = aldis__id_index(msg->from, system->node_base);
-        stamp->order = aldis__system_cell(system, place)->sequence++;
-    } else {
+    stamp->at_ns = effect_time(engine);
+    if (aldis_id_is_nobody(msg->from) || !engine->in_window) {
         stamp->order = engine->sequence++;
+        return;
     }
+    uint64_t place = aldis__id_index(msg->from, system->node_base);
+    uint64_t word = aldis__directory_read(&system->directory[place]);
+    /* In the name of one that has ended before this window: its cell may be another actor's now, that
+     * lives on a shard that another worker runs. Only the receiver of this run speaks for the dead,
+     * so its own count, apart from all that the dead had counted, is unique and always the same. */
+    if (aldis__word_is_alive(word, msg->from))
+        stamp->order = aldis__system_cell(system, place)->sequence++;
+    else
+        stamp->order = SEQUENCE_OF_THE_DEAD | worker->run_ops++;
 }
 
 void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg)
@@ -307,7 +322,7 @@ static void apply_op(aldis_system *system, const struct aldis__window_op *op)
         struct aldis__msg *msg = op->pointer;
         struct aldis__virtual *engine = system->virtual_engine;
         msg->from = aldis_nobody(); /* so that commands keep the order in which they were given */
-        *aldis__msg_stamp(msg) = (struct aldis__stamp){engine->end_ns, engine->sequence++};
+        *aldis__msg_stamp(msg) = (struct aldis__stamp){effect_time(engine), engine->sequence++};
         aldis__route(worker, msg);
         break;
     }
@@ -608,8 +623,11 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
         return rest(system, false, until_ns, out_end);
     if (!await(system, start_ns, true, out_end))
         return *out_end != ALDIS_RUN_UNTIL;
-    aldis_ns whole_ns =
-        add_time((aldis_ns)(window * (uint64_t)engine->quantum_ns), engine->quantum_ns);
+    /* Not add_time(): the last moment there is lies before the end of its window, too. */
+    aldis_ns begin_ns = (aldis_ns)(window * (uint64_t)engine->quantum_ns);
+    aldis_ns whole_ns = begin_ns < ALDIS_FOREVER - engine->quantum_ns
+                            ? begin_ns + engine->quantum_ns
+                            : ALDIS_FOREVER;
     engine->window = window;
     engine->end_ns = whole_ns < until_ns ? whole_ns : until_ns;
     *out_err = run_window(system, start_ns);
