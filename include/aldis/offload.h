@@ -23,7 +23,7 @@ extern "C" {
  * arg:    borrowed and copied, 0 .. ALDIS_PAYLOAD_MAX bytes.
  * Thread: the handler's worker.          Blocks: never in live mode.
  * Errors: ALDIS_EINVAL; ALDIS_EUNACCEPTED this actor does not accept `result`; ALDIS_EAGAIN the
- *         pool's queue is full; ALDIS_ENOMEM.
+ *         pool's queue is full; ALDIS_ESHUTDOWN the system is being destroyed; ALDIS_ENOMEM.
  */
 ALDIS_API aldis_err aldis_offload(aldis_ctx *ctx, aldis_job job, const void *arg, size_t arg_size,
                                   aldis_type *result);

@@ -177,8 +177,10 @@ const void *aldis__msg_payload(struct aldis__msg *msg, size_t *out_size)
     return payload;
 }
 
-static void tell_dead_letter(aldis_system *system, struct aldis__msg *msg, aldis_err reason)
+void aldis__dead_letter_tell(aldis_system *system, struct aldis__msg *msg, aldis_err reason)
 {
+    if (msg->type < ALDIS__TYPE_STATUS)
+        return;
     size_t size;
     const void *payload = aldis__msg_payload(msg, &size);
     aldis_dead_letter letter = {
@@ -203,8 +205,8 @@ ALDIS_COLD void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *m
         break;
     case ALDIS__DEAD:
         counts->dead++;
-        if (system->opts.on_dead_letter && msg->type >= ALDIS__TYPE_STATUS)
-            tell_dead_letter(system, msg, reason);
+        if (system->opts.on_dead_letter)
+            aldis__dead_letter_tell(system, msg, reason);
         break;
     }
     if (msg->flags & ALDIS__MSG_NOTICE) {

@@ -21,6 +21,9 @@ void aldis__admit(struct aldis__worker *worker, struct aldis__shard *shard,
 void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg, enum aldis__fate fate,
                    aldis_err reason);
 
+/** Tell the system's hook for dead letters, which is there, of a user's message. */
+void aldis__dead_letter_tell(aldis_system *system, struct aldis__msg *msg, aldis_err reason);
+
 /** Bring a message to its receiver, wherever it lives: on this worker at once, elsewhere by a
  *  chain. Virtual time: into the calendar, by the time on its stamp. Takes msg; no bound is looked
  *  at. */

@@ -27,7 +27,7 @@ void aldis__worker_notify(struct aldis__worker *worker)
         return;
     /* It was counted as idle, or is about to be: this takes it off again. The count is acq_rel so
      * that whoever sees all workers idle sees what each of them has done.
-     * L1 acq_rel: pairs with L2 in announce_idle() and L3 in is_idle(). */
+     * L1 acq_rel: pairs with L2 in aldis__announce_idle() and L3 in is_idle(). */
     (void)aldis__fetch_sub_acq_rel(&worker->ctx.system->idle_workers, 1);
     aldis__futex_wake(&worker->parking.state, 1);
 }

@@ -211,8 +211,7 @@ static bool must_quit(struct aldis__worker *worker)
 
 /* ------------------------------------------------------------------ parking */
 
-/* All workers are idle: whoever waits in aldis_system_run wants to know. */
-static void announce_idle(aldis_system *system)
+void aldis__announce_idle(aldis_system *system)
 {
     /* L2 acq_rel: pairs with L1 in aldis__worker_notify() and L3 in is_idle(). */
     int32_t idle = aldis__fetch_add_acq_rel(&system->idle_workers, 1) + 1;
@@ -252,7 +251,7 @@ static void park(struct aldis__worker *worker, bool blocked)
         return;
     }
     if (nap_ns == ALDIS_FOREVER) {
-        announce_idle(worker->ctx.system);
+        aldis__announce_idle(worker->ctx.system);
         while (aldis__park_should_sleep(&worker->parking))
             aldis__futex_wait(&worker->parking.state, ALDIS__PARKED, ALDIS_FOREVER);
         (void)aldis__park_end(&worker->parking); /* the waker has taken us off the idle count */

@@ -6,10 +6,9 @@
 #include "core/offload.h"
 
 #include "base/error.h"
-#include "core/futex.h"
+#include "core/live.h"
 #include "core/outside.h"
 #include "core/send.h"
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +42,7 @@ aldis_err aldis__offload_create(aldis_system *system)
     return ALDIS_OK;
 }
 
-void aldis__offload_destroy(aldis_system *system)
+void aldis__offload_stop(aldis_system *system)
 {
     struct aldis__offload *pool = system->offload;
     if (!pool)
@@ -54,6 +53,13 @@ void aldis__offload_destroy(aldis_system *system)
     pthread_mutex_unlock(&pool->lock);
     for (uint32_t i = 0; i < pool->thread_count; i++)
         pthread_join(pool->threads[i], NULL);
+}
+
+void aldis__offload_destroy(aldis_system *system)
+{
+    struct aldis__offload *pool = system->offload;
+    if (!pool)
+        return;
     struct job *job;
     while ((job = pool->head)) {
         pool->head = job->next;
@@ -73,10 +79,7 @@ static void run_job(aldis_system *system, struct job *job)
     aldis__outside_result(system, job->actor, job->type, err, result);
     free(result);
     free(job);
-    /* J1 acq_rel: pairs with J2 in is_idle(): the result is in the inbox by now. */
-    (void)aldis__fetch_sub_acq_rel(&system->pending_jobs, 1);
-    aldis__halt_ask(system, ALDIS__HALT_IDLE); /* look again */
-    aldis__futex_wake(&system->halt, INT_MAX);
+    aldis__announce_idle(system); /* its result, if any, has woken a worker by now */
 }
 
 static void *thread_main(void *argument)
@@ -122,15 +125,18 @@ static aldis_err enqueue(aldis_system *system, struct job *job)
     struct aldis__offload *pool = system->offload;
     pthread_mutex_lock(&pool->lock);
     aldis_err err = ALDIS_OK;
-    if (pool->waiting >= system->opts.offload_queue)
+    if (pool->quit)
+        err = aldis__error_set(ALDIS_ESHUTDOWN, job->actor, job->type->name,
+                               "offload: the system ends");
+    else if (pool->waiting >= system->opts.offload_queue)
         err =
             aldis__error_set(ALDIS_EAGAIN, job->actor, job->type->name,
                              "offload: %u jobs wait already (option offload_queue)", pool->waiting);
     if (err == ALDIS_OK)
         err = ensure_thread(system);
     if (err == ALDIS_OK) {
-        /* Relaxed: the lock orders it against the job's end. */
-        aldis__fetch_add_relaxed(&system->pending_jobs, 1);
+        /* L4 acq_rel: pairs with L3 in is_idle(). This worker is not idle, so the system was not. */
+        (void)aldis__fetch_sub_acq_rel(&system->idle_workers, 1);
         job->next = NULL;
         *pool->tail = job;
         pool->tail = &job->next;

@@ -8,7 +8,9 @@
 
 /** Make the (still thread-less) pool. */
 aldis_err aldis__offload_create(aldis_system *system);
-/** End it: running jobs end, waiting ones are dropped. */
+/** Take no more jobs; the running ones end, the waiting ones are dropped. */
+void aldis__offload_stop(aldis_system *system);
+/** Free it, when nobody can offload any more. */
 void aldis__offload_destroy(aldis_system *system);
 
 #endif

@@ -368,8 +368,15 @@ static void free_shared(aldis_system *system, struct aldis__msg *msg)
     aldis__pool_shared_unref(system->pools[msg->pool_stamp >> 24], shared);
 }
 
+static void tell_dead_letter(void *arg, struct aldis__msg *msg)
+{
+    aldis__dead_letter_tell(arg, msg, ALDIS_ESHUTDOWN);
+}
+
 static void free_messages(aldis_system *system)
 {
+    if (system->opts.on_dead_letter)
+        aldis__system_walk(system, tell_dead_letter, system);
     struct collection c = {NULL, 0, 0};
     /* Blocks on their way home may hold the last reference to a shared payload of malloc's. */
     for (uint32_t i = 0; i <= system->worker_count && system->pools[i]; i++)
@@ -437,6 +444,7 @@ void aldis_system_destroy(aldis_system *system)
     ALDIS_CHECK(aldis__this_worker->ctx.system != system);
     if (system->virtual_time)
         aldis__virtual_destroy(system);
+    aldis__offload_stop(system); /* while there are workers: a job may be waiting for them */
     join_workers(system);
     aldis__offload_destroy(system);
     /* Relaxed: all other threads have ended. */
@@ -570,12 +578,8 @@ void aldis_system_halt(aldis_system *system)
 
 static bool is_idle(aldis_system *system)
 {
-    /* J2 acquire: pairs with J1 in run_job(): no job is left, and the results of all have made
-     * their workers count as busy; so this must be the first of the two looks. */
-    if (aldis__load_acquire(&system->pending_jobs) > 0)
-        return false;
-    /* L3 acquire: pairs with L1 in aldis__worker_notify() and L2 in announce_idle(): who is counted
-     * as idle has done all that it did. */
+    /* L3 acquire: pairs with L1 in aldis__worker_notify() and L2 in aldis__announce_idle(): who is
+     * counted as idle has done all that it did. */
     return aldis__load_acquire(&system->idle_workers) == (int32_t)system->worker_count;
 }
 
@@ -587,9 +591,8 @@ static aldis_run_end run_live(aldis_system *system, aldis_ns until_ns)
             aldis__halt_clear(system, ALDIS__HALT_ASKED);
             return ALDIS_RUN_HALTED;
         }
-        aldis_ns left_ns = until_ns == ALDIS_FOREVER
-                               ? ALDIS_FOREVER
-                               : until_ns + system->epoch_ns - aldis__clock_monotonic_ns();
+        aldis_ns left_ns =
+            until_ns == ALDIS_FOREVER ? ALDIS_FOREVER : until_ns - aldis_system_now(system);
         if (left_ns <= 0)
             return ALDIS_RUN_UNTIL;
         if (is_idle(system))
@@ -645,6 +648,8 @@ aldis_err aldis_system_run(aldis_system *system, aldis_ns until_ns, aldis_run_en
 
 aldis_ns aldis_system_now(const aldis_system *system)
 {
+    if (!system)
+        return 0;
     if (system->virtual_time)
         return aldis__virtual_now(system);
     return aldis__clock_monotonic_ns() - system->epoch_ns;
@@ -652,20 +657,20 @@ aldis_ns aldis_system_now(const aldis_system *system)
 
 uint32_t aldis_system_workers(const aldis_system *system)
 {
-    return system->worker_count;
+    return system ? system->worker_count : 0;
 }
 
 uint32_t aldis_system_shards(const aldis_system *system)
 {
-    return system->shard_count;
+    return system ? system->shard_count : 0;
 }
 
 uint64_t aldis_system_run_print(const aldis_system *system)
 {
-    return system->virtual_time ? aldis__virtual_print(system) : 0;
+    return system && system->virtual_time ? aldis__virtual_print(system) : 0;
 }
 
 uint64_t aldis_system_windows(const aldis_system *system)
 {
-    return system->virtual_time ? aldis__virtual_windows(system) : 0;
+    return system && system->virtual_time ? aldis__virtual_windows(system) : 0;
 }

@@ -60,8 +60,9 @@ struct aldis_system {
     _Atomic(uint32_t) halt;         /* futex: aldis_system_run is to return */
     _Atomic(uint32_t) hold;         /* futex: workers stand still while it is odd */
     _Atomic(uint32_t) held;         /* how many do */
-    _Atomic(int32_t) idle_workers;  /* parked and not notified: see parking.h */
-    _Atomic(uint64_t) pending_jobs; /* offloaded and not yet come back */
+    /* Workers that are parked and not notified (see parking.h), less the jobs that are offloaded and
+     * have not come back: one number, so that one look tells whether all is idle. */
+    _Atomic(int32_t) idle_workers;
     aldis_ns epoch_ns;              /* monotonic time of now == 0 */
 
     struct aldis__virtual *virtual_engine; /* virtual time only */
