@@ -31,7 +31,8 @@ aldis_err aldis_blob_create(const void *data, size_t size, aldis_blob **out_blob
 aldis_blob *aldis_blob_ref(aldis_blob *blob)
 {
     /* Relaxed: the caller holds a reference, so the count cannot reach 0 meanwhile. */
-    aldis__fetch_add_relaxed(&blob->refs, 1);
+    if (blob)
+        aldis__fetch_add_relaxed(&blob->refs, 1);
     return blob;
 }
 
@@ -45,6 +46,6 @@ void aldis_blob_unref(aldis_blob *blob)
 const void *aldis_blob_data(const aldis_blob *blob, size_t *out_size)
 {
     if (out_size)
-        *out_size = blob->size;
-    return blob->bytes;
+        *out_size = blob ? blob->size : 0;
+    return blob ? blob->bytes : NULL;
 }

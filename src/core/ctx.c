@@ -17,35 +17,35 @@ __thread struct aldis__worker *aldis__this_worker __attribute__((tls_model("init
 
 aldis_id aldis_self(const aldis_ctx *ctx)
 {
-    return ctx->cell ? ctx->cell->id : aldis_nobody();
+    return ctx && ctx->cell ? ctx->cell->id : aldis_nobody();
 }
 
 aldis_id aldis_sender(const aldis_ctx *ctx)
 {
-    return ctx->msg ? ctx->msg->from : aldis_nobody();
+    return ctx && ctx->msg ? ctx->msg->from : aldis_nobody();
 }
 
 aldis_id aldis_parent(const aldis_ctx *ctx)
 {
-    return ctx->cell ? ctx->cell->parent : aldis_nobody();
+    return ctx && ctx->cell ? ctx->cell->parent : aldis_nobody();
 }
 
 aldis_system *aldis_system_of(const aldis_ctx *ctx)
 {
-    return ctx->system;
+    return ctx ? ctx->system : NULL;
 }
 
 size_t aldis_payload_size(const aldis_ctx *ctx)
 {
     size_t size = 0;
-    if (ctx->msg)
+    if (ctx && ctx->msg)
         (void)aldis__msg_payload(ctx->msg, &size);
     return size;
 }
 
 aldis_ns aldis_now(const aldis_ctx *ctx)
 {
-    return ctx->now_ns + ctx->busy_ns;
+    return ctx ? ctx->now_ns + ctx->busy_ns : 0;
 }
 
 /* ------------------------------------------------------------------ randomness */
@@ -68,7 +68,7 @@ static void draw_block(aldis_ctx *ctx, uint64_t actor, uint64_t number)
 
 uint64_t aldis_random(aldis_ctx *ctx)
 {
-    if (!ctx->cell)
+    if (!ctx || !ctx->cell)
         return 0;
     uint64_t actor = ctx->cell->id.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
     uint64_t draw = ctx->cell->draws++;
@@ -95,7 +95,7 @@ uint64_t aldis_random_below(aldis_ctx *ctx, uint64_t bound)
     if (low < bound) {
         uint64_t threshold = -bound % bound;
         while (low < threshold) {
-            if (!ctx->cell)
+            if (!ctx || !ctx->cell)
                 return 0;
             product = (wide)aldis_random(ctx) * bound;
             low = (uint64_t)product;
