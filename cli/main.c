@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"check", "FILE", "Check the scenario in FILE, and run nothing", command_check},
     {"compare", "A B", "Find where two runs part, from what --print-windows wrote",
      command_compare},
+    {"replay", "FILE", "Make a run again that `aldis run --record' has kept", command_replay},
     {"bench", "[NAME]", "Measure the runtime with one workload, or with all", command_bench},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

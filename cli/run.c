@@ -33,6 +33,7 @@ enum {
     OPTION_REALTIME,
     OPTION_MAX_LAG,
     OPTION_PRINT_WINDOWS,
+    OPTION_RECORD,
     OPTION_JSON
 };
 static const struct argp_option options[] = {
@@ -66,6 +67,10 @@ static const struct argp_option options[] = {
      .key = OPTION_PRINT_WINDOWS,
      .arg = "OUT",
      .doc = "Write the run print after each window to the file OUT, for `aldis compare'"},
+    {.name = "record",
+     .key = OPTION_RECORD,
+     .arg = "OUT",
+     .doc = "Keep what comes into the run from outside in the file OUT, for `aldis replay'"},
     {.name = "json", .key = OPTION_JSON, .doc = "Print the report as one JSON object"},
     {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
     {0}};
@@ -82,6 +87,8 @@ static void check_together(const struct argp_state *state, const struct run_args
 {
     if (args->opts.live && args->session.print_windows)
         argp_error(state, "--print-windows: a run by --clock=live has no windows");
+    if (args->opts.live && args->session.record)
+        argp_error(state, "--record: a run by --clock=live cannot be repeated");
     if (args->opts.live && args->opts.paced)
         argp_error(state, "--realtime: a run by --clock=live has no other time");
     if (args->opts.pace.max_lag_ns > 0 && !args->opts.paced)
@@ -113,6 +120,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
         opts->pace.max_lag_ns = value_duration(state, "--max-lag", value);
     } else if (key == OPTION_PRINT_WINDOWS) {
         args->session.print_windows = value;
+    } else if (key == OPTION_RECORD) {
+        args->session.record = value;
     } else if (key == ARGP_KEY_END) {
         check_together(state, args);
     } else if (key == OPTION_JSON) {

@@ -4,12 +4,60 @@
 
 #include "command.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Can a recording be kept there? Better known before the run than at its beginning. */
+static int try_record(const char *path)
+{
+    struct stat facts;
+    bool there = stat(path, &facts) == 0;
+    FILE *file = there && !S_ISREG(facts.st_mode) ? NULL : fopen(path, "ab");
+    if (!file) {
+        fprintf(stderr, "aldis: %s cannot be created: %s\n", path,
+                there && !S_ISREG(facts.st_mode) ? "not a regular file" : strerror(errno));
+        return EXIT_NO_OUTPUT;
+    }
+    fclose(file);
+    /* A file at the limit of its size is then a failed write, as a full disk is. */
+    signal(SIGXFSZ, SIG_IGN);
+    return EXIT_GOOD;
+}
+
 int session_open(struct session *session, const struct session_opts *opts, const char *scenario)
 {
-    *session = (struct session){.opts = opts, .scenario = scenario};
-    if (opts->print_windows)
-        return chain_create(&session->chain, opts->print_windows);
-    return EXIT_GOOD;
+    *session = (struct session){.opts = opts, .scenario = scenario, .status = EXIT_GOOD};
+    int status = opts->record ? try_record(opts->record) : EXIT_GOOD;
+    if (status == EXIT_GOOD && opts->print_windows)
+        status = chain_create(&session->chain, opts->print_windows);
+    return status;
+}
+
+static void begin_record(struct session *session, const struct space_run_facts *facts,
+                         const struct origin *origin)
+{
+    char *head = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&head, &size);
+    aldis_err err = out ? ALDIS_OK : ALDIS_ENOMEM;
+    if (out) {
+        origin_print(origin, out);
+        err = fclose(out) == 0 ? ALDIS_OK : ALDIS_ENOMEM;
+    }
+    if (err == ALDIS_OK)
+        err = aldis_recording_create(session->opts->record, head, &session->recording);
+    if (err == ALDIS_OK)
+        err = aldis_recording_attach(session->recording, facts->system);
+    free(head);
+    if (err == ALDIS_OK)
+        return;
+    fprintf(stderr, "aldis: %s\n",
+            err == ALDIS_ENOMEM ? aldis_error_text(err) : aldis_error_last()->text);
+    session->status = err == ALDIS_ENOMEM ? EXIT_SYSTEM : EXIT_NO_OUTPUT;
+    aldis_system_halt(facts->system);
 }
 
 void session_begin(struct session *session, const struct space_run_facts *facts)
@@ -19,18 +67,35 @@ void session_begin(struct session *session, const struct space_run_facts *facts)
         chain_write_origin(&session->chain, &origin);
         (void)aldis_system_on_window(facts->system, chain_write_window, &session->chain);
     }
+    if (session->opts->record)
+        begin_record(session, facts, &origin);
+}
+
+static void end_record(struct session *session, aldis_run_end end_reason)
+{
+    aldis_err err = aldis_recording_close(session->recording, end_reason, NULL);
+    session->recording = NULL;
+    if (err == ALDIS_OK)
+        return;
+    fprintf(stderr, "aldis: %s: %s\n", session->opts->record, aldis_error_last()->text);
+    session->status = EXIT_IO;
 }
 
 void session_end(struct session *session, const struct space_run_facts *facts,
                  aldis_run_end end_reason)
 {
+    aldis_pace_report pace = {.windows = 0};
     if (session->chain.file) {
         (void)aldis_system_on_window(facts->system, NULL, NULL);
-        chain_write_end(&session->chain, end_reason, 0);
+        (void)aldis_system_pace_report(facts->system, &pace);
+        chain_write_end(&session->chain, end_reason, pace.inputs);
     }
+    if (session->recording)
+        end_record(session, end_reason);
 }
 
 int session_close(struct session *session)
 {
-    return session->chain.file ? chain_close(&session->chain) : EXIT_GOOD;
+    int status = session->chain.file ? chain_close(&session->chain) : EXIT_GOOD;
+    return session->status != EXIT_GOOD ? session->status : status;
 }

@@ -5,14 +5,19 @@
 
 #include "chain.h"
 
+#include <aldis/record.h>
+
 struct session_opts {
     const char *print_windows; /* file for the run print after each window; NULL: none */
+    const char *record;        /* file for what comes from outside; NULL: none */
 };
 
 struct session {
     const struct session_opts *opts;
     const char *scenario;
     struct chain_writer chain;
+    aldis_recording *recording;
+    int status; /* of what has failed meanwhile */
 };
 
 /** Create the files. Returns an exit status; where it is not EXIT_GOOD, nothing is open. */

@@ -110,8 +110,8 @@ struct space_run_opts {
     /** Called with the system when it has been made, and with NULL before it is destroyed: between
      *  the two aldis_system_halt(system) ends the run, from a signal handler too. May be NULL. */
     void (*on_system)(void *arg, aldis_system *system);
-    /** Called when all actors have been spawned and none has run, and again when the run is over and
-     *  none has been stopped: what a watcher of the run is to see lies between. May be NULL. */
+    /** Called when all actors have been spawned and none has run, and again when the run is over
+     *  and none has been stopped: what a watcher of the run is to see lies between. May be NULL. */
     void (*on_begin)(void *arg, const struct space_run_facts *facts);
     void (*on_end)(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason);
     void *arg; /**< for all of them */

@@ -9,6 +9,7 @@
 #include <aldis/log.h>
 #include <aldis/message.h>
 #include <aldis/offload.h>
+#include <aldis/record.h>
 #include <aldis/router.h>
 #include <aldis/stats.h>
 #include <aldis/system.h>

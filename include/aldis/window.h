@@ -43,6 +43,36 @@ typedef void (*aldis_window_fn)(void *arg, const aldis_window *window);
  *  each actor's own in order. No call on the system. `handled` is borrowed for the call. */
 typedef void (*aldis_handled_fn)(void *arg, const aldis_handled *handled);
 
+/** What has come from outside: from a thread that is none of the system's. */
+typedef enum aldis_input_kind {
+    ALDIS_INPUT_MESSAGE = 0,
+    ALDIS_INPUT_COMMAND,
+    ALDIS_INPUT_SPAWN /**< an actor: it is told of, but cannot be put in again */
+} aldis_input_kind;
+
+typedef struct aldis_input {
+    aldis_input_kind kind;
+    uint64_t window;   /**< windows that had run when it came */
+    aldis_ns now_ns;   /**< the system's time when it came */
+    aldis_ns at_ns;    /**< when it arrives */
+    uint64_t sequence; /**< of all that comes from outside */
+    aldis_id to;
+
+    const char *type_name; /**< from here on: a message's */
+    uint32_t type_number;
+    uint32_t type_size; /**< the type's: size, or ALDIS_SIZE_VARIES */
+    aldis_lane lane;
+    const void *payload; /**< borrowed for the call */
+    size_t size;
+
+    aldis_command command; /**< a command's */
+    aldis_ns deadline_ns;
+} aldis_input;
+
+/** Called for each input that was taken, before the window that it belongs to, on the thread that
+ *  it came from. No call on the system but aldis_system_windows, _run_print and _now. */
+typedef void (*aldis_input_fn)(void *arg, const aldis_input *input);
+
 /** How virtual time is to follow the wall clock. Zeroes are the defaults. */
 typedef struct aldis_pace_opts {
     double factor; /**< virtual seconds in one of the wall: 1e-6 .. 1e6; default 1 */
@@ -65,7 +95,7 @@ extern "C" {
 #endif
 
 /**
- * Be told of every window, or of every handled message, from now on. fn NULL: no more.
+ * Be told of every window, handled message or input, from now on. fn NULL: no more.
  *
  * arg:    handed to fn; the caller's.
  * Thread: any but the system's own.          Blocks: until the window that runs has ended.
@@ -73,6 +103,19 @@ extern "C" {
  */
 ALDIS_API aldis_err aldis_system_on_window(aldis_system *system, aldis_window_fn fn, void *arg);
 ALDIS_API aldis_err aldis_system_on_handled(aldis_system *system, aldis_handled_fn fn, void *arg);
+ALDIS_API aldis_err aldis_system_on_input(aldis_system *system, aldis_input_fn fn, void *arg);
+
+/**
+ * Put an input in again, in another run of the same system: it arrives at the time and in the order
+ * that it says, whatever the clocks show. To repeat a run, do so when aldis_system_windows and
+ * aldis_system_now are the input's `window` and `now_ns`: between two runs, or in on_window.
+ *
+ * input:  borrowed; kind ALDIS_INPUT_MESSAGE or ALDIS_INPUT_COMMAND.
+ * Thread: any but the system's own; in on_window also that.          Blocks: as on_window.
+ * Errors: ALDIS_EINVAL; ALDIS_ESTATE its time is over, the system is live, or called from a
+ *         handler; else as aldis_system_send_raw and aldis_system_command.
+ */
+ALDIS_API aldis_err aldis_system_input(aldis_system *system, const aldis_input *input);
 
 /**
  * Let virtual time follow the wall clock from the beginning of the next run on; NULL: no more.

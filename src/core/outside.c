@@ -11,6 +11,7 @@
 #include "core/lifecycle.h"
 #include "core/send.h"
 #include "core/virtual.h"
+#include "core/window.h"
 #include <string.h>
 
 enum { NAP_FIRST_NS = 20000, NAP_LAST_NS = 1000000 };
@@ -203,6 +204,74 @@ aldis_err aldis_system_command(aldis_system *system, aldis_id actor, aldis_comma
     aldis__system_unlock(system);
     return err;
 }
+
+/* ------------------------------------------------------------------ inputs, once more */
+
+static aldis_err check_input(aldis_system *system, const aldis_input *input)
+{
+    if (!input || input->kind == ALDIS_INPUT_SPAWN || (unsigned)input->kind > ALDIS_INPUT_SPAWN)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "input: neither a message nor a command");
+    if (!system->virtual_time)
+        return aldis__error_set(ALDIS_ESTATE, aldis_nobody(), "", "input: the system is live");
+    if (input->sequence >> ALDIS__SEQUENCE_BITS || input->at_ns == ALDIS_FOREVER)
+        return aldis__error_set(ALDIS_EINVAL, input->to, "",
+                                "input: sequence %llu at %lld ns; allowed: sequences below 2^48",
+                                (unsigned long long)input->sequence, (long long)input->at_ns);
+    return ALDIS_OK;
+}
+
+/* Under the lock. */
+static aldis_err input_locked(aldis_system *system, const aldis_input *input)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    aldis_err err;
+    if (input->at_ns < engine->now_ns)
+        return aldis__error_set(ALDIS_ESTATE, input->to, "",
+                                "input: its time %lld ns is over: it is %lld ns",
+                                (long long)input->at_ns, (long long)engine->now_ns);
+    engine->given = input;
+    if (input->kind == ALDIS_INPUT_COMMAND) {
+        err = aldis__outside_command(system, input->to, input->command, input->deadline_ns);
+        engine->given = NULL;
+        return err;
+    }
+    aldis_type type = {input->type_name, input->type_number, input->type_size, NULL, 0};
+    aldis_send_opts opts = {.lane = input->lane};
+    uint32_t index = 0;
+    err = aldis__send_check_type(&type, input->payload, input->size, &index);
+    if (err == ALDIS_OK)
+        err = check_opts(&opts, &type);
+    if (err == ALDIS_OK) {
+        err = send_locked(system, input->to, &type, index, input->payload, input->size, &opts);
+        system->outside_counts[index].sent++;
+        if (err != ALDIS_OK)
+            system->outside_counts[index].rejected++;
+    }
+    engine->given = NULL;
+    return err;
+}
+
+aldis_err aldis_system_input(aldis_system *system, const aldis_input *input)
+{
+    /* In on_window this thread has the lock. */
+    bool inside = system && !aldis__system_is_foreign(system) &&
+                  aldis__this_worker->ctx.system == system && system->virtual_time &&
+                  system->virtual_engine->watch.telling;
+    aldis_err err = inside ? ALDIS_OK : check_open(system, "input");
+    if (err == ALDIS_OK)
+        err = check_input(system, input);
+    if (err != ALDIS_OK)
+        return err;
+    if (!inside)
+        aldis__system_lock(system);
+    err = input_locked(system, input);
+    if (!inside)
+        aldis__system_unlock(system);
+    return err;
+}
+
+/* ------------------------------------------------------------------ spawning */
 
 static void start_locked(aldis_system *system, aldis_id actor, aldis_id parent)
 {

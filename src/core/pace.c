@@ -89,7 +89,7 @@ enum aldis__pace_wait aldis__pace_wait(aldis_system *system, struct aldis__pace 
     }
     /* Inputs come under the lock, which we hold: those before are in the calendar, and each one
      * after this changes the word. So does a halt, at any time.
-     * P1 acq_rel: pairs with P2 in aldis__pace_wake(). */
+     * W1 acq_rel: pairs with W2 in aldis__pace_wake(). */
     uint32_t word = aldis__fetch_and_acq_rel(&system->halt, ~(uint32_t)ALDIS__HALT_INPUT);
     if (word & ALDIS__HALT_ASKED)
         return ALDIS__PACE_WOKEN;
@@ -102,7 +102,7 @@ enum aldis__pace_wait aldis__pace_wait(aldis_system *system, struct aldis__pace 
 
 void aldis__pace_wake(aldis_system *system)
 {
-    /* P2 acq_rel: pairs with P1 in aldis__pace_wait(). */
+    /* W2 acq_rel: pairs with W1 in aldis__pace_wait(). */
     (void)aldis__fetch_or_acq_rel(&system->halt, ALDIS__HALT_INPUT);
     aldis__futex_wake(&system->halt, 1);
 }

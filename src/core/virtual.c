@@ -677,14 +677,22 @@ aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, u
     bool paced = engine->pace.started && is_paced(system);
     aldis_ns at_ns = paced ? next_window_start(engine) : engine->now_ns;
     at_ns = add_time(at_ns, delay_ns > 0 ? delay_ns : 0);
-    /* The runtime's own messages (a start, a new child) are part of calls that do not fail so
-     * late. */
+    uint64_t sequence = system->outside_sequence;
+    if (engine->given) {
+        at_ns = engine->given->at_ns;
+        sequence = engine->given->sequence;
+    }
+    /* The runtime's own messages (a start, a new child) belong to calls that cannot fail here. */
     if (paced && (msg->type == ALDIS__TYPE_COMMAND || msg->type >= ALDIS__TYPE_STATUS)) {
         aldis_err err = aldis__pace_admit(&engine->pace, engine->now_ns, at_ns);
         if (err != ALDIS_OK)
             return err;
     }
-    *aldis__msg_stamp(msg) = (struct aldis__stamp){at_ns, system->outside_sequence++};
+    *aldis__msg_stamp(msg) = (struct aldis__stamp){at_ns, sequence};
+    if (sequence >= system->outside_sequence)
+        system->outside_sequence = sequence + 1;
+    if (engine->watch.on_input)
+        aldis__watch_input(system, msg);
     aldis__vqueue_add(future, msg);
     if (paced)
         aldis__pace_wake(system);

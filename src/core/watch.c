@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "core/deliver.h"
 #include "core/window.h"
 
 static uint64_t count_events(const aldis_system *system)
@@ -24,7 +25,9 @@ void aldis__watch_window(aldis_system *system, aldis_ns start_ns)
                            .events = events - engine->watch.events,
                            .print = engine->print};
     engine->watch.events = events;
+    engine->watch.telling = true;
     engine->watch.on_window(engine->watch.window_arg, &window);
+    engine->watch.telling = false;
 }
 
 void aldis__watch_handled(struct aldis__worker *worker, const struct aldis__cell *cell,
@@ -45,6 +48,43 @@ void aldis__watch_handled(struct aldis__worker *worker, const struct aldis__cell
                              .size = size,
                              .digest = size ? aldis__digest_bytes(digest, payload, size) : digest};
     engine->watch.on_handled(engine->watch.handled_arg, &handled);
+}
+
+static aldis_lane lane_of(const struct aldis__msg *msg)
+{
+    static const aldis_lane lanes[ALDIS__RANK_COUNT] = {ALDIS_LANE_CONTROL, ALDIS_LANE_CRITICAL,
+                                                        ALDIS_LANE_HIGH, ALDIS_LANE_NORMAL,
+                                                        ALDIS_LANE_LOW};
+    return lanes[aldis__msg_rank(msg)];
+}
+
+void aldis__watch_input(aldis_system *system, struct aldis__msg *msg)
+{
+    const struct aldis__virtual *engine = system->virtual_engine;
+    const struct aldis__stamp *stamp = aldis__msg_stamp(msg);
+    const struct aldis__type_info *type = aldis__type_info(msg->type);
+    aldis_input input = {.window = engine->windows,
+                         .now_ns = engine->now_ns,
+                         .at_ns = stamp->at_ns,
+                         .sequence = stamp->order,
+                         .to = msg->to};
+    if (msg->type == ALDIS__TYPE_COMMAND) {
+        const struct aldis__command *command = aldis__msg_payload(msg, NULL);
+        input.kind = ALDIS_INPUT_COMMAND;
+        input.command = (aldis_command)command->command;
+        input.deadline_ns = command->deadline_ns;
+    } else if (msg->type == ALDIS__TYPE_RUN) {
+        input.kind = ALDIS_INPUT_SPAWN;
+    } else if (msg->type >= ALDIS__TYPE_STATUS) {
+        input.type_name = type->name;
+        input.type_number = type->number;
+        input.type_size = type->size;
+        input.lane = lane_of(msg);
+        input.payload = aldis__msg_payload(msg, &input.size);
+    } else {
+        return; /* the runtime's own: it belongs to a spawn */
+    }
+    engine->watch.on_input(engine->watch.input_arg, &input);
 }
 
 /* ------------------------------------------------------------------ from outside */
@@ -80,6 +120,19 @@ aldis_err aldis_system_on_handled(aldis_system *system, aldis_handled_fn fn, voi
     struct aldis__watch *watch = &system->virtual_engine->watch;
     watch->on_handled = fn;
     watch->handled_arg = arg;
+    aldis__system_unlock(system);
+    return ALDIS_OK;
+}
+
+aldis_err aldis_system_on_input(aldis_system *system, aldis_input_fn fn, void *arg)
+{
+    aldis_err err = check(system, "on_input");
+    if (err != ALDIS_OK)
+        return err;
+    aldis__system_lock(system);
+    struct aldis__watch *watch = &system->virtual_engine->watch;
+    watch->on_input = fn;
+    watch->input_arg = arg;
     aldis__system_unlock(system);
     return ALDIS_OK;
 }

@@ -14,6 +14,9 @@ struct aldis__watch {
     void *window_arg;
     aldis_handled_fn on_handled;
     void *handled_arg;
+    aldis_input_fn on_input;
+    void *input_arg;
+    bool telling;    /* on_window is being called: it may put inputs in */
     uint64_t events; /* before the window that runs: what all workers had counted */
 };
 
@@ -25,5 +28,8 @@ void aldis__watch_window(aldis_system *system, aldis_ns start_ns);
 void aldis__watch_handled(struct aldis__worker *worker, const struct aldis__cell *cell,
                           struct aldis__msg *msg, const uint64_t record[6], const void *payload,
                           size_t size);
+
+/** msg has come from outside, and is stamped: tell who wants to know. Under the lock. */
+void aldis__watch_input(aldis_system *system, struct aldis__msg *msg);
 
 #endif

@@ -21,6 +21,7 @@ struct aldis__virtual {
     _Atomic(bool) halt; /* asked for by a handler */
     struct aldis__watch watch;
     struct aldis__pace pace;
+    const aldis_input *given; /* an input that is put in again brings its own stamp */
 
     /* threads: see virtual.c */
     uint32_t thread_count;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* pace_test.c: virtual time that follows the wall clock. No case looks at how long anything took. */
+/* pace_test.c: virtual time that follows the wall clock. No case looks at how long a thing took. */
 #include "fixture.h"
 
 #include <pthread.h>

@@ -225,3 +225,94 @@ TEST(no_system_is_refused)
     CHECK_ERR(aldis_system_on_window(NULL, note_window, NULL), ALDIS_EINVAL);
     CHECK_ERR(aldis_system_on_handled(NULL, note_handled, NULL), ALDIS_EINVAL);
 }
+
+/* ---- Inputs ---- */
+
+static aldis_input inputs[8];
+static size_t input_count;
+static uint64_t input_value;
+
+static void note_input(void *arg, const aldis_input *input)
+{
+    (void)arg;
+    if (input_count < 8)
+        inputs[input_count++] = *input;
+    if (input->kind == ALDIS_INPUT_MESSAGE)
+        memcpy(&input_value, input->payload, sizeof input_value);
+}
+
+TEST_VIRTUAL(inputs_are_told_with_their_stamp)
+{
+    fixture_open(f, NULL);
+    puppet_ref puppet = fixture_spawn(f, &(struct script){0}, NULL);
+    CHECK_OK(aldis_system_run(f->system, 5 * ALDIS_MS + 1, NULL));
+    uint64_t windows = aldis_system_windows(f->system);
+    input_count = 0;
+    CHECK_OK(aldis_system_on_input(f->system, note_input, NULL));
+    aldis_send_opts opts = {.delay_ns = 3, .lane = ALDIS_LANE_LOW};
+    uint64_t value = 42;
+    CHECK_OK(
+        aldis_system_send_opts_raw(f->system, puppet.id, &num_type, &value, sizeof value, &opts));
+    CHECK_OK(aldis_drain(f->system, puppet.id, 77));
+    fixture_spawn(f, &(struct script){0}, NULL);
+    aldis_id nobody = aldis_nobody();
+    CHECK_ERR(aldis_stop(f->system, nobody), ALDIS_ENOTFOUND); /* what is refused is no input */
+    CHECK_OK(aldis_system_on_input(f->system, NULL, NULL));
+    CHECK_OK(aldis_send(f->system, puppet, num, 1));
+    CHECK_UINT(input_count, 3);
+    CHECK_INT(inputs[0].kind, ALDIS_INPUT_MESSAGE);
+    CHECK_INT(inputs[0].now_ns, aldis_system_now(f->system));
+    CHECK_INT(inputs[0].at_ns, inputs[0].now_ns + 3);
+    CHECK_UINT(inputs[0].window, windows);
+    CHECK_UINT(inputs[0].to.bits, puppet.id.bits);
+    CHECK_STR(inputs[0].type_name, "num");
+    CHECK_UINT(inputs[0].type_size, sizeof value);
+    CHECK_UINT(inputs[0].size, sizeof value);
+    CHECK_INT(inputs[0].lane, ALDIS_LANE_LOW);
+    CHECK_UINT(input_value, 42);
+    CHECK_INT(inputs[1].kind, ALDIS_INPUT_COMMAND);
+    CHECK_INT(inputs[1].command, ALDIS_CMD_DRAIN);
+    CHECK_INT(inputs[1].deadline_ns, 77);
+    CHECK(inputs[1].sequence > inputs[0].sequence);
+    CHECK_INT(inputs[2].kind, ALDIS_INPUT_SPAWN);
+    fixture_settle(f);
+}
+
+static aldis_err input_from_inside(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)act;
+    EXPECT_ERR(aldis_system_input(aldis_system_of(ctx), &inputs[0]), ALDIS_ESTATE);
+    EXPECT_ERR(aldis_system_on_input(aldis_system_of(ctx), note_input, NULL), ALDIS_ESTATE);
+    return ALDIS_OK;
+}
+
+TEST_VIRTUAL(an_input_arrives_when_it_says)
+{
+    fixture_open(f, NULL);
+    puppet_ref puppet = fixture_spawn(f, &(struct script){0}, NULL);
+    uint64_t value = 42;
+    aldis_input input = {.at_ns = 7 * ALDIS_MS + 7,
+                         .sequence = 1000,
+                         .to = puppet.id,
+                         .type_name = "num",
+                         .type_size = sizeof value,
+                         .payload = &value,
+                         .size = sizeof value};
+    CHECK_OK(aldis_system_input(f->system, &input));
+    CHECK_OK(aldis_system_run(f->system, 7 * ALDIS_MS + 7, NULL));
+    CHECK_UINT(fixture_counts(f, "num").handled, 0);
+    CHECK_OK(aldis_system_run(f->system, 7 * ALDIS_MS + 8, NULL));
+    CHECK_UINT(fixture_counts(f, "num").handled, 1);
+    CHECK_ERR(aldis_system_input(f->system, &input), ALDIS_ESTATE); /* its time is over */
+    input.at_ns = ALDIS_SECOND;
+    input.type_size = 4;
+    input.size = 4;
+    CHECK_ERR(aldis_system_input(f->system, &input), ALDIS_EINVAL); /* not this type's size */
+    input.kind = ALDIS_INPUT_SPAWN;
+    CHECK_ERR(aldis_system_input(f->system, &input), ALDIS_EINVAL);
+    CHECK_ERR(aldis_system_input(f->system, NULL), ALDIS_EINVAL);
+    CHECK_ERR(aldis_system_input(NULL, &input), ALDIS_EINVAL);
+    fixture_tell(f, puppet, input_from_inside, (struct act){0});
+    fixture_settle(f);
+}
