@@ -210,8 +210,7 @@ static void *aligned_zeroed(size_t count, size_t size)
 static bool init_calendar(aldis_system *system, struct aldis__shard *shard)
 {
     if (system->virtual_time)
-        return aldis__vqueue_init(&shard->future,
-                                  system->opts.lookahead_ns > 0 ? system->opts.lookahead_ns : 1,
+        return aldis__vqueue_init(&shard->future, aldis__virtual_quantum(&system->opts),
                                   system->node_base);
     shard->wheel = malloc(sizeof *shard->wheel);
     if (shard->wheel)

@@ -196,7 +196,10 @@ void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struc
         aldis__id_index(msg->to, system->node_base) == worker->run_receiver &&
         aldis__window_add_self(worker, msg))
         return;
-    if (worker->direct)
+    /* In a round of an instant, what is for the next round waits until all shards have run this
+     * one: a shard that runs later must not hear of it sooner. */
+    bool next_round = system->opts.zero_delay && engine->in_window && at_ns < engine->end_ns;
+    if (worker->direct && !next_round)
         aldis__vqueue_add(&system->shards[shard].future, msg);
     else
         collect(&worker->out[shard], msg);
@@ -369,33 +372,38 @@ static aldis_err apply_ops(aldis_system *system)
 
 /* ------------------------------------------------------------------ threads */
 
+/* What the window's messages have sent to one shard. */
+static void merge(aldis_system *system, uint32_t shard)
+{
+    struct aldis__vqueue *future = &system->shards[shard].future;
+    for (uint32_t w = 0; w < system->worker_count; w++) {
+        struct aldis__out_chain *chain = &system->workers[w].out[shard];
+        struct aldis__msg *msg = chain->newest;
+        chain->newest = chain->oldest = NULL;
+        chain->count = 0;
+        while (msg) {
+            struct aldis__msg *next = msg->next;
+            aldis__vqueue_add(future, msg);
+            msg = next;
+        }
+    }
+}
+
 static void do_task(struct aldis__worker *worker)
 {
     aldis_system *system = worker->ctx.system;
     struct aldis__virtual *engine = system->virtual_engine;
-    bool merge = engine->task == TASK_MERGE;
-    uint32_t count = merge ? system->shard_count : engine->active_count;
+    bool runs = engine->task == TASK_RUN;
+    uint32_t count = runs ? engine->active_count : system->shard_count;
     for (;;) {
         /* Relaxed: the phase orders the data; this only shares out numbers. */
         uint32_t i = aldis__fetch_add_relaxed(&engine->cursor, 1);
         if (i >= count)
             return;
-        if (!merge) {
+        if (runs)
             aldis__window_run(worker, &system->shards[engine->active[i]]);
-            continue;
-        }
-        struct aldis__shard *shard = &system->shards[i];
-        for (uint32_t w = 0; w < system->worker_count; w++) {
-            struct aldis__out_chain *chain = &system->workers[w].out[i];
-            struct aldis__msg *msg = chain->newest;
-            chain->newest = chain->oldest = NULL;
-            chain->count = 0;
-            while (msg) {
-                struct aldis__msg *next = msg->next;
-                aldis__vqueue_add(&shard->future, msg);
-                msg = next;
-            }
-        }
+        else
+            merge(system, i);
     }
 }
 
@@ -456,6 +464,8 @@ static void run_alone(aldis_system *system)
     struct aldis__virtual *engine = system->virtual_engine;
     for (uint32_t i = 0; i < engine->active_count; i++)
         aldis__window_run(&system->workers[0], &system->shards[engine->active[i]]);
+    for (uint32_t i = 0; system->opts.zero_delay && i < system->shard_count; i++)
+        merge(system, i);
 }
 
 static void run_parallel(aldis_system *system)
@@ -617,7 +627,9 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
     if (window == ALDIS__NO_WINDOW)
         return rest(system, true, until_ns, out_end);
     aldis_ns start_ns = (aldis_ns)(window * (uint64_t)engine->quantum_ns);
-    if (start_ns < engine->now_ns)
+    /* The rest of a window that an earlier run has cut. An instant is never cut: all its rounds
+     * belong to the same run. */
+    if (start_ns < engine->now_ns && !system->opts.zero_delay)
         start_ns = engine->now_ns;
     if (start_ns >= until_ns)
         return rest(system, false, until_ns, out_end);
@@ -714,7 +726,7 @@ aldis_err aldis__virtual_create(aldis_system *system)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "the engine of virtual time");
     memset(engine, 0, sizeof *engine);
     system->virtual_engine = engine;
-    engine->quantum_ns = system->opts.lookahead_ns > 0 ? system->opts.lookahead_ns : 1;
+    engine->quantum_ns = aldis__virtual_quantum(&system->opts);
     engine->active = calloc(system->shard_count, sizeof *engine->active);
     if (!engine->active)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "the engine of virtual time");

@@ -53,6 +53,12 @@ void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struc
 /** The running actor has asked for service time: it goes on when that is over. */
 void aldis__virtual_be_busy(struct aldis__worker *worker, struct aldis__cell *cell);
 
+/** The width of a window: the lookahead, or an instant. */
+static inline aldis_ns aldis__virtual_quantum(const struct aldis_system_opts *opts)
+{
+    return opts->zero_delay ? 1 : opts->lookahead_ns;
+}
+
 /** Make and end the engine: the window threads too. */
 aldis_err aldis__virtual_create(aldis_system *system);
 void aldis__virtual_destroy(aldis_system *system);

@@ -192,7 +192,8 @@ void library_perform(struct show *show, uint32_t workers, struct library_result 
                               .workers = workers,
                               .shards = show->shards,
                               .node = 1, /* the ids of the reference */
-                              .lookahead_ns = show->lookahead_ns};
+                              .lookahead_ns = show->kind == SHOW_ZERO ? 0 : show->lookahead_ns,
+                              .zero_delay = show->kind == SHOW_ZERO};
     aldis_err err = aldis_system_create(&opts, &library.system);
     if (err != ALDIS_OK) {
         note_fault(&library, "create", err);

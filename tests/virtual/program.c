@@ -78,11 +78,13 @@ static aldis_lane some_lane(struct player *self)
     return lanes[draw_below(&self->chance, 8)];
 }
 
-/* For another: never below the lookahead. */
+/* For another: never below the lookahead, if there is one. */
 static aldis_ns some_delay(struct player *self, const struct stage *stage)
 {
     uint64_t ahead = (uint64_t)self->show->lookahead_ns;
-    switch (draw_below(&self->chance, self->show->dense ? 3 : 7)) {
+    if (self->show->kind == SHOW_ZERO && draw_below(&self->chance, 3) > 0)
+        return (aldis_ns)draw_below(&self->chance, 2) - 1;
+    switch (draw_below(&self->chance, self->show->kind == SHOW_SMALL ? 7 : 3)) {
     case 0:
         return -1; /* the default: the lookahead */
     case 1:
@@ -221,16 +223,17 @@ uint64_t player_digest(const struct player *self)
 
 /* ------------------------------------------------------------------ shows */
 
-void show_init(struct show *show, uint64_t seed, bool dense)
+void show_init(struct show *show, uint64_t seed, enum show_kind kind)
 {
     static const aldis_ns lookaheads[4] = {1, 8, 1000, 100 * ALDIS_MS};
     uint64_t chance = seed;
-    *show = (struct show){.seed = seed, .dense = dense};
-    show->shards = (uint32_t)(1 + draw_below(&chance, dense ? 64 : 9));
+    bool small = kind == SHOW_SMALL;
+    *show = (struct show){.seed = seed, .kind = kind};
+    show->shards = (uint32_t)(1 + draw_below(&chance, small ? 9 : 64));
     show->players =
-        (uint32_t)(dense ? 800 + draw_below(&chance, 400) : 5 + draw_below(&chance, 60));
-    show->hops = dense ? 7 : 18;
-    show->lookahead_ns = lookaheads[draw_below(&chance, 4)];
+        (uint32_t)(small ? 5 + draw_below(&chance, 60) : 800 + draw_below(&chance, 400));
+    show->hops = small ? 18 : 7;
+    show->lookahead_ns = kind == SHOW_ZERO ? 1 : lookaheads[draw_below(&chance, 4)];
     show->journals = calloc(show->shards, sizeof *show->journals);
     if (!show->journals)
         abort();
@@ -355,11 +358,12 @@ void show_compare(const struct show *a, const struct show *b, char *out_text, si
     }
     if (!first_a && !first_b)
         return;
+    static const char *const kinds[] = {"small", "dense", "zero"};
     char text_a[160], text_b[160];
     print_record(first_a, text_a, sizeof text_a);
     print_record(first_b, text_b, sizeof text_b);
     snprintf(out_text, size,
-             "seed %" PRIu64 "%s: actor %016" PRIx64 ": %s; expected (actor %016" PRIx64 "): %s",
-             a->seed, a->dense ? " (dense)" : "", first_a ? first_a->receiver : 0, text_a,
+             "seed %" PRIu64 " (%s): actor %016" PRIx64 ": %s; expected (actor %016" PRIx64 "): %s",
+             a->seed, kinds[a->kind], first_a ? first_a->receiver : 0, text_a,
              first_b ? first_b->receiver : 0, text_b);
 }

@@ -38,14 +38,21 @@ struct journal {
     size_t count, capacity;
 };
 
+/* What kind of programs. */
+enum show_kind {
+    SHOW_SMALL, /* few players, delays of all lengths */
+    SHOW_DENSE, /* most messages come one lookahead later: many in each window */
+    SHOW_ZERO   /* zero delays to others: many messages in each round of an instant */
+};
+
 /* A program, and what became of it on one executor. */
 struct show {
     uint64_t seed;
     uint32_t shards;
     uint32_t players; /* at the beginning */
     uint32_t hops;    /* of the first notes: how long it lasts, about */
-    bool dense;       /* most messages come one lookahead later: many in each window */
-    aldis_ns lookahead_ns;
+    enum show_kind kind;
+    aldis_ns lookahead_ns;    /* SHOW_ZERO: the scale of delays only */
     struct journal *journals; /* by home shard: written by whoever runs it */
 };
 
@@ -104,7 +111,7 @@ void player_stop(struct player *self, const struct stage *stage);
 uint64_t player_digest(const struct player *self);
 
 /* Make a program from a seed; end it with show_fini. */
-void show_init(struct show *show, uint64_t seed, bool dense);
+void show_init(struct show *show, uint64_t seed, enum show_kind kind);
 void show_fini(struct show *show);
 /* Let it run on an executor, whole, but with a few pauses. */
 void show_perform(struct show *show, const struct theatre *theatre);

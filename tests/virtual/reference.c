@@ -38,11 +38,11 @@ struct actor {
     struct player player;
     uint64_t sequence;     /* of what it sends */
     uint64_t change_count; /* of what it changes for others, in this window */
-    uint64_t change_window;
+    uint64_t change_round;
     uint32_t children;                  /* that have not ended */
     struct message box[PLAYER_MAILBOX]; /* in order of arrival */
     uint32_t boxed, turns_since_low;
-    bool asleep; /* busy */
+    bool started, asleep; /* asleep: busy */
     bool stopping, ended;
     bool known_closing, known_ended; /* what the others see: facts of a window's start */
 };
@@ -70,7 +70,9 @@ struct reference {
     struct slots *slots; /* by birth shard; the last is for those spawned from outside */
     struct change *changes;
     size_t change_count, change_capacity;
-    uint64_t window;
+    aldis_ns lookahead_ns;
+    bool zero;               /* a window is one round of an instant */
+    uint64_t round;          /* windows so far */
     aldis_ns now_ns, end_ns; /* all before now_ns is done; end of the window */
     bool in_window;
     uint64_t sequence, outside_sequence; /* of what the executor and the outside send */
@@ -96,7 +98,7 @@ static void *grown(void *items, size_t count, size_t *capacity, size_t size)
 
 static bool earlier(const struct message *a, const struct message *b)
 {
-    return a->at_ns < b->at_ns;
+    return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->step < b->step;
 }
 
 /* (receiver, time, microstep, lane, sender, sequence); a shard's receivers together, by slot. */
@@ -208,7 +210,7 @@ static aldis_err look_at(struct reference *r, uint64_t id)
 
 static void schedule(struct reference *r, const struct message *message)
 {
-    bool now = r->in_window && message->at_ns < r->end_ns;
+    bool now = r->in_window && !r->zero && message->at_ns < r->end_ns;
     heap_push(now ? &r->sweep : &r->future, message);
 }
 
@@ -241,9 +243,9 @@ static void tell(struct reference *r, enum what what, uint64_t from, uint64_t to
 static void change(struct reference *r, enum change_kind kind, uint64_t target)
 {
     struct actor *actor = r->actor;
-    if (actor->change_window != r->window)
+    if (actor->change_round != r->round)
         actor->change_count = 0;
-    actor->change_window = r->window;
+    actor->change_round = r->round;
     r->changes = grown(r->changes, r->change_count, &r->change_capacity, sizeof *r->changes);
     r->changes[r->change_count] = (struct change){.at_ns = r->at_ns,
                                                   .step = r->step,
@@ -326,8 +328,8 @@ static aldis_err stage_send(void *run, uint64_t to, const struct note *note, ald
     if (err != ALDIS_OK)
         return err;
     if (delay_ns < 0)
-        delay_ns = r->show->lookahead_ns;
-    if (delay_ns < r->show->lookahead_ns && to != r->actor->id)
+        delay_ns = r->lookahead_ns;
+    if (delay_ns < r->lookahead_ns && to != r->actor->id)
         return ALDIS_ELOOKAHEAD;
     struct message message = {
         .to = to, .home = find(r, to)->birth.home, .rank = rank_of(lane), .note = *note};
@@ -462,6 +464,16 @@ static void wake(struct reference *r, struct actor *actor)
     }
 }
 
+/* At its time, or just before its first message: with zero delays that may come in the same
+ * instant. */
+static void start(struct reference *r, struct actor *actor)
+{
+    const struct message message = {.what = START};
+    if (!actor->started)
+        handle(r, actor, &message);
+    actor->started = true;
+}
+
 /* A stopping actor ends when its children have. */
 static void try_end(struct reference *r, struct actor *actor, const struct message *message)
 {
@@ -496,7 +508,7 @@ static void arrive(struct reference *r, const struct message *message)
     r->step = message->step;
     switch (message->what) {
     case START:
-        handle(r, actor, message);
+        start(r, actor);
         break;
     case RESUME:
         wake(r, actor);
@@ -511,6 +523,7 @@ static void arrive(struct reference *r, const struct message *message)
         break;
     case NOTE:
     case TICK:
+        start(r, actor);
         if (actor->asleep && !actor->stopping)
             put_in_box(actor, message);
         else if (!actor->stopping)
@@ -521,23 +534,39 @@ static void arrive(struct reference *r, const struct message *message)
 
 /* ------------------------------------------------------------------ windows */
 
+/* The next window: [begin, end), all of it, or one round of an instant. False: it is not before
+ * until_ns. */
+static bool begin_window(struct reference *r, aldis_ns until_ns)
+{
+    const struct message *next = &r->future.items[0];
+    aldis_ns width_ns = r->zero ? 1 : r->lookahead_ns;
+    aldis_ns begin_ns = next->at_ns / width_ns * width_ns;
+    if (begin_ns < r->now_ns && !r->zero)
+        begin_ns = r->now_ns; /* the rest of a window that a pause has cut */
+    if (begin_ns >= until_ns)
+        return false;
+    r->end_ns = next->at_ns / width_ns * width_ns + width_ns;
+    if (r->end_ns > until_ns)
+        r->end_ns = until_ns;
+    uint32_t step = next->step;
+    while (r->future.count > 0 && r->future.items[0].at_ns < r->end_ns &&
+           (!r->zero || r->future.items[0].step == step)) {
+        struct message message = heap_pop(&r->future);
+        heap_push(&r->sweep, &message);
+    }
+    return true;
+}
+
 static void run_until(void *run, aldis_ns until_ns)
 {
     struct reference *r = run;
-    const aldis_ns ahead_ns = r->show->lookahead_ns;
     while (r->future.count > 0) {
-        r->window = (uint64_t)(r->future.items[0].at_ns / ahead_ns);
-        aldis_ns begin_ns = (aldis_ns)r->window * ahead_ns;
-        if ((begin_ns > r->now_ns ? begin_ns : r->now_ns) >= until_ns) {
+        if (!begin_window(r, until_ns)) {
             r->now_ns = r->now_ns > until_ns ? r->now_ns : until_ns;
             return;
         }
-        r->end_ns = begin_ns + ahead_ns < until_ns ? begin_ns + ahead_ns : until_ns;
+        r->round++;
         r->in_window = true;
-        while (r->future.count > 0 && r->future.items[0].at_ns < r->end_ns) {
-            struct message message = heap_pop(&r->future);
-            heap_push(&r->sweep, &message);
-        }
         while (r->sweep.count > 0) {
             struct message message = heap_pop(&r->sweep);
             arrive(r, &message);
@@ -580,7 +609,11 @@ static void outside_send(void *run, uint64_t to, const struct note *note, aldis_
 
 void reference_perform(struct show *show)
 {
-    struct reference r = {.show = show, .future.before = earlier, .sweep.before = first_in_window};
+    struct reference r = {.show = show,
+                          .zero = show->kind == SHOW_ZERO,
+                          .future.before = earlier,
+                          .sweep.before = first_in_window};
+    r.lookahead_ns = r.zero ? 0 : show->lookahead_ns;
     r.slots = calloc(show->shards + 1, sizeof *r.slots);
     if (!r.slots)
         abort();

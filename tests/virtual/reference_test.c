@@ -5,17 +5,17 @@
 #include "library.h"
 #include "reference.h"
 
-static void compare(uint64_t seed, bool dense, const uint32_t *workers, size_t count)
+static void compare(uint64_t seed, enum show_kind kind, const uint32_t *workers, size_t count)
 {
     struct show expected;
-    show_init(&expected, seed, dense);
+    show_init(&expected, seed, kind);
     reference_perform(&expected);
     uint64_t print = 0;
     for (size_t i = 0; i < count; i++) {
         struct show show;
         struct library_result result;
         char difference[512];
-        show_init(&show, seed, dense);
+        show_init(&show, seed, kind);
         library_perform(&show, workers[i], &result);
         show_compare(&show, &expected, difference, sizeof difference);
         size_t records = show_count(&show);
@@ -38,14 +38,21 @@ TEST(reference_agrees_on_small_programs)
 {
     static const uint32_t workers[] = {1, 3};
     for (uint64_t seed = 1; seed <= 40; seed++)
-        compare(seed, false, workers, 2);
+        compare(seed, SHOW_SMALL, workers, 2);
 }
 
 TEST(reference_agrees_on_full_windows)
 {
     static const uint32_t workers[] = {1, 2, 4};
     for (uint64_t seed = 1; seed <= 4; seed++)
-        compare(seed, true, workers, 3);
+        compare(seed, SHOW_DENSE, workers, 3);
+}
+
+TEST(reference_agrees_on_zero_delays)
+{
+    static const uint32_t workers[] = {1, 2, 4};
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        compare(seed, SHOW_ZERO, workers, 3);
 }
 
 /* A difference must not go unseen: a show of another seed, and one with a single record changed. */
@@ -53,8 +60,8 @@ TEST(reference_tells_two_runs_apart)
 {
     struct show a, b;
     char difference[512];
-    show_init(&a, 5, false);
-    show_init(&b, 5, false);
+    show_init(&a, 5, SHOW_SMALL);
+    show_init(&b, 5, SHOW_SMALL);
     reference_perform(&a);
     reference_perform(&b);
     show_compare(&a, &b, difference, sizeof difference);
