@@ -113,25 +113,29 @@ void aldis__mailbox_low(struct aldis__worker *worker, struct aldis__shard *shard
         memmove(ext->waiters, ext->waiters + told, ext->waiter_count * sizeof *ext->waiters);
 }
 
+static bool reserve_waiter(struct aldis__cell_ext *ext)
+{
+    if (ext->waiter_count < ext->waiter_capacity)
+        return true;
+    uint32_t capacity = ext->waiter_capacity ? 2 * ext->waiter_capacity : 8;
+    aldis_id *waiters = realloc(ext->waiters, capacity * sizeof *waiters);
+    if (!waiters)
+        return false;
+    ext->waiters = waiters;
+    ext->waiter_capacity = capacity;
+    return true;
+}
+
 void aldis__waiter_add(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id sender)
 {
     struct aldis__cell_ext *ext = aldis__cell_extend(cell);
     const uint32_t closing = ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING;
-    if (!(cell->flags & ALDIS__CELL_FULL) || (cell->flags & closing) || !ext) {
+    if (!(cell->flags & ALDIS__CELL_FULL) || (cell->flags & closing))
         aldis__post_runtime(worker, cell->id, sender, ALDIS__TYPE_ROOM, NULL, 0);
-        return;
-    }
-    if (ext->waiter_count == ext->waiter_capacity) {
-        uint32_t capacity = ext->waiter_capacity ? 2 * ext->waiter_capacity : 8;
-        aldis_id *waiters = realloc(ext->waiters, capacity * sizeof *waiters);
-        if (!waiters) { /* let it try again: slower, but nothing is lost */
-            aldis__post_runtime(worker, cell->id, sender, ALDIS__TYPE_ROOM, NULL, 0);
-            return;
-        }
-        ext->waiters = waiters;
-        ext->waiter_capacity = capacity;
-    }
-    ext->waiters[ext->waiter_count++] = sender;
+    else if (ext && reserve_waiter(ext))
+        ext->waiters[ext->waiter_count++] = sender;
+    else /* Out of memory: let it try again in a while, slower, but nothing is lost. Not at once: */
+        aldis__post_room_later(worker, cell->id, sender); /* it would come back here at once */
 }
 
 void aldis__waiters_release(struct aldis__worker *worker, struct aldis__cell *cell)

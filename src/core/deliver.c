@@ -126,8 +126,8 @@ static struct aldis__msg *alloc_runtime(struct aldis__worker *worker, size_t siz
     return msg;
 }
 
-void aldis__post_runtime(struct aldis__worker *worker, aldis_id from, aldis_id to, uint32_t type,
-                         const void *payload, size_t size)
+static struct aldis__msg *build_runtime(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                                        uint32_t type, const void *payload, size_t size)
 {
     struct aldis__msg *msg = alloc_runtime(worker, size);
     msg->to = to;
@@ -139,6 +139,27 @@ void aldis__post_runtime(struct aldis__worker *worker, aldis_id from, aldis_id t
     if (size)
         memcpy(aldis__msg_inline(msg), payload, size);
     worker->counts[type].sent++;
+    return msg;
+}
+
+void aldis__post_room_later(struct aldis__worker *worker, aldis_id from, aldis_id to)
+{
+    aldis_system *system = worker->ctx.system;
+    if (system->virtual_time) { /* nothing comes at once there */
+        aldis__post_runtime(worker, from, to, ALDIS__TYPE_ROOM, NULL, 0);
+        return;
+    }
+    /* By the chain, whoever owns the shard: this worker's own mail, too, is taken a round later. */
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(to, system->node_base)]);
+    (void)aldis__chain_append(worker, aldis__word_home(word),
+                              build_runtime(worker, from, to, ALDIS__TYPE_ROOM, NULL, 0));
+}
+
+void aldis__post_runtime(struct aldis__worker *worker, aldis_id from, aldis_id to, uint32_t type,
+                         const void *payload, size_t size)
+{
+    struct aldis__msg *msg = build_runtime(worker, from, to, type, payload, size);
     aldis_system *system = worker->ctx.system;
     if (system->virtual_time && type == ALDIS__TYPE_COMMAND) {
         aldis__virtual_op_command(worker, msg);

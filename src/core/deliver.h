@@ -47,6 +47,9 @@ bool aldis__chains_publish(struct aldis__worker *worker, bool force);
 void aldis__post_runtime(struct aldis__worker *worker, aldis_id from, aldis_id to, uint32_t type,
                          const void *payload, size_t size);
 
+/** Tell `to` that there may be room in `from`, but not before this round ends (or the window). */
+void aldis__post_room_later(struct aldis__worker *worker, aldis_id from, aldis_id to);
+
 /** The payload of a message, however it is held, and its size. */
 const void *aldis__msg_payload(struct aldis__msg *msg, size_t *out_size);
 

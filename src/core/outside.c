@@ -292,9 +292,12 @@ aldis_err aldis_system_spawn_raw(aldis_system *system, const aldis_behaviour *be
         return err;
     uint32_t home;
     aldis__system_lock(system);
-    pthread_mutex_lock(&system->table_lock);
-    err = aldis__outside_spawn(system, behaviour, opts, out_id, &home);
-    pthread_mutex_unlock(&system->table_lock);
+    err = check_open(system, "spawn"); /* again: under the lock it stays so */
+    if (err == ALDIS_OK) {
+        pthread_mutex_lock(&system->table_lock);
+        err = aldis__outside_spawn(system, behaviour, opts, out_id, &home);
+        pthread_mutex_unlock(&system->table_lock);
+    }
     if (err == ALDIS_OK)
         start_locked(system, *out_id, opts ? opts->parent : aldis_nobody());
     aldis__system_unlock(system);
@@ -378,20 +381,27 @@ static uint64_t count_actors(aldis_system *system)
     return actors;
 }
 
-/* Live: until all have ended, or the time is over. Virtual: run until nothing happens. */
+/* Virtual: run until nothing happens. False: another thread runs the system. */
+static bool run_to_end(aldis_system *system)
+{
+    aldis_run_end end = ALDIS_RUN_HALTED;
+    aldis_err err = ALDIS_OK;
+    while (err == ALDIS_OK && end == ALDIS_RUN_HALTED) /* a halt is for runs, not for this one */
+        err = aldis_system_run(system, ALDIS_FOREVER, &end);
+    return err != ALDIS_ESTATE;
+}
+
+/* Until all have ended, or the time is over. */
 static bool wait_for_end(aldis_system *system, aldis_ns timeout_ns)
 {
-    if (system->virtual_time) {
-        aldis_run_end end = ALDIS_RUN_HALTED;
-        while (end == ALDIS_RUN_HALTED && /* a halt is for runs, not for this one */
-               aldis_system_run(system, ALDIS_FOREVER, &end) == ALDIS_OK)
-            ;
-        return count_actors(system) == 0;
-    }
     aldis_ns start_ns = aldis__clock_monotonic_ns();
     _Atomic(uint32_t) never = 0;
     aldis_ns nap_ns = NAP_FIRST_NS;
+    if (system->virtual_time && run_to_end(system))
+        return count_actors(system) == 0;
     while (count_actors(system) > 0) {
+        if (system->virtual_time && run_to_end(system))
+            return count_actors(system) == 0;
         if (aldis__clock_monotonic_ns() - start_ns >= timeout_ns)
             return false;
         aldis__futex_wait(&never, 0, nap_ns);
