@@ -306,37 +306,24 @@ aldis_err aldis_system_spawn_raw(aldis_system *system, const aldis_behaviour *be
 
 /* ------------------------------------------------------------------ results of jobs */
 
-static void count_lost(aldis_system *system, uint32_t type, bool dead)
-{
-    system->outside_counts[type].sent++;
-    if (dead)
-        system->outside_counts[type].dead++;
-    else
-        system->outside_counts[type].rejected++;
-}
-
 /* Under the lock. The place for a result is not looked for: a job was accepted, so is its
- * result. */
+ * result. If the actor has ended meanwhile, the worker that gets it finds it dead. */
 static void push_result(aldis_system *system, aldis_id actor, const aldis_type *type,
                         uint32_t index, const void *result)
 {
     struct aldis__pool *pool = system->pools[system->worker_count];
-    uint64_t word;
-    if (aldis__send_check_receiver(system, actor, index, &word) != ALDIS_OK) {
-        count_lost(system, index, true);
-        return;
-    }
     struct aldis__msg *msg =
         aldis__send_build(pool, type, index, type->size ? result : NULL, type->size);
+    system->outside_counts[index].sent++;
     if (!msg) {
-        count_lost(system, index, false);
+        system->outside_counts[index].rejected++;
         return;
     }
     msg->to = msg->from = actor;
     msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
     msg->pool_stamp = aldis__stamp_now(pool->index, aldis__clock_monotonic_ns() - system->epoch_ns);
-    system->outside_counts[index].sent++;
-    push(system, aldis__word_home(word), msg);
+    uint64_t place = aldis__id_index(actor, system->node_base);
+    push(system, aldis__word_home(aldis__directory_read(&system->directory[place])), msg);
 }
 
 void aldis__outside_result(aldis_system *system, aldis_id actor, aldis_type *type, aldis_err err,
