@@ -33,6 +33,7 @@ enum {
     OPTION_REALTIME,
     OPTION_MAX_LAG,
     OPTION_PRINT_WINDOWS,
+    OPTION_LISTEN,
     OPTION_RECORD,
     OPTION_JSON
 };
@@ -67,6 +68,10 @@ static const struct argp_option options[] = {
      .key = OPTION_PRINT_WINDOWS,
      .arg = "OUT",
      .doc = "Write the run print after each window to the file OUT, for `aldis compare'"},
+    {.name = "listen",
+     .key = OPTION_LISTEN,
+     .arg = "SOCKET",
+     .doc = "With --realtime: take orders for ships at the Unix socket SOCKET"},
     {.name = "record",
      .key = OPTION_RECORD,
      .arg = "OUT",
@@ -91,6 +96,8 @@ static void check_together(const struct argp_state *state, const struct run_args
         argp_error(state, "--record: a run by --clock=live cannot be repeated");
     if (args->opts.live && args->opts.paced)
         argp_error(state, "--realtime: a run by --clock=live has no other time");
+    if (args->session.listen && !args->opts.paced)
+        argp_error(state, "--listen: only a run by --realtime lasts long enough");
     if (args->opts.pace.max_lag_ns > 0 && !args->opts.paced)
         argp_error(state, "--max-lag: only a run by --realtime can lag");
 }
@@ -120,6 +127,9 @@ static error_t parse(int key, char *value, struct argp_state *state)
         opts->pace.max_lag_ns = value_duration(state, "--max-lag", value);
     } else if (key == OPTION_PRINT_WINDOWS) {
         args->session.print_windows = value;
+    } else if (key == OPTION_LISTEN) {
+        args->session.listen = value;
+        opts->named = true;
     } else if (key == OPTION_RECORD) {
         args->session.record = value;
     } else if (key == ARGP_KEY_END) {

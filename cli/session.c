@@ -3,8 +3,10 @@
 #include "session.h"
 
 #include "command.h"
+#include "progress.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,11 @@ int session_open(struct session *session, const struct session_opts *opts, const
     int status = opts->record ? try_record(opts->record) : EXIT_GOOD;
     if (status == EXIT_GOOD && opts->print_windows)
         status = chain_create(&session->chain, opts->print_windows);
+    if (status == EXIT_GOOD && opts->listen) {
+        status = listen_open(&session->listener, opts->listen);
+        if (status != EXIT_GOOD)
+            (void)session_close(session);
+    }
     return status;
 }
 
@@ -69,6 +76,11 @@ void session_begin(struct session *session, const struct space_run_facts *facts)
     }
     if (session->opts->record)
         begin_record(session, facts, &origin);
+    if (session->opts->listen && session->status == EXIT_GOOD) {
+        session->status = listen_start(&session->listener, facts->system);
+        if (session->status != EXIT_GOOD)
+            aldis_system_halt(facts->system);
+    }
 }
 
 static void end_record(struct session *session, aldis_run_end end_reason)
@@ -85,6 +97,13 @@ void session_end(struct session *session, const struct space_run_facts *facts,
                  aldis_run_end end_reason)
 {
     aldis_pace_report pace = {.windows = 0};
+    if (session->opts->listen) {
+        const struct listener *l = &session->listener;
+        listen_stop(&session->listener);
+        progress_notice("orders: %" PRIu64 " taken, %" PRIu64 " refused, %" PRIu64
+                        " not understood",
+                        l->taken, l->refused, l->bad);
+    }
     if (session->chain.file) {
         (void)aldis_system_on_window(facts->system, NULL, NULL);
         (void)aldis_system_pace_report(facts->system, &pace);
@@ -96,6 +115,8 @@ void session_end(struct session *session, const struct space_run_facts *facts,
 
 int session_close(struct session *session)
 {
+    if (session->opts->listen)
+        listen_close(&session->listener);
     int status = session->chain.file ? chain_close(&session->chain) : EXIT_GOOD;
     return session->status != EXIT_GOOD ? session->status : status;
 }

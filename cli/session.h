@@ -4,11 +4,13 @@
 #define ALDIS_CLI_SESSION_H
 
 #include "chain.h"
+#include "listen.h"
 
 #include <aldis/record.h>
 
 struct session_opts {
     const char *print_windows; /* file for the run print after each window; NULL: none */
+    const char *listen;        /* socket for orders from outside; NULL: none */
     const char *record;        /* file for what comes from outside; NULL: none */
 };
 
@@ -17,7 +19,8 @@ struct session {
     const char *scenario;
     struct chain_writer chain;
     aldis_recording *recording;
-    int status; /* of what has failed meanwhile */
+    struct listener listener; /* used if it was asked for */
+    int status;               /* of what has failed meanwhile */
 };
 
 /** Create the files. Returns an exit status; where it is not EXIT_GOOD, nothing is open. */

@@ -2,6 +2,8 @@
 /* run.c: sets a scenario's actors up, lets them run, and gathers the report. See space.h. */
 #include "protocol.h"
 
+#include <aldis/router.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,8 +77,17 @@ static void choose_home(const struct scenario *scenario, const struct scenario_f
     arg->home = home;
 }
 
+/* So that messages from outside can name it. */
+static aldis_err name_ship(const struct run *run, ship_ref ship, uint32_t number)
+{
+    char name[32];
+    snprintf(name, sizeof name, "ship-%u", number);
+    return aldis_system_register(run->system, ship.id, name);
+}
+
 static aldis_err spawn_ships(struct run *run)
 {
+    uint32_t number = 0;
     const struct scenario *scenario = run->scenario;
     aldis_err err = ALDIS_OK;
     for (uint32_t i = 0; i < scenario->fleets.count; i++) {
@@ -87,6 +98,8 @@ static aldis_err spawn_ships(struct run *run)
             aldis_spawn_opts opts = anywhere(&arg, sizeof arg);
             ship_ref ship;
             err = aldis_spawn(run->system, ship, &ship, &opts);
+            if (err == ALDIS_OK && run->opts->named)
+                err = name_ship(run, ship, ++number);
         }
     }
     return err;

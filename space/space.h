@@ -102,6 +102,7 @@ struct space_run_opts {
     aldis_ns until_ns; /**< of the run's clock; 0: the scenario's duration */
     bool paced;        /**< virtual time follows the wall clock, as pace says */
     aldis_pace_opts pace;
+    bool named; /**< register each ship as ship-1, ship-2, ... in the order of the fleets */
 
     /** Called on the calling thread before the run begins and then a hundred times in it, at points
      *  that do not depend on whether it is set (live: five times a second). false ends the run.

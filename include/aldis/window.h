@@ -86,7 +86,7 @@ typedef struct aldis_pace_opts {
 typedef struct aldis_pace_report {
     uint64_t windows;
     aldis_ns lag_ns_p50, lag_ns_p99, lag_ns_max;
-    uint64_t inputs;  /**< messages and commands from outside that were taken */
+    uint64_t inputs;  /**< messages and commands from outside that were taken since it was set */
     uint64_t refused; /**< with ALDIS_EAGAIN, since inputs_max of them waited */
 } aldis_pace_report;
 

@@ -686,8 +686,8 @@ aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, u
         return aldis__error_set(ALDIS_EAGAIN, msg->to, aldis__type_info(msg->type)->name,
                                 "send: %llu messages are under way (option underway_msgs)",
                                 (unsigned long long)future->count);
-    bool paced = engine->pace.started && is_paced(system);
-    aldis_ns at_ns = paced ? next_window_start(engine) : engine->now_ns;
+    bool paced = is_paced(system);
+    aldis_ns at_ns = paced && engine->pace.started ? next_window_start(engine) : engine->now_ns;
     at_ns = add_time(at_ns, delay_ns > 0 ? delay_ns : 0);
     uint64_t sequence = system->outside_sequence;
     if (engine->given) {
