@@ -24,6 +24,7 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_router_4,
     &bench_codec,
     &bench_idle_memory,
+    &bench_phold,
 };
 const size_t bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];
 
@@ -152,6 +153,16 @@ uint64_t bench_resident_bytes(void)
     return status_bytes("VmRSS:");
 }
 
+uint64_t bench_peak_bytes(void)
+{
+    return status_bytes("VmHWM:");
+}
+
+aldis_ns bench_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 void bench_add_extra(struct bench *bench, const char *name, double value)
 {
     struct bench_result *result = &bench->result;
@@ -204,10 +215,12 @@ static enum bench_outcome run_actors(const struct bench_workload *workload, stru
 {
     aldis_system *system = NULL;
     aldis_system_opts opts = {.workers = bench->opts.workers};
-    aldis_err err = aldis_system_create(&opts, &system);
+    aldis_err err = workload->configure ? workload->configure(bench, &opts) : ALDIS_OK;
+    if (err == ALDIS_OK)
+        err = aldis_system_create(&opts, &system);
     if (err == ALDIS_OK) {
         bench->shards = aldis_system_shards(system);
-        err = run_set(workload, bench, system);
+        err = workload->run ? workload->run(bench, system) : run_set(workload, bench, system);
     }
     if (err != ALDIS_OK)
         (void)bench_refused(bench, NULL, err);
@@ -220,12 +233,14 @@ static enum bench_outcome run_actors(const struct bench_workload *workload, stru
 static void fill_result(const struct bench_workload *workload, struct bench *bench)
 {
     aldis_ns elapsed_ns = bench->end_ns - bench->start_ns;
-    double operations = (double)bench->opts.n * (double)workload->ops_per_n;
+    double operations = workload->ops_per_n ? (double)bench->opts.n * (double)workload->ops_per_n
+                                            : (double)bench->operations;
     struct bench_result *result = &bench->result;
     result->seconds = (double)(elapsed_ns > 0 ? elapsed_ns : 1) * 1e-9;
     result->rate = operations / result->seconds;
     result->cpu_s = (double)(bench->cpu_end_ns - bench->cpu_start_ns) * 1e-9;
-    result->peak_rss_bytes = status_bytes("VmHWM:");
+    if (result->peak_rss_bytes == 0)
+        result->peak_rss_bytes = bench_peak_bytes();
 }
 
 enum bench_outcome bench_run(const struct bench_workload *workload, const struct bench_opts *opts,

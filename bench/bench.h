@@ -3,7 +3,8 @@
  *
  * A workload is a set of actors as a user would write them: the public headers, typed sends, every
  * default left alone. One run makes a live system, lets the set start, sends it `go`, waits until
- * it halts itself, and then checks the counts against the library's statistics and audit.
+ * it halts itself, and then checks the counts against the library's statistics and audit. A
+ * workload in virtual time chooses the system's options and runs it by itself.
  *
  * Threads: struct bench belongs to the main thread before and after aldis_system_run. Between, each
  * field has one writing actor: the starter writes the start, the finisher the end. The first send
@@ -40,6 +41,21 @@ struct bench_opts {
     uint64_t n;       /**< the workload's N: 1 .. its n_max */
     uint32_t workers; /**< 1 .. 255 */
     bool apart;       /**< deal the actors over shards of all workers; needs two workers */
+    /* of those workloads only that take them: see BENCH_TAKES_... */
+    double end_s;       /**< virtual seconds to run: above 0 */
+    double remote;      /**< part of the events that go to any actor: 0 .. 1 */
+    double lookahead_s; /**< virtual seconds: above 0 and below 1, the mean delay */
+    uint64_t start;     /**< events of each actor: 1 or more */
+    uint64_t seed;
+};
+
+/** Options that a workload takes beside n and workers. */
+enum bench_takes {
+    BENCH_TAKES_END = 1u << 0,
+    BENCH_TAKES_REMOTE = 1u << 1,
+    BENCH_TAKES_LOOKAHEAD = 1u << 2,
+    BENCH_TAKES_START = 1u << 3,
+    BENCH_TAKES_SEED = 1u << 4
 };
 
 /** A further figure of one workload. */
@@ -57,6 +73,8 @@ struct bench_result {
     uint64_t peak_rss_bytes;
     uint64_t parked;    /**< times that a sender was parked */
     uint64_t handovers; /**< shards given from worker to worker */
+    uint64_t run_print; /**< if has_run_print: of a run in virtual time */
+    bool has_run_print;
     struct bench_extra extras[BENCH_EXTRAS_MAX];
     size_t extra_count;
 };
@@ -67,6 +85,7 @@ struct bench {
     uint32_t shards;                   /**< of the system */
     aldis_ns start_ns, end_ns;         /**< CLOCK_MONOTONIC */
     aldis_ns cpu_start_ns, cpu_end_ns; /**< CLOCK_PROCESS_CPUTIME_ID */
+    uint64_t operations; /**< that `rate` counts, if not N times ops_per_n: set by run */
     struct bench_result result;
     void *set; /**< what the workload's actors share, read only once they run; NULL if nothing */
     pthread_mutex_t fault_lock;
@@ -79,15 +98,22 @@ struct bench_workload {
     const char *what_n; /**< of N, plural */
     uint64_t n_default; /**< about one second */
     uint64_t n_max;
-    uint64_t ops_per_n; /**< operations that `rate` counts for one N */
+    uint64_t ops_per_n; /**< operations that `rate` counts for one N; 0: see bench->operations */
     bool may_be_apart;
+    unsigned takes; /**< of BENCH_TAKES_... */
+    /** Are these options, each in its range, impossible together? Then say why. May be NULL. */
+    bool (*refuse)(const struct bench_opts *opts, char *out_text, size_t size);
     /** Spawn the actor that makes the others and, once all have started, gets the signal `go`.
-     *  NULL where measure is set. */
+     *  NULL where run or measure is set. */
     aldis_err (*start)(struct bench *bench, aldis_system *system, aldis_id *out_root);
     /** Compare what the workload must have sent with the statistics; report with bench_fault. */
     void (*check)(struct bench *bench, const aldis_stats *stats);
     /** Free bench->set and the like; may be NULL. */
     void (*finish)(struct bench *bench);
+    /** Choose the options of the system, in which the workers are set. May be NULL. */
+    aldis_err (*configure)(struct bench *bench, aldis_system_opts *opts);
+    /** Instead of start: let the system do its work, between bench_start and bench_end. */
+    aldis_err (*run)(struct bench *bench, aldis_system *system);
     /** Instead of start: measure without actors, between bench_start and bench_end. */
     void (*measure)(struct bench *bench);
 };
@@ -100,6 +126,7 @@ extern const struct bench_workload bench_big;                                 /*
 extern const struct bench_workload bench_broadcast;                           /* broadcast.c */
 extern const struct bench_workload bench_router, bench_router_4;              /* router.c */
 extern const struct bench_workload bench_codec;                               /* codec.c */
+extern const struct bench_workload bench_phold;                               /* phold.c */
 
 /** How a run ended. */
 enum bench_outcome {
@@ -180,8 +207,12 @@ static inline uint32_t bench_random(uint32_t *x)
 void bench_expect(struct bench *bench, const aldis_stats *stats, const char *type,
                   uint64_t expected);
 
-/** Resident bytes of this process now. */
+/** Resident bytes of this process now, and the most that ever were. */
 uint64_t bench_resident_bytes(void);
+uint64_t bench_peak_bytes(void);
+
+/** CPU time of this process so far. */
+aldis_ns bench_cpu_ns(void);
 
 void bench_add_extra(struct bench *bench, const char *name, double value);
 

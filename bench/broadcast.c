@@ -11,7 +11,7 @@
 enum {
     SUBSCRIBERS = 1000,
     BATCH = 8,         /* publications a turn */
-    ACK_EVERY = 32,   /* publications for one acknowledgement: a round */
+    ACK_EVERY = 32,    /* publications for one acknowledgement: a round */
     WINDOW_ROUNDS = 2, /* rounds that may be under way */
     WINDOW_MSGS = ACK_EVERY * WINDOW_ROUNDS
 };

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 struct bench_args {
     const struct bench_workload *workload; /* NULL: all */
     struct bench_opts opts;                /* n 0: each workload's own default */
+    unsigned given;                        /* of enum bench_takes */
     bool json;
     bool quiet;
 };
@@ -37,7 +39,19 @@ struct outcome {
     char fault[BENCH_FAULT_SIZE];
 };
 
-enum { OPTION_QUIET = 'q', OPTION_N = 256, OPTION_WORKERS, OPTION_APART, OPTION_JSON };
+enum {
+    OPTION_QUIET = 'q',
+    OPTION_N = 256,
+    OPTION_WORKERS,
+    OPTION_APART,
+    OPTION_JSON,
+    /* of some workloads only: see own_options */
+    OPTION_END,
+    OPTION_REMOTE,
+    OPTION_LOOKAHEAD,
+    OPTION_START,
+    OPTION_SEED
+};
 static const struct argp_option options[] = {
     {.name = "n", .key = OPTION_N, .arg = "N", .doc = "How much to do (default: about a second's)"},
     {.name = "workers",
@@ -47,7 +61,29 @@ static const struct argp_option options[] = {
     {.name = "apart", .key = OPTION_APART, .doc = "Deal the actors over shards of all workers"},
     {.name = "json", .key = OPTION_JSON, .doc = "Print one line of JSON for each workload"},
     {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
+    {.doc = "Of phold, in virtual time; one second is the mean delay of an event:", .group = 1},
+    {.name = "end", .key = OPTION_END, .arg = "T", .doc = "Seconds to run (default 60)"},
+    {.name = "remote",
+     .key = OPTION_REMOTE,
+     .arg = "P",
+     .doc = "Part of the events that go to any actor, 0 to 1 (default 0.25)"},
+    {.name = "lookahead",
+     .key = OPTION_LOOKAHEAD,
+     .arg = "L",
+     .doc = "Seconds that no delay is below, above 0 and below 1 (default 0.1)"},
+    {.name = "start", .key = OPTION_START, .arg = "S", .doc = "Events of each actor (default 1)"},
+    {.name = "seed", .key = OPTION_SEED, .arg = "N", .doc = "Seed of all draws (default 1)"},
     {0}};
+
+/* Which workloads take an option: bits of enum bench_takes. */
+static const struct own_option {
+    const char *name;
+    unsigned takes;
+} own_options[] = {{"--end", BENCH_TAKES_END},
+                   {"--remote", BENCH_TAKES_REMOTE},
+                   {"--lookahead", BENCH_TAKES_LOOKAHEAD},
+                   {"--start", BENCH_TAKES_START},
+                   {"--seed", BENCH_TAKES_SEED}};
 
 static uint32_t core_count(void)
 {
@@ -69,9 +105,35 @@ static const struct bench_workload *find_workload(struct argp_state *state, cons
     return workload;
 }
 
+/* An option that the workload does not take would be a figure of something else. */
+static void check_own(const struct bench_args *args, struct argp_state *state)
+{
+    unsigned takes = args->workload ? args->workload->takes : 0;
+    for (size_t i = 0; i < sizeof own_options / sizeof own_options[0]; i++) {
+        const struct own_option *option = &own_options[i];
+        if (!(args->given & option->takes & ~takes))
+            continue;
+        for (size_t w = 0; w < bench_workload_count; w++)
+            if (bench_workloads[w]->takes & option->takes)
+                argp_error(state, "%s: only for %s", option->name, bench_workloads[w]->name);
+    }
+}
+
+static void check_refused(const struct bench_args *args, const struct bench_workload *workload,
+                          struct argp_state *state)
+{
+    char text[160];
+    struct bench_opts opts = args->opts;
+    if (opts.n == 0)
+        opts.n = workload->n_default;
+    if (workload->refuse && workload->refuse(&opts, text, sizeof text))
+        argp_error(state, "%s", text);
+}
+
 /* What only fits or not when all options are known. */
 static void check_together(const struct bench_args *args, struct argp_state *state)
 {
+    check_own(args, state);
     for (size_t i = 0; i < bench_workload_count; i++) {
         const struct bench_workload *workload = bench_workloads[i];
         if (args->workload ? workload != args->workload : args->opts.n == 0)
@@ -81,6 +143,7 @@ static void check_together(const struct bench_args *args, struct argp_state *sta
                        "--n: found '%" PRIu64
                        "', allowed for %s: a whole number from 1 to %" PRIu64,
                        args->opts.n, workload->name, workload->n_max);
+        check_refused(args, workload, state);
     }
     if (!args->opts.apart)
         return;
@@ -88,6 +151,40 @@ static void check_together(const struct bench_args *args, struct argp_state *sta
         argp_error(state, "--apart: not for %s", args->workload->name);
     if (args->opts.workers < 2)
         argp_error(state, "--apart: needs 2 workers or more, found %" PRIu32, args->opts.workers);
+}
+
+/* The options of some workloads only. */
+static bool parse_own(int key, const char *value, struct argp_state *state)
+{
+    struct bench_args *args = state->input;
+    struct bench_opts *opts = &args->opts;
+    switch (key) {
+    case OPTION_END:
+        opts->end_s = value_decimal(state, "--end", value, 0.001, 1e6,
+                                    "a number from 0.001 to 1000000, such as 60");
+        args->given |= BENCH_TAKES_END;
+        return true;
+    case OPTION_REMOTE:
+        opts->remote =
+            value_decimal(state, "--remote", value, 0, 1, "a number from 0 to 1, such as 0.25");
+        args->given |= BENCH_TAKES_REMOTE;
+        return true;
+    case OPTION_LOOKAHEAD:
+        opts->lookahead_s =
+            value_decimal(state, "--lookahead", value, 1e-9, 0.999999999,
+                          "a number above 0 and below 1, the mean delay, such as 0.1");
+        args->given |= BENCH_TAKES_LOOKAHEAD;
+        return true;
+    case OPTION_START:
+        opts->start = value_whole(state, "--start", value, 1, 10000);
+        args->given |= BENCH_TAKES_START;
+        return true;
+    case OPTION_SEED:
+        opts->seed = value_whole(state, "--seed", value, 0, UINT64_MAX);
+        args->given |= BENCH_TAKES_SEED;
+        return true;
+    }
+    return false;
 }
 
 static error_t parse(int key, char *value, struct argp_state *state)
@@ -109,7 +206,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
         args->workload = find_workload(state, value);
     else if (key == ARGP_KEY_END)
         check_together(args, state);
-    else
+    else if (!parse_own(key, value, state))
         return ARGP_ERR_UNKNOWN;
     return 0;
 }
@@ -155,8 +252,12 @@ static void print_json(const struct bench_workload *workload, const struct bench
            workload->name, opts->n, opts->workers, opts->apart ? "true" : "false", result->seconds,
            result->rate, workload->unit, result->cpu_s, result->peak_rss_bytes, result->parked,
            result->handovers);
+    if (result->has_run_print)
+        printf(", \"run_print\": \"%016" PRIx64 "\"", result->run_print);
     for (size_t i = 0; i < result->extra_count; i++)
-        printf(", \"%s\": %.1f", result->extras[i].name, result->extras[i].value);
+        printf(", \"%s\": %.*f", result->extras[i].name,
+               result->extras[i].value == floor(result->extras[i].value) ? 0 : 1,
+               result->extras[i].value);
     puts("}");
 }
 
@@ -184,6 +285,8 @@ static void print_row(const struct bench_workload *workload, const struct bench_
     printf("%-20s %13" PRIu64 " %7" PRIu32 " %8.3f %9s %-14s %7.3f %9.1f\n", workload->name,
            opts->n, opts->workers, result->seconds, scaled(result->rate, rate), workload->unit,
            result->cpu_s, (double)result->peak_rss_bytes / (1 << 20));
+    if (result->has_run_print)
+        printf("  run_print %016" PRIx64 "\n", result->run_print);
     for (size_t i = 0; i < result->extra_count; i++)
         printf("  %s %s\n", result->extras[i].name, scaled(result->extras[i].value, value));
 }
@@ -277,7 +380,12 @@ static int measure(const struct bench_args *args, const struct bench_workload *w
 
 int command_bench(int argc, char **argv)
 {
-    struct bench_args args = {.opts = {.workers = core_count()}};
+    struct bench_args args = {.opts = {.workers = core_count(),
+                                       .end_s = 60,
+                                       .remote = 0.25,
+                                       .lookahead_s = 0.1,
+                                       .start = 1,
+                                       .seed = 1}};
     int status = EXIT_GOOD;
     command_parse(&bench_argp, argc, argv, 0, &args);
     interrupt_exit_at_once();

@@ -41,7 +41,7 @@ struct found {
 static void search(const struct argp_option *options, const char *name, size_t size,
                    struct found *found, struct nearest *nearest)
 {
-    for (; options && (options->name || options->key); options++) {
+    for (; options && (options->name || options->key || options->doc); options++) {
         if (!options->name)
             continue;
         int quality = strncmp(options->name, name, size) != 0 ? 0

@@ -3,7 +3,7 @@
 #include "values.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Read decimal digits into *out; gives what follows them, or NULL: no digit, or beyond 64 bits. */
@@ -32,27 +32,22 @@ uint64_t value_whole(const struct argp_state *state, const char *option, const c
     return value;
 }
 
+double value_decimal(const struct argp_state *state, const char *option, const char *text,
+                     double min, double max, const char *allowed)
+{
+    size_t whole = strspn(text, "0123456789"), length = whole;
+    if (whole && text[whole] == '.')
+        length += 1 + strspn(text + whole + 1, "0123456789");
+    double value = length <= 40 && length > 0 && text[length - 1] != '.' ? strtod(text, NULL) : -1;
+    if (text[length] != '\0' || !(value >= min && value <= max))
+        argp_error(state, "%s: found '%s', allowed: %s", option, text, allowed);
+    return value;
+}
+
 double value_factor(const struct argp_state *state, const char *option, const char *text)
 {
-    uint64_t digits = 0, scale = 0; /* scale: 0 before the point, then 10 to the places after it */
-    size_t places = 0;
-    bool good = true;
-    for (const char *at = text; *at && good; at++) {
-        bool point = *at == '.' && scale == 0 && places > 0 && at[1] != '\0';
-        good = point || (*at >= '0' && *at <= '9' && places < 15);
-        if (point) {
-            scale = 1;
-        } else {
-            digits = digits * 10 + (uint64_t)(*at - '0');
-            scale *= 10;
-            places++;
-        }
-    }
-    double value = (double)digits / (double)(scale ? scale : 1);
-    if (!good || places == 0 || value < 1e-6 || value > 1e6)
-        argp_error(state, "%s: found '%s', allowed: a number from 0.000001 to 1000000, such as 2.5",
-                   option, text);
-    return value;
+    return value_decimal(state, option, text, 1e-6, 1e6,
+                         "a number from 0.000001 to 1000000, such as 2.5");
 }
 
 aldis_ns value_duration(const struct argp_state *state, const char *option, const char *text)

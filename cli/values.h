@@ -17,6 +17,10 @@ uint64_t value_whole(const struct argp_state *state, const char *option, const c
 /** A factor: decimal digits with at most one point among them, 0.000001 .. 1000000. */
 double value_factor(const struct argp_state *state, const char *option, const char *text);
 
+/** A decimal number without sign or exponent, such as 0.25: min .. max; `allowed` says so. */
+double value_decimal(const struct argp_state *state, const char *option, const char *text,
+                     double min, double max, const char *allowed);
+
 /** A duration: a whole number and ms, s, m, h or d, 1ms .. 106751d. */
 aldis_ns value_duration(const struct argp_state *state, const char *option, const char *text);
 

@@ -12,7 +12,7 @@ from program import ALDIS, expect, refused
 
 WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create",
              "fork-join-throughput", "big", "broadcast", "router", "router-4", "codec",
-             "idle-memory")
+             "idle-memory", "phold")
 APART = WORKLOADS[:10]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
@@ -34,7 +34,7 @@ def check_result(row, name, n, workers):
         check(isinstance(row.get(field), kind), f"{name}: {field} is {row.get(field)!r}")
     check_equal((row["workload"], row["n"], row["workers"]), (name, n, workers), "what was run")
     check(row["seconds"] > 0 and row["cpu_s"] >= 0, f"{name}: no time passed: {row}")
-    operations = n * FACTORS.get(name, 1)
+    operations = row["events"] if name == "phold" else n * FACTORS.get(name, 1)
     check(abs(row["rate"] * row["seconds"] / operations - 1) < 1e-3,
           f"{name}: rate x seconds is not {operations}: {row}")
     check(row["peak_rss_bytes"] > 100_000, f"{name}: peak_rss_bytes {row['peak_rss_bytes']}")
@@ -66,7 +66,7 @@ def every_set_of_actors_runs_apart():
 def apart_needs_two_workers_and_actors():
     for name in APART:
         check_in("--apart: needs 2 workers", refused("bench", name, "--apart", "--workers", "1"))
-    for name in ("codec", "idle-memory"):
+    for name in ("codec", "idle-memory", "phold"):
         check_in(f"--apart: not for {name}", refused("bench", name, "--apart", "--workers", "2"))
 
 
@@ -81,6 +81,52 @@ def producers_wait_for_their_receivers():
 def idle_memory_counts_bytes():
     row = measure("idle-memory", 100_000, 1)
     check(32 <= row["bytes_per_actor"] <= 2000, f"bytes_per_actor {row['bytes_per_actor']}")
+
+
+@case
+def phold_executes_what_theory_says():
+    # 600,000 for a mean delay of one second, less 0.16 %: the first event of a chain comes no sooner.
+    row = measure("phold", 10_000, 1)
+    check(abs(row["events"] - 600_000) <= 1200, f"events {row['events']}")
+    check(abs(row["events_per_cpu_s"] * row["cpu_s"] / row["events"] - 1) < 1e-3, f"rate: {row}")
+    check(32 <= row["bytes_per_actor"] <= 2000, f"bytes_per_actor {row['bytes_per_actor']}")
+    check(row["heap_events_per_cpu_s"] > 0, f"the heap: {row}")
+
+
+@case
+def phold_has_one_print_for_a_seed():
+    more = ("--end", "2.5", "--remote", "0.75", "--lookahead", "0.05", "--start", "3")
+    rows = [measure("phold", 2000, workers, *more, "--seed", seed)
+            for workers, seed in ((1, "5"), (2, "5"), (3, "5"), (1, "6"))]
+    check_equal(len(rows[0]["run_print"]), 16, "digits of the print")
+    check_equal([(row["run_print"], row["events"]) for row in rows[1:3]],
+                [(rows[0]["run_print"], rows[0]["events"])] * 2, "prints and events of 2 and 3 workers")
+    check(rows[0]["run_print"] != rows[3]["run_print"], "two seeds have one print")
+
+
+@case
+def impossible_parameters_are_refused_with_the_range():
+    for option, values, allowed in (
+            ("--lookahead", ("0", "1", "1.5", "0.0", "-0.1", "nan", "1e-3", ".1", "0.1s"),
+             "allowed: a number above 0 and below 1"),
+            ("--remote", ("1.01", "2", "-1", "inf", "0,5"), "allowed: a number from 0 to 1"),
+            ("--end", ("0", "-5", "1000001", "x", "1.", ""), "allowed: a number from 0.001 to 1000000"),
+            ("--start", ("0", "-1", "1.5", "10001"), "allowed: a whole number from 1 to 10000"),
+            ("--seed", ("-1", "18446744073709551616", "a"), "allowed: a whole number from 0 to")):
+        for value in values:
+            text = refused("bench", "phold", f"{option}={value}")
+            check_in(f"{option}: found '{value}'", text)
+            check_in(allowed, text)
+    check_in("allowed for 1000000 actors: a whole number from 1 to 268",
+             refused("bench", "phold", "--n", "1000000", "--start", "300"))
+
+
+@case
+def options_of_phold_are_for_phold_only():
+    for option in ("--end", "--remote", "--lookahead", "--start", "--seed"):
+        value = "1" if option in ("--start", "--seed") else "0.5"
+        check_in(f"{option}: only for phold", refused("bench", "ping-pong", option, value))
+        check_in(f"{option}: only for phold", refused("bench", option, value))
 
 
 @case
