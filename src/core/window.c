@@ -313,11 +313,15 @@ static inline void prefetch_far(const aldis_system *system, const struct aldis__
     __builtin_prefetch(&cell->ext);
 }
 
-static inline void prefetch_near(const aldis_system *system, const struct aldis__sort_entry *entry)
+static inline void prefetch_near(const aldis_system *system, const struct aldis__shard *shard,
+                                 const struct aldis__sort_entry *entry)
 {
     const struct aldis__cell *cell =
         &system->cells[entry->receiver - (entry->receiver >> ALDIS__SLOT_BITS) * system->slot_gap];
-    __builtin_prefetch(cell->state);
+    /* Mail for the dead: the cell may be in the hands of the worker that uses the slot again. */
+    uint64_t word = aldis__directory_read(&system->directory[entry->receiver]);
+    if ((word & ALDIS__WORD_ALIVE) && aldis__word_home(word) == shard->index)
+        __builtin_prefetch(cell->state);
 }
 
 void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
@@ -336,7 +340,7 @@ void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
         if (!is_small && i + PREFETCH_FAR < count)
             prefetch_far(system, &entries[i + PREFETCH_FAR]);
         if (i + PREFETCH_NEAR < count)
-            prefetch_near(system, &entries[i + PREFETCH_NEAR]);
+            prefetch_near(system, shard, &entries[i + PREFETCH_NEAR]);
         size_t same = 1;
         while (i + same < count && entries[i + same].receiver == entries[i].receiver)
             same++;
