@@ -374,7 +374,7 @@ static bool run_to_end(aldis_system *system)
     aldis_run_end end = ALDIS_RUN_HALTED;
     aldis_err err = ALDIS_OK;
     while (err == ALDIS_OK && end == ALDIS_RUN_HALTED) /* a halt is for runs, not for this one */
-        err = aldis_system_run(system, ALDIS_FOREVER, &end);
+        err = aldis__system_run(system, ALDIS_FOREVER, &end);
     return err != ALDIS_ESTATE;
 }
 

@@ -626,6 +626,15 @@ aldis_err aldis_system_run(aldis_system *system, aldis_ns until_ns, aldis_run_en
     if (until_ns < 0)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "run: until %lld ns; allowed: 0 or more", (long long)until_ns);
+    /* Relaxed: who calls this while another thread stops the system may be early or late. */
+    if (aldis__load_relaxed(&system->stopping))
+        return aldis__error_set(ALDIS_ESTATE, aldis_nobody(), "", "run: the system has stopped");
+    return aldis__system_run(system, until_ns, out_end);
+}
+
+aldis_err aldis__system_run(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end)
+{
+    aldis_err err = ALDIS_OK;
     uint32_t free_to_run = 0;
     /* U1 acq_rel: pairs with U2 below: one thread at a time. */
     if (!aldis__cas_strong_acq_rel(&system->running, &free_to_run, 1))

@@ -112,6 +112,9 @@ uint64_t aldis__system_actors(const aldis_system *system);
 /** Plug in the router, once. */
 void aldis__system_set_router(aldis_system *system, struct aldis__extension *router);
 
+/** aldis_system_run() for a system that may be stopping. */
+aldis_err aldis__system_run(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end);
+
 /** The refusal of a call from a wrong thread or after the end; ALDIS_OK: it may go on. */
 aldis_err aldis__system_check_outside(aldis_system *system, const char *call);
 
