@@ -283,8 +283,6 @@ TEST_EACH(a_system_stops_with_jobs_under_way)
         fixture_tell(f, p, i % 2 ? offload_squares : offload_and_stop, (struct act){.a = 100});
     }
     CHECK_OK(aldis_system_stop(f->system, 30 * ALDIS_SECOND));
-    fixture_settle(f);
-    aldis_type_stats nums = fixture_counts(f, "num");
-    CHECK_UINT(nums.queued, 0);
-    CHECK_UINT(nums.handled, trace_count_of(HANDLED));
+    /* Some may still run, and find nobody then. */
+    CHECK_UINT(fixture_counts(f, "num").handled, trace_count_of(HANDLED));
 }
