@@ -283,6 +283,8 @@ aldis_err aldis_stats_print(const aldis_stats *stats, FILE *out, aldis_stats_for
 {
     if (!stats || !out)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "stats: an argument is NULL");
+    if ((unsigned)format > ALDIS_STATS_JSON)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "stats: format %d", (int)format);
     switch (format) {
     case ALDIS_STATS_TEXT:
         print_text(stats, out);
