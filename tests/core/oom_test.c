@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* oom_test.c: a run that uses everything, once for each allocation and each thread that it makes:
- * that one fails. Every call then gives OK or a typed error, the audit balances, and after the end of
- * the system nothing is left: no block, no mapping, no thread.
+ * that one fails. Every call then gives OK or a typed error, the audit balances, and after the end
+ * of the system nothing is left: no block, no mapping, no thread.
  *
  * Linked with --wrap, so that the library's calls come to the functions below. Each run has a
  * process of its own: the tables that the library makes once in a process can fail, too. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* stress_test.c: the live runtime under load, for the thread sanitizer above all: shards change
  * hands while their actors talk, slots are used again while others still hold the old ids. Nothing
- * is lost, each pair's order holds, and no message reaches an actor that it was not meant for.
+ * is lost, each pair's order holds, and no message reaches an actor it was not meant for.
  *
- * The waits are for events: a phase of traffic is repeated until enough shards have changed hands. */
+ * The waits are for events: a phase of traffic is repeated until enough shards have changed
+ * hands. */
 #include "harness.h"
 #include <aldis/aldis.h>
 

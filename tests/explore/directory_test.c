@@ -205,7 +205,7 @@ TEST(directory_never_leads_to_another_generation)
 
 /* Who may touch the cell after a change of flags made that change itself, or had the shard handed
  * over since. The acquire of a push is needed for parking only. */
-static const struct model_spare spare[] = {
+static const struct model_order spare[] = {
     {"aldis__directory_set_flags", WEAVE_STORE, memory_order_relaxed},
     {"aldis__inbox_push", WEAVE_CAS, memory_order_release},
     {"aldis__inbox_take", WEAVE_EXCHANGE, memory_order_acquire},

@@ -364,7 +364,7 @@ TEST(handover_there_and_back)
 
 /* The word is published by the gift that follows it, and the gift's own acquire is for nobody: who
  * gives learns nothing from who gave before. What is spare in parking is so here. */
-static const struct model_spare spare[] = {
+static const struct model_order spare[] = {
     {"aldis__handover_give", WEAVE_STORE, memory_order_relaxed},
     {"aldis__handover_give", WEAVE_CAS, memory_order_release},
     {"aldis__handover_accept", WEAVE_EXCHANGE, memory_order_acquire},

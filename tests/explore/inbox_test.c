@@ -87,7 +87,7 @@ TEST(inbox_keeps_all_messages_and_each_senders_order)
 }
 
 /* What the acquire of a push is for, parking and hand-over show. */
-static const struct model_spare spare[] = {
+static const struct model_order spare[] = {
     {"aldis__inbox_push", WEAVE_CAS, memory_order_release},
     {"aldis__inbox_take", WEAVE_EXCHANGE, memory_order_acquire},
 };

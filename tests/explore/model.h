@@ -12,11 +12,11 @@
 
 #include "harness.h"
 
-/** An order that this model would not miss, and why it stands in the code all the same. */
-struct model_spare {
+/** An operation by the function that it stands in, with a weaker order than it has there. */
+struct model_order {
     const char *function;
     enum weave_op op;
-    memory_order weaker; /* the order that would do here */
+    memory_order weaker;
 };
 
 static const char *model_order_name(memory_order order)
@@ -81,10 +81,38 @@ static inline size_t model_weaker(memory_order order, enum weave_op op, memory_o
     return 0;
 }
 
+/** With any of these weaker orders the model fails. Of the others nothing is said: for models too
+ *  large to be explored once for each. */
+static inline void model_needs(const struct weave_model *model, const struct model_order *needed,
+                               size_t needed_count)
+{
+    struct weave_result result;
+    struct weave_site sites[64];
+    size_t count;
+    weave_explore(model, NULL, &result);
+    const struct weave_site *met = weave_sites(&count);
+    memcpy(sites, met, count * sizeof sites[0]);
+    for (size_t n = 0; n < needed_count; n++) {
+        size_t i = 0;
+        while (i < count &&
+               (strcmp(sites[i].function, needed[n].function) != 0 || sites[i].op != needed[n].op))
+            i++;
+        if (i == count)
+            test_fail(__FILE__, __LINE__, "no %s in %s is met", model_op_name(needed[n].op),
+                      needed[n].function);
+        weave_explore(model, &(struct weave_weakening){sites[i], needed[n].weaker}, &result);
+        printf("# %s: %s in %s %s -> %s: %s, %" PRIu64 " executions\n", model->name,
+               model_op_name(sites[i].op), sites[i].function, model_order_name(sites[i].order),
+               model_order_name(needed[n].weaker), result.failed ? result.failure : "NOT FOUND",
+               result.executions + result.known);
+        CHECK(result.failed);
+    }
+}
+
 /** Weaken each ordered operation that the model runs, one at a time, to each next weaker order: the
  *  model fails, but for those named in spare, for which it must not. */
 static inline void model_needs_its_orders(const struct weave_model *model,
-                                          const struct model_spare *spare, size_t spare_count)
+                                          const struct model_order *spare, size_t spare_count)
 {
     struct weave_result result;
     struct weave_site sites[64];

@@ -109,7 +109,7 @@ TEST(parking_loses_no_wake_up)
 
 TEST(parking_needs_its_orders)
 {
-    static const struct model_spare spare[] = {
+    static const struct model_order spare[] = {
         {"aldis__park_begin", WEAVE_CAS, memory_order_acquire},
         {"aldis__park_begin", WEAVE_CAS, memory_order_release},
         {"aldis__park_begin", WEAVE_EXCHANGE, memory_order_acquire},

@@ -132,7 +132,7 @@ TEST(pool_blocks_come_home_once_and_are_read_before_they_are_written_anew)
 }
 
 /* Nobody learns anything from whoever freed before, nor from the owner's taking. */
-static const struct model_spare spare[] = {
+static const struct model_order spare[] = {
     {"aldis__inbox_push", WEAVE_CAS, memory_order_release},
     {"aldis__inbox_take", WEAVE_EXCHANGE, memory_order_acquire},
 };
