@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* live_test.c: the loop of a worker itself, live.c and futex.c, under the explorer: two workers with
- * a shard each, and an outside thread that sends a message, waits until all is idle and lets the
- * workers quit. The message's handling sends another to the other worker. Whoever is told that
- * all is idle finds both handled, the count of idle workers is right, and nobody sleeps for ever.
+/* live_test.c: the loop of a worker itself, live.c and futex.c, under the explorer: two workers
+ * with a shard each, and an outside thread that sends a message, waits until all is idle and lets
+ * the workers quit. The message's handling may send another to the other worker. Whoever is told
+ * that all is idle finds all handled, and nobody sleeps for ever.
  *
  * What live.c calls but does not share between threads is stood in for below: a message is handled
  * as it is delivered, there are no timers, and a look at the clock takes a millisecond. */
