@@ -58,10 +58,10 @@ typedef struct aldis_system_opts {
 /** Why aldis_system_run came back. */
 typedef enum aldis_run_end {
     ALDIS_RUN_UNTIL = 0, /**< the time was reached */
-    ALDIS_RUN_IDLE, /**< nothing is left to happen: no mail under way, no timer armed */
-    ALDIS_RUN_HALTED, /**< aldis_halt or aldis_system_halt was called */
-    ALDIS_RUN_LOOP,   /**< zero-delay messages went round; aldis_error_last names an actor */
-    ALDIS_RUN_LAG     /**< a paced run fell too far behind: see aldis_system_pace in window.h */
+    ALDIS_RUN_IDLE,      /**< nothing is left to happen: no mail under way, no timer armed */
+    ALDIS_RUN_HALTED,    /**< aldis_halt or aldis_system_halt was called */
+    ALDIS_RUN_LOOP,      /**< zero-delay messages went round; aldis_error_last names an actor */
+    ALDIS_RUN_LAG        /**< a paced run fell too far behind: see aldis_system_pace in window.h */
 } aldis_run_end;
 
 #ifdef __cplusplus

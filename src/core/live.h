@@ -8,7 +8,8 @@
 /** The body of a worker's thread; argument and result as pthread_create wants them. */
 void *aldis__live_main(void *worker);
 
-/** One more worker is idle, or one job has come back: if that was the last, tell who waits for it. */
+/** One more worker is idle, or one job has come back: if that was the last, tell who waits for
+ *  it. */
 void aldis__announce_idle(aldis_system *system);
 
 /** Take the mail of one shard that this worker owns into its mailboxes. True: there was some. */

@@ -135,7 +135,8 @@ static aldis_err enqueue(aldis_system *system, struct job *job)
     if (err == ALDIS_OK)
         err = ensure_thread(system);
     if (err == ALDIS_OK) {
-        /* L4 acq_rel: pairs with L3 in is_idle(). This worker is not idle, so the system was not. */
+        /* L4 acq_rel: pairs with L3 in is_idle(). This worker is not idle, so the system was
+         * not. */
         (void)aldis__fetch_sub_acq_rel(&system->idle_workers, 1);
         job->next = NULL;
         *pool->tail = job;

@@ -312,8 +312,8 @@ aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg
     worker->counts[type].sent++;
     bool waits = (word & ALDIS__WORD_FULL) && !(msg->flags & ALDIS__MSG_FANOUT);
     if (delay_ns <= 0 || system->virtual_time) {
-        if (waits || ((ctx->cell->flags & ALDIS__CELL_OVERFLOW) &&
-                      aldis__overflow_has(ctx->cell, msg->to)))
+        if (waits ||
+            ((ctx->cell->flags & ALDIS__CELL_OVERFLOW) && aldis__overflow_has(ctx->cell, msg->to)))
             return keep(worker, msg, delay_ns);
         if ((word & ALDIS__WORD_FULL) && !system->virtual_time)
             return reject(worker, msg, ALDIS_EFULL);

@@ -85,8 +85,8 @@ static void timer_free(struct aldis__timer_table *table, struct aldis__timer *ti
     table->free = timer;
 }
 
-/* The model of a periodic timer's ticks, which no walk sees, since it is no message. Pooled blocks go
- * with their slabs; only live timers have one, and so nothing stands before its header. */
+/* The model of a periodic timer's ticks, which no walk sees, since it is no message. Pooled blocks
+ * go with their slabs; only live timers have one, and so nothing stands before its header. */
 static void free_model(const struct aldis__timer *timer)
 {
     if (timer->msg && timer->period_ns && aldis__msg_class(timer->msg) >= ALDIS__POOL_CLASS_LARGE)
@@ -279,8 +279,8 @@ void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
     aldis_system *system = worker->ctx.system;
     uint64_t word =
         aldis__directory_read(&system->directory[aldis__id_index(msg->to, system->node_base)]);
-    /* Its actor took it with it; and the next actor of the slot may live on another shard, where the
-     * handle names a timer of somebody else. */
+    /* Its actor took it with it; and the next actor of the slot may live on another shard, where
+     * the handle names a timer of somebody else. */
     if (!aldis__word_is_alive(word, msg->to))
         return;
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];

@@ -67,9 +67,10 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
     }
     uint64_t place = aldis__id_index(msg->from, system->node_base);
     uint64_t word = aldis__directory_read(&system->directory[place]);
-    /* In the name of one that has ended before this window: its cell may be another actor's now, that
-     * lives on a shard that another worker runs. Only the receiver of this run speaks for the dead,
-     * so its own count, apart from all that the dead had counted, is unique and always the same. */
+    /* In the name of one that has ended before this window: its cell may be another actor's now,
+     * that lives on a shard that another worker runs. Only the receiver of this run speaks for the
+     * dead, so its own count, apart from all that the dead had counted, is unique and always the
+     * same. */
     if (aldis__word_is_alive(word, msg->from))
         stamp->order = aldis__system_cell(system, place)->sequence++;
     else

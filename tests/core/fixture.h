@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fixture.h: systems and actors for the tests of the core.
  *
- * TEST_EACH runs its body under both clocks with 1, 2 and 4 workers, as six cases. Whatever the body
- * does, the case ends with the audit: a message that was lost or invented fails it.
+ * TEST_EACH runs its body under both clocks with 1, 2 and 4 workers, as six cases. Whatever the
+ * body does, the case ends with the audit: a message that was lost or invented fails it.
  *
- * A puppet is an actor that does what the test's own functions say: its script comes with its spawn,
- * and `act` messages carry further functions. CHECK is for the test's thread; handlers use EXPECT,
- * which notes the first failure for the end of the case. */
+ * A puppet is an actor that does what the test's own functions say: its script comes with its
+ * spawn, and `act` messages carry further functions. CHECK is for the test's thread; handlers use
+ * EXPECT, which notes the first failure for the end of the case. */
 #ifndef ALDIS_TESTS_CORE_FIXTURE_H
 #define ALDIS_TESTS_CORE_FIXTURE_H
 

@@ -55,7 +55,8 @@ static aldis_err flood(struct puppet *self, const struct act *act, aldis_ctx *ct
     return ALDIS_OK;
 }
 
-/* sent = accepted + refused; accepted = handled + noticed. Retries are counted, but not in the tally. */
+/* sent = accepted + refused; accepted = handled + noticed. Retries are counted, but not in the
+ * tally. */
 static void check_tally(struct fixture *f, uint64_t sent, uint64_t retries)
 {
     uint64_t accepted = atomic_load(&tally.accepted), refused = atomic_load(&tally.refused),

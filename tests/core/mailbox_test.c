@@ -54,7 +54,8 @@ enum { CAPACITY = 32, FLOOD = 500 };
 /* Where the sender is, seen from the receiver on shard 0. */
 static const uint32_t shards_of_sender[] = {0, 1, 3};
 
-/* A paused receiver of CAPACITY with `policy` on shard 0, and FLOOD nums sent by one that is told. */
+/* A paused receiver of CAPACITY with `policy` on shard 0, and FLOOD nums sent by one that is
+ * told. */
 static puppet_ref flood_paused(struct fixture *f, aldis_overflow_policy policy, uint32_t shard)
 {
     fixture_open(f, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* order_test.c: first in, first out for each sender, receiver and lane; lanes before each other, and
- * none starved. */
+/* order_test.c: first in, first out for each sender, receiver and lane; lanes before each other,
+ * and none starved. */
 #include "fixture.h"
 
 #include <stdatomic.h>

@@ -309,15 +309,14 @@ static aldis_err overfill_and_ask(struct puppet *self, const struct act *act, al
     return fill_and_wait(self, act, ctx);
 }
 
-/* The mailbox is full and stays so: each message that is sent again drops another, whose end is told
- * to the same hook. */
+/* The mailbox is full and stays so: each message that is sent again drops another, whose end is
+ * told to the same hook. */
 TEST_EACH(a_hook_that_sends_again_leaves_others_their_turn)
 {
     fixture_open(f, NULL);
     const struct script again = {.undelivered = send_again}, answers = {.num = answer_tick};
-    aldis_spawn_opts small = {
-        .placement = ALDIS_PLACE_SHARD,
-        .mailbox = {.capacity_msgs = 2, .policy = ALDIS_DROP_OLDEST}};
+    aldis_spawn_opts small = {.placement = ALDIS_PLACE_SHARD,
+                              .mailbox = {.capacity_msgs = 2, .policy = ALDIS_DROP_OLDEST}};
     aldis_spawn_opts beside = {.placement = ALDIS_PLACE_SHARD};
     puppet_ref to = fixture_spawn(f, NULL, &small), from = fixture_spawn(f, &again, &beside),
                third = fixture_spawn(f, &answers, &beside);
@@ -383,8 +382,9 @@ TEST_VIRTUAL(a_start_does_not_cut_service_time_short)
     CHECK_INT(trace_at(1).at_ns - trace_at(0).at_ns, ALDIS_MS);
 }
 
-/* Actors come and go all the time, on slots of one shard and living on another, while mail for those
- * that have ended is still under way and its senders are told: equal for any number of workers. */
+/* Actors come and go all the time, on slots of one shard and living on another, while mail for
+ * those that have ended is still under way and its senders are told: equal for any number of
+ * workers. */
 enum { CHURN_PARENTS = 16, CHURN_CHILDREN = 60, CHURN_ROUNDS = 12 };
 
 static void churn_undelivered(struct puppet *self, const aldis_undelivered *notice, aldis_ctx *ctx)
@@ -458,8 +458,8 @@ static void count_letter(void *arg, const aldis_dead_letter *letter)
 
 TEST_EACH(what_still_waits_when_a_system_ends_are_dead_letters)
 {
-    fixture_open(f, &(aldis_system_opts){.on_dead_letter = count_letter,
-                                         .on_dead_letter_arg = &letters});
+    fixture_open(
+        f, &(aldis_system_opts){.on_dead_letter = count_letter, .on_dead_letter_arg = &letters});
     puppet_ref p = fixture_spawn(f, NULL, NULL);
     CHECK_OK(aldis_pause(f->system, p.id));
     fixture_settle(f);
@@ -489,8 +489,8 @@ static aldis_err offload_count(struct puppet *self, const struct act *act, aldis
     (void)self;
     (void)act;
     aldis_system *system = aldis_system_of(ctx);
-    EXPECT_OK(aldis_offload(ctx, count_while_destroyed, &system, sizeof(aldis_system *),
-                            &num_type));
+    EXPECT_OK(
+        aldis_offload(ctx, count_while_destroyed, &system, sizeof(aldis_system *), &num_type));
     aldis_halt(ctx);
     return ALDIS_OK;
 }
@@ -558,8 +558,8 @@ TEST_EACH(the_runtimes_own_types_are_no_ones_to_handle)
 {
     static aldis_type slot_type = {"aldis.slot", 0, 0, NULL, 0};
     static const aldis_handler_entry handlers[] = {{&slot_type, on_slot}};
-    static const aldis_behaviour thief = {.name = "thief", .handlers = handlers,
-                                          .handler_count = 1};
+    static const aldis_behaviour thief = {
+        .name = "thief", .handlers = handlers, .handler_count = 1};
     aldis_id id;
     fixture_open(f, NULL);
     CHECK_ERR(aldis_system_spawn_raw(f->system, &thief, NULL, &id), ALDIS_EINVAL);

@@ -90,7 +90,8 @@ TEST_EACH(bad_arguments_are_refused)
     CHECK_UINT(fixture_counts(f, "num").handled, 0);
 }
 
-/* ------------------------------------------------------------------ receivers that are not there */
+/* ------------------------------------------------------------------ receivers that are not
+ * there */
 
 static aldis_err send_to(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
@@ -274,7 +275,8 @@ static void *use_ctx_elsewhere(void *arg)
     return NULL;
 }
 
-/* The handler waits for a thread of its own, so that the context is alive, but not that thread's. */
+/* The handler waits for a thread of its own, so that the context is alive, but not that
+ * thread's. */
 static aldis_err lend_ctx(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
     (void)self;

@@ -124,7 +124,8 @@ TEST_VIRTUAL(a_send_without_a_delay_takes_the_default)
 
 enum { SENDERS = 6, EACH = 5 };
 
-/* a: the time of arrival. Each sends EACH of every lane. value: rank << 32 | sender << 16 | number. */
+/* a: the time of arrival. Each sends EACH of every lane. value: rank << 32 | sender << 16 |
+ * number. */
 static aldis_err send_all_lanes(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
     static const aldis_lane lanes[] = {ALDIS_LANE_LOW, ALDIS_LANE_CRITICAL, ALDIS_LANE_NORMAL,
@@ -661,7 +662,8 @@ TEST_LIVE(a_halt_ends_a_live_run)
     CHECK_UINT(aldis_system_run_print(f->system), 0);
 }
 
-/* ------------------------------------------------------------------ outside threads during a run */
+/* ------------------------------------------------------------------ outside threads during a
+ * run */
 
 struct visitor {
     struct fixture *f;
