@@ -281,6 +281,55 @@ TEST_EACH(a_pipeline_of_small_mailboxes_passes_all)
     CHECK_UINT(atomic_load(&tally.noticed), 0);
 }
 
+/* Two that flood each other. Under ALDIS_WAIT they may end up waiting for each other (to find such
+ * cycles is not the core's business yet), but nothing is lost, and they can be stopped. */
+static aldis_err flood_back(struct puppet *self, uint64_t value, aldis_ctx *ctx)
+{
+    (void)count_num(self, value, ctx);
+    if (value > 0 || self->count > 300)
+        return ALDIS_OK;
+    return flood(self, &(struct act){.id = {self->script.tag}, .a = 20}, ctx);
+}
+
+static aldis_err set_peer(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)ctx;
+    self->script.tag = act->id.bits;
+    return ALDIS_OK;
+}
+
+TEST_EACH(two_flood_each_other)
+{
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++)
+        for (uint32_t shard = 0; shard < 3; shard++) {
+            fixture_close(f);
+            tally_clear();
+            fixture_open(f, NULL);
+            struct script script = {.num = flood_back, .undelivered = count_notice};
+            aldis_spawn_opts opts = {.placement = ALDIS_PLACE_SHARD,
+                                     .mailbox = {.capacity_msgs = 8, .policy = policies[i]}};
+            puppet_ref a = fixture_spawn(f, &script, &opts);
+            opts.shard = shard;
+            puppet_ref b = fixture_spawn(f, &script, &opts);
+            fixture_tell(f, a, set_peer, (struct act){.id = b.id});
+            fixture_tell(f, b, set_peer, (struct act){.id = a.id});
+            fixture_settle(f);
+            fixture_tell(f, a, flood, (struct act){.id = b.id, .a = 500});
+            struct act back = {.run = flood, .id = a.id, .a = 500};
+            aldis_err err = aldis_send_copy(f->system, b, act, &back);
+            CHECK(err == ALDIS_OK || err == ALDIS_EAGAIN); /* it may be full already */
+            fixture_settle(f);
+            fixture_check(f);
+            CHECK(policies[i] == ALDIS_UNBOUNDED || fixture_status(f, a.id).peak_msgs <= 8);
+            if (policies[i] != ALDIS_WAIT)
+                check_tally(f, atomic_load(&tally.accepted) + atomic_load(&tally.refused), 0);
+            CHECK_OK(aldis_system_stop(f->system, 30 * ALDIS_SECOND));
+            aldis_type_stats nums = fixture_counts(f, "num");
+            CHECK_UINT(nums.queued, 0);
+            CHECK_UINT(nums.sent, atomic_load(&tally.accepted) + atomic_load(&tally.refused));
+        }
+}
+
 /* ------------------------------------------------------------------ threads from outside */
 
 struct outsider {

@@ -554,6 +554,27 @@ TEST_VIRTUAL(a_busy_actor_can_be_ended)
     CHECK_UINT(trace_count_of(HANDLED), 4);
 }
 
+TEST_VIRTUAL(a_status_tells_exact_times)
+{
+    fixture_open(f, NULL);
+    puppet_ref p = fixture_spawn(f, &(struct script){.num = serve, .tag = 10 * LOOKAHEAD}, NULL);
+    CHECK_OK(aldis_system_run(f->system, 2 * LOOKAHEAD, NULL));
+    aldis_ns start_ns = aldis_system_now(f->system);
+    aldis_status status = fixture_status(f, p.id);
+    CHECK_INT(status.running_ns, start_ns); /* it started at 0 */
+    CHECK_INT(status.oldest_wait_ns, 0);
+    for (uint64_t i = 0; i < 5; i++)
+        CHECK_OK(aldis_send(f->system, p, num, i));
+    CHECK_OK(aldis_system_run(f->system, start_ns + 3 * LOOKAHEAD, NULL));
+    status = fixture_status(f, p.id);
+    CHECK_UINT(status.depth_msgs, 4);
+    CHECK_UINT(status.handled_msgs, 1);
+    CHECK_INT(status.oldest_wait_ns, 3 * LOOKAHEAD);
+    CHECK_INT(status.running_ns, start_ns + 3 * LOOKAHEAD);
+    fixture_settle(f);
+    CHECK_INT(fixture_status(f, p.id).oldest_wait_ns, 0);
+}
+
 TEST_LIVE(service_time_has_no_effect_in_live_mode)
 {
     fixture_open(f, NULL);
