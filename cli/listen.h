@@ -8,8 +8,8 @@
  *     a frame    as aldis_wire_encode makes it (docs/design/wire.md); the types are in order.proto
  *
  * Each is answered by one line, in the same order: "ok" (it was taken, and comes at the start of
- * the next window), or "error ALDIS_ECODEC: ..." with the reason. After an order whose length cannot be
- * told the connection is closed, since nobody knows where the next one begins.
+ * the next window), or "error ALDIS_ECODEC: ..." with the reason. After an order whose length
+ * cannot be told the connection is closed, since nobody knows where the next one begins.
  *
  * Threads: one of its own, which sends as any outside thread does. */
 #ifndef ALDIS_CLI_LISTEN_H

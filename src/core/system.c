@@ -577,8 +577,8 @@ void aldis_system_halt(aldis_system *system)
 
 static bool is_idle(aldis_system *system)
 {
-    /* L3 acquire: pairs with L1 in aldis__worker_notify() and L2 in aldis__announce_idle(): who is
-     * counted as idle has done all that it did. */
+    /* L3 acquire: pairs with L1 in aldis__worker_notify(), L2 in aldis__announce_idle() and L4 in
+     * enqueue(): who is counted as idle has done all that it did. */
     return aldis__load_acquire(&system->idle_workers) == (int32_t)system->worker_count;
 }
 

@@ -54,16 +54,16 @@ struct aldis_system {
     uint32_t fork_generation;          /* of the process that made it */
 
     /* life */
-    _Atomic(bool) stopping;         /* no new work */
-    _Atomic(bool) quit;             /* workers return */
-    _Atomic(uint32_t) running;      /* a thread is in aldis_system_run */
-    _Atomic(uint32_t) halt;         /* futex: aldis_system_run is to return */
-    _Atomic(uint32_t) hold;         /* futex: workers stand still while it is odd */
-    _Atomic(uint32_t) held;         /* how many do */
-    /* Workers that are parked and not notified (see parking.h), less the jobs that are offloaded and
-     * have not come back: one number, so that one look tells whether all is idle. */
+    _Atomic(bool) stopping;    /* no new work */
+    _Atomic(bool) quit;        /* workers return */
+    _Atomic(uint32_t) running; /* a thread is in aldis_system_run */
+    _Atomic(uint32_t) halt;    /* futex: aldis_system_run is to return */
+    _Atomic(uint32_t) hold;    /* futex: workers stand still while it is odd */
+    _Atomic(uint32_t) held;    /* how many do */
+    /* Workers that are parked and not notified (see parking.h), less the jobs that are offloaded
+     * and have not come back: one number, so that one look tells whether all is idle. */
     _Atomic(int32_t) idle_workers;
-    aldis_ns epoch_ns;              /* monotonic time of now == 0 */
+    aldis_ns epoch_ns; /* monotonic time of now == 0 */
 
     struct aldis__virtual *virtual_engine; /* virtual time only */
     struct aldis__offload *offload;

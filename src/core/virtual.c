@@ -19,8 +19,7 @@
 #include <string.h>
 
 enum {
-    PARALLEL_MIN_EVENTS =
-        512, /* a window with fewer is run by one worker: see docs/design/core.md */
+    PARALLEL_MIN_EVENTS = 512, /* with fewer, one worker runs it: see docs/design/core.md */
     SPINS = 256
 };
 
@@ -373,6 +372,8 @@ static aldis_err apply_ops(aldis_system *system)
 
 /* ------------------------------------------------------------------ threads */
 
+struct aldis__window_test aldis__window_test;
+
 /* What the window's messages have sent to one shard. */
 static void merge(aldis_system *system, uint32_t shard)
 {
@@ -401,6 +402,8 @@ static void do_task(struct aldis__worker *worker)
         uint32_t i = aldis__fetch_add_relaxed(&engine->cursor, 1);
         if (i >= count)
             return;
+        if (aldis__unlikely(aldis__window_test.stall != NULL))
+            aldis__window_test.stall(worker->index, i);
         if (runs)
             aldis__window_run(worker, &system->shards[engine->active[i]]);
         else
@@ -493,7 +496,9 @@ static bool find_active(aldis_system *system)
         engine->active[engine->active_count++] = i;
         events += aldis__vqueue_count_at(future, engine->window);
     }
-    return events >= PARALLEL_MIN_EVENTS && engine->active_count > 1;
+    uint64_t share_min =
+        aldis__window_test.share_min ? aldis__window_test.share_min : PARALLEL_MIN_EVENTS;
+    return events >= share_min && engine->active_count > 1;
 }
 
 static aldis_err first_fatal(aldis_system *system)

@@ -236,7 +236,8 @@ static void run_receiver(struct aldis__worker *worker, struct aldis__shard *shar
         if (aldis__unlikely(!aldis__word_is_alive(word, msg->to) ||
                             (cell->flags & ALDIS__CELL_ENDED))) {
             worker->ctx.now_ns = aldis__msg_stamp(msg)->at_ns;
-            worker->ctx.microstep = (uint32_t)(aldis__msg_stamp(msg)->order >> ALDIS__SEQUENCE_BITS);
+            worker->ctx.microstep =
+                (uint32_t)(aldis__msg_stamp(msg)->order >> ALDIS__SEQUENCE_BITS);
             worker->window_events++;
             aldis__deliver(worker, msg);
         } else {

@@ -36,6 +36,15 @@ struct aldis__virtual {
     _Atomic(bool) quit;
 };
 
+/* For tests only, which set it before they make a system: what no user can choose, and what must
+ * never show in a result. */
+struct aldis__window_test {
+    uint64_t share_min; /* a window with so many events is shared by the workers; 0: the usual */
+    /* Called by a worker before it runs, or merges, a shard; NULL: nothing is. */
+    void (*stall)(uint32_t worker, uint32_t shard);
+};
+extern struct aldis__window_test aldis__window_test;
+
 /** Run the messages of `shard` in the engine's window: in the order (receiver, time, microstep,
  *  lane, sender, sequence). */
 void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* system_test.c: options of systems, several of them, and their ends with everything still there. */
+/* system_test.c: options of systems, several of them, and their ends with everything still
+ * there. */
 #include "fixture.h"
 
 #include <dirent.h>
