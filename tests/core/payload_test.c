@@ -112,8 +112,12 @@ TEST_EACH(payloads_from_outside_arrive_whole)
     X(s1, 1)                                                                                       \
     X(s7, 7)                                                                                       \
     X(s8, 8)                                                                                       \
-    X(s9, 9) X(s15, 15) X(s16, 16) X(s17, 17) X(s24, 24) X(s31, 31) X(s32, 32) X(s33, 33)          \
-        X(s64, 64) X(s100, 100) X(s4000, 4000) X(s4096, 4096) X(s9000, 9000)
+    X(s9, 9)                                                                                       \
+    X(s15, 15)                                                                                     \
+    X(s16, 16)                                                                                     \
+    X(s17, 17)                                                                                     \
+    X(s24, 24) X(s31, 31) X(s32, 32) X(s33, 33) X(s64, 64) X(s100, 100) X(s4000, 4000)             \
+        X(s4096, 4096) X(s9000, 9000)
 #define DECLARE(name_, size_)                                                                      \
     struct name_ {                                                                                 \
         unsigned char bytes[size_];                                                                \
@@ -124,8 +128,12 @@ STRUCTS(DECLARE)
     X(kind, s1)                                                                                    \
     X(kind, s7)                                                                                    \
     X(kind, s8)                                                                                    \
-    X(kind, s9) X(kind, s15) X(kind, s16) X(kind, s17) X(kind, s24) X(kind, s31) X(kind, s32)      \
-        X(kind, s33) X(kind, s64) X(kind, s100) X(kind, s4000) X(kind, s4096) X(kind, s9000)
+    X(kind, s9)                                                                                    \
+    X(kind, s15)                                                                                   \
+    X(kind, s16)                                                                                   \
+    X(kind, s17)                                                                                   \
+    X(kind, s24) X(kind, s31) X(kind, s32) X(kind, s33) X(kind, s64) X(kind, s100) X(kind, s4000)  \
+        X(kind, s4096) X(kind, s9000)
 ALDIS_PROTOCOL(sized, SIZED_PROTOCOL);
 #define HANDLE(name_, size_)                                                                       \
     static aldis_err sized_on_##name_(struct puppet *self, const struct name_ *msg,                \
