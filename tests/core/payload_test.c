@@ -108,6 +108,7 @@ TEST_EACH(payloads_from_outside_arrive_whole)
 }
 
 /* Structs whose sizes differ by one byte: each message carries its own and no more. */
+/* clang-format off */
 #define STRUCTS(X)                                                                                 \
     X(s1, 1)                                                                                       \
     X(s7, 7)                                                                                       \
@@ -118,12 +119,14 @@ TEST_EACH(payloads_from_outside_arrive_whole)
     X(s17, 17)                                                                                     \
     X(s24, 24) X(s31, 31) X(s32, 32) X(s33, 33) X(s64, 64) X(s100, 100) X(s4000, 4000)             \
         X(s4096, 4096) X(s9000, 9000)
+/* clang-format on */
 #define DECLARE(name_, size_)                                                                      \
     struct name_ {                                                                                 \
         unsigned char bytes[size_];                                                                \
     };                                                                                             \
     ALDIS_MESSAGE(name_, struct name_);
 STRUCTS(DECLARE)
+/* clang-format off */
 #define SIZED_PROTOCOL(X, kind)                                                                    \
     X(kind, s1)                                                                                    \
     X(kind, s7)                                                                                    \
@@ -134,6 +137,7 @@ STRUCTS(DECLARE)
     X(kind, s17)                                                                                   \
     X(kind, s24) X(kind, s31) X(kind, s32) X(kind, s33) X(kind, s64) X(kind, s100) X(kind, s4000)  \
         X(kind, s4096) X(kind, s9000)
+/* clang-format on */
 ALDIS_PROTOCOL(sized, SIZED_PROTOCOL);
 #define HANDLE(name_, size_)                                                                       \
     static aldis_err sized_on_##name_(struct puppet *self, const struct name_ *msg,                \
