@@ -26,11 +26,11 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
-int command_run(int argc, char **argv);   /* run.c */
-int command_check(int argc, char **argv); /* check.c */
+int command_run(int argc, char **argv);     /* run.c */
+int command_check(int argc, char **argv);   /* check.c */
 int command_compare(int argc, char **argv); /* compare.c */
 int command_replay(int argc, char **argv);  /* replay.c */
-int command_bench(int argc, char **argv); /* bench.c */
+int command_bench(int argc, char **argv);   /* bench.c */
 
 /**
  * Parse a subcommand's arguments with argp, which exits with EXIT_MISUSE and a text where they are
