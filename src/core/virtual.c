@@ -23,7 +23,7 @@ enum {
     SPINS = 256
 };
 
-#define SEQUENCE_OF_THE_DEAD (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 1))
+#define SEQUENCE_FOR_ANOTHER (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 1))
 
 enum task { TASK_RUN, TASK_MERGE };
 
@@ -60,20 +60,22 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
     aldis_system *system = worker->ctx.system;
     struct aldis__stamp *stamp = aldis__msg_stamp(msg);
     stamp->at_ns = effect_time(engine);
-    if (aldis_id_is_nobody(msg->from) || !engine->in_window) {
+    if (aldis_id_is_nobody(msg->from)) {
         stamp->order = engine->sequence++;
         return;
     }
+    /* Two messages of one sender to one receiver never have the same place in the order, or it would
+     * depend on who was first. In a window only the actor that runs counts for itself; at its end
+     * those do that have ended with it. Whoever else is named as the sender (the dead, or one that
+     * takes no more mail) may live on a shard that another worker runs: then the actor that runs
+     * counts in its stead, apart from all that the other counts itself. */
     uint64_t place = aldis__id_index(msg->from, system->node_base);
-    uint64_t word = aldis__directory_read(&system->directory[place]);
-    /* In the name of one that has ended before this window: its cell may be another actor's now,
-     * that lives on a shard that another worker runs. Only the receiver of this run speaks for the
-     * dead, so its own count, apart from all that the dead had counted, is unique and always the
-     * same. */
-    if (aldis__word_is_alive(word, msg->from))
-        stamp->order = aldis__system_cell(system, place)->sequence++;
+    struct aldis__cell *cell = aldis__system_cell(system, place);
+    bool counts = !engine->in_window || place == worker->run_receiver;
+    if (counts && aldis_id_equal(cell->id, msg->from))
+        stamp->order = cell->sequence++;
     else
-        stamp->order = SEQUENCE_OF_THE_DEAD | worker->run_ops++;
+        stamp->order = SEQUENCE_FOR_ANOTHER | worker->run_ops++;
 }
 
 void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg)
