@@ -24,6 +24,9 @@ enum {
 };
 
 #define SEQUENCE_FOR_ANOTHER (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 1))
+/* What comes from outside and what the engine sends itself are both from nobody: at one instant the
+ * engine's come first, since their cause is older. */
+#define SEQUENCE_FROM_OUTSIDE (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 2))
 
 enum task { TASK_RUN, TASK_MERGE };
 
@@ -733,6 +736,7 @@ aldis_err aldis__virtual_create(aldis_system *system)
     if (!engine)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "the engine of virtual time");
     memset(engine, 0, sizeof *engine);
+    system->outside_sequence = SEQUENCE_FROM_OUTSIDE;
     system->virtual_engine = engine;
     engine->quantum_ns = aldis__virtual_quantum(&system->opts);
     engine->active = calloc(system->shard_count, sizeof *engine->active);
