@@ -197,14 +197,61 @@ static aldis_err act_wildly(struct puppet *self, const struct act *act, aldis_ct
     return aldis_random_below(ctx, 30) ? ALDIS_OK : aldis_fail(ctx, "by chance");
 }
 
+/* What the seed says of the system: long ways, short ones, no delays at all, few of everything. */
+static void open_wildly(struct fixture *f, uint64_t seed)
+{
+    aldis_system_opts opts = {.seed = seed, .shards = 16, .overflow_msgs = 500};
+    switch (seed % 4) {
+    case 1:
+        opts.shards = 3;
+        opts.inflight_msgs = 8;
+        opts.raise_short_delays = true;
+        opts.default_delay_ns = 300 * ALDIS_US;
+        break;
+    case 2:
+        opts.zero_delay = true;
+        opts.default_delay_ns = seed % 8 == 2 ? 400 * ALDIS_US : 0;
+        opts.microsteps_max = 500;
+        break;
+    case 3:
+        opts.overflow_msgs = 10;
+        opts.mailbox.capacity_msgs = 5;
+        opts.underway_per_sender = 40;
+        opts.offload_queue = 2;
+        break;
+    default:
+        break;
+    }
+    fixture_open(f, &opts);
+}
+
+/* From outside, between two pieces of the run. */
+static void meddle(struct fixture *f, const puppet_ref *founders, uint64_t *random)
+{
+    for (int i = 0; i < 6; i++) {
+        *random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        puppet_ref to = founders[(*random >> 40) % FOUNDERS];
+        uint64_t what = *random >> 60;
+        struct act act = {
+            .run = act_wildly, .id = founders[(*random >> 33) % FOUNDERS].id, .a = HOPS / 2};
+        if (what < 5)
+            (void)aldis_system_command(f->system, to.id, (aldis_command)what, ALDIS_MS);
+        else if (what < 8)
+            (void)aldis_resume(f->system, to.id);
+        else
+            (void)aldis_send_copy(f->system, to, act, &act);
+    }
+}
+
 /* One run. Gives its print. */
 static uint64_t run_wildly(struct fixture *f, uint64_t seed)
 {
+    uint64_t random = seed;
     atomic_store(&started, 0);
     atomic_store(&stopped, 0);
     atomic_store(&spawned, 0);
     CHECK_OK(aldis_blob_create("a large thing", 14, &blob, NULL));
-    fixture_open(f, &(aldis_system_opts){.seed = seed, .shards = 16, .overflow_msgs = 500});
+    open_wildly(f, seed);
     puppet_ref founders[FOUNDERS];
     for (uint32_t i = 0; i < FOUNDERS; i++) {
         struct script script = wild;
@@ -218,10 +265,12 @@ static uint64_t run_wildly(struct fixture *f, uint64_t seed)
     }
     /* Paused actors with periodic timers keep a run going for ever: look on for a while only. */
     aldis_ns until_ns = aldis_system_now(f->system);
-    for (int i = 0; i < 10; i++) {
-        until_ns += 5 * ALDIS_MS;
-        CHECK_OK(aldis_system_run(f->system, until_ns, NULL));
+    for (int i = 0; i < 20; i++) {
+        until_ns += 1700 * ALDIS_US; /* also in the middle of windows */
+        aldis_err err = aldis_system_run(f->system, until_ns, NULL);
+        CHECK(err == ALDIS_OK || (err == ALDIS_ELOOP && seed % 4 == 2));
         fixture_check(f);
+        meddle(f, founders, &random);
     }
     CHECK_OK(aldis_system_stop(f->system, 30 * ALDIS_SECOND));
     fixture_check(f);
