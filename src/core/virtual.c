@@ -67,9 +67,9 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
         stamp->order = engine->sequence++;
         return;
     }
-    /* Two messages of one sender to one receiver never have the same place in the order, or it would
-     * depend on who was first. In a window only the actor that runs counts for itself; at its end
-     * those do that have ended with it. Whoever else is named as the sender (the dead, or one that
+    /* Two messages of one sender to one receiver never have the same place in the order, or it
+     * would depend on who was first. In a window only the actor that runs counts for itself; at its
+     * end those do that have ended with it. Whoever else is named as the sender (the dead, or one that
      * takes no more mail) may live on a shard that another worker runs: then the actor that runs
      * counts in its stead, apart from all that the other counts itself. */
     uint64_t place = aldis__id_index(msg->from, system->node_base);

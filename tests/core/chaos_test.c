@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* chaos_test.c: actors that do everything at random to each other, by seeds. Whatever they do: the run
- * comes to rest, every message is accounted for, the system stops in time and nobody is left; in
- * virtual time the run is the same on any number of workers. */
+/* chaos_test.c: actors that do everything at random to each other, by seeds. Whatever they do: the
+ * run comes to rest, every message is accounted for, the system stops in time and nobody is left;
+ * in virtual time the run is the same on any number of workers. */
 #include "fixture.h"
 
 #include <stdatomic.h>
