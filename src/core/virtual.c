@@ -69,9 +69,9 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
     }
     /* Two messages of one sender to one receiver never have the same place in the order, or it
      * would depend on who was first. In a window only the actor that runs counts for itself; at its
-     * end those do that have ended with it. Whoever else is named as the sender (the dead, or one that
-     * takes no more mail) may live on a shard that another worker runs: then the actor that runs
-     * counts in its stead, apart from all that the other counts itself. */
+     * end those do that have ended with it. Whoever else is named as the sender (the dead, or one
+     * that takes no more mail) may live on a shard that another worker runs: then the actor that
+     * runs counts in its stead, apart from all that the other counts itself. */
     uint64_t place = aldis__id_index(msg->from, system->node_base);
     struct aldis__cell *cell = aldis__system_cell(system, place);
     bool counts = !engine->in_window || place == worker->run_receiver;
