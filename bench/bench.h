@@ -47,6 +47,7 @@ struct bench_opts {
     double lookahead_s; /**< virtual seconds: above 0 and below 1, the mean delay */
     uint64_t start;     /**< events of each actor: 1 or more */
     uint64_t seed;
+    uint64_t compared; /**< events of the plain executor that the run is compared with; 0: none */
 };
 
 /** Options that a workload takes beside n and workers. */

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 
 enum {
-    CHUNK = 256,           /* actors that a nursery spawns in a window */
-    HEAP_EVENTS = 1000000, /* of the heap that the run is compared with */
-    PENDING_MAX = 1 << 28  /* events under way */
+    CHUNK = 256,          /* actors that a nursery spawns in a window */
+    PENDING_MAX = 1 << 28 /* events under way */
 };
 
 struct phold_hop {
@@ -165,8 +164,9 @@ static void add_figures(struct bench *bench, aldis_system *system, double grown_
     bench_add_extra(bench, "events_per_cpu_s",
                     (double)bench->operations / (cpu_s > 0 ? cpu_s : 1e-9));
     bench_add_extra(bench, "bytes_per_actor", grown_bytes / (double)phold->n);
-    bench_add_extra(bench, "heap_events_per_cpu_s",
-                    phold_heap_rate(phold, bench->opts.seed, HEAP_EVENTS));
+    if (bench->opts.compared)
+        bench_add_extra(bench, "heap_events_per_cpu_s",
+                        phold_heap_rate(phold, bench->opts.seed, bench->opts.compared));
 }
 
 static aldis_err count_events(struct bench *bench, aldis_system *system)

@@ -385,7 +385,8 @@ int command_bench(int argc, char **argv)
                                        .remote = 0.25,
                                        .lookahead_s = 0.1,
                                        .start = 1,
-                                       .seed = 1}};
+                                       .seed = 1,
+                                       .compared = 1000000}};
     int status = EXIT_GOOD;
     command_parse(&bench_argp, argc, argv, 0, &args);
     interrupt_exit_at_once();

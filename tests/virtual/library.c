@@ -6,10 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-ALDIS_MESSAGE(note, struct note);
-ALDIS_SIGNAL(tick);
+/* Names of their own: a process may run a scenario, too, which has ticks. */
+ALDIS_MESSAGE(show_note, struct note);
+ALDIS_SIGNAL(show_tick);
 
-#define PLAYER_PROTOCOL(X, kind) X(kind, note) X(kind, tick)
+#define PLAYER_PROTOCOL(X, kind) X(kind, show_note) X(kind, show_tick)
 ALDIS_PROTOCOL(newest, PLAYER_PROTOCOL);
 ALDIS_PROTOCOL(oldest, PLAYER_PROTOCOL);
 
@@ -40,13 +41,13 @@ static aldis_err stage_send(void *run, uint64_t to, const struct note *note, ald
                             aldis_lane lane)
 {
     aldis_send_opts opts = {written_delay(delay_ns), lane};
-    return aldis_ctx_send_opts_raw(run, (aldis_id){to}, &note_type, note, sizeof *note, &opts);
+    return aldis_ctx_send_opts_raw(run, (aldis_id){to}, &show_note_type, note, sizeof *note, &opts);
 }
 
 static aldis_err stage_tick(void *run, aldis_ns delay_ns)
 {
     aldis_send_opts opts = {.delay_ns = written_delay(delay_ns)};
-    return aldis_ctx_send_opts_raw(run, aldis_self(run), &tick_type, NULL, 0, &opts);
+    return aldis_ctx_send_opts_raw(run, aldis_self(run), &show_tick_type, NULL, 0, &opts);
 }
 
 static const aldis_behaviour *behaviour_of(enum player_kind kind);
@@ -105,14 +106,14 @@ static uint64_t digest(const void *state)
     return player_digest(state);
 }
 
-static aldis_err newest_on_note(struct player *self, const struct note *msg, aldis_ctx *ctx)
+static aldis_err newest_on_show_note(struct player *self, const struct note *msg, aldis_ctx *ctx)
 {
     struct stage stage = stage_of(ctx);
     player_on_note(self, msg, &stage);
     return ALDIS_OK;
 }
 
-static aldis_err newest_on_tick(struct player *self, const aldis_none *msg, aldis_ctx *ctx)
+static aldis_err newest_on_show_tick(struct player *self, const aldis_none *msg, aldis_ctx *ctx)
 {
     (void)msg;
     struct stage stage = stage_of(ctx);
@@ -123,14 +124,14 @@ ALDIS_BEHAVIOUR(newest, struct player, PLAYER_PROTOCOL, .on_start = on_start, .o
                 .digest = digest,
                 .mailbox = {.capacity_msgs = PLAYER_MAILBOX, .policy = ALDIS_DROP_NEWEST});
 
-static aldis_err oldest_on_note(struct player *self, const struct note *msg, aldis_ctx *ctx)
+static aldis_err oldest_on_show_note(struct player *self, const struct note *msg, aldis_ctx *ctx)
 {
-    return newest_on_note(self, msg, ctx);
+    return newest_on_show_note(self, msg, ctx);
 }
 
-static aldis_err oldest_on_tick(struct player *self, const aldis_none *msg, aldis_ctx *ctx)
+static aldis_err oldest_on_show_tick(struct player *self, const aldis_none *msg, aldis_ctx *ctx)
 {
-    return newest_on_tick(self, msg, ctx);
+    return newest_on_show_tick(self, msg, ctx);
 }
 ALDIS_BEHAVIOUR(oldest, struct player, PLAYER_PROTOCOL, .on_start = on_start, .on_stop = on_stop,
                 .digest = digest,
@@ -171,8 +172,8 @@ static void outside_send(void *run, uint64_t to, const struct note *note, aldis_
     struct library *library = run;
     aldis_send_opts opts = {.delay_ns = written_delay(delay_ns)};
     /* Some players have ended by now, or are about to: that is part of the show. */
-    aldis_err err = aldis_system_send_opts_raw(library->system, (aldis_id){to}, &note_type, note,
-                                               sizeof *note, &opts);
+    aldis_err err = aldis_system_send_opts_raw(library->system, (aldis_id){to}, &show_note_type,
+                                               note, sizeof *note, &opts);
     if (err != ALDIS_ESTALE && err != ALDIS_ESHUTDOWN)
         note_fault(library, "send", err);
 }
