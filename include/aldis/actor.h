@@ -45,6 +45,7 @@ typedef struct aldis_status {
     aldis_ns running_ns;     /**< since the start */
     aldis_ns oldest_wait_ns; /**< age of the oldest waiting message; 0 when none waits */
     uint32_t restarts;
+    uint32_t stashed_msgs; /**< kept aside now: see stash.h */
 } aldis_status;
 ALDIS_MESSAGE(aldis_status, aldis_status);
 
@@ -61,6 +62,9 @@ typedef struct aldis_behaviour {
     /** Before the first message. arg is what the spawner gave, or NULL. An error ends the actor at
      *  once (on_stop does not run) and its parent is told. */
     aldis_err (*on_start)(void *state, const void *arg, aldis_ctx *ctx);
+    /** Right after a successful on_start. Not for users: a helper that makes behaviours (such as
+     *  machine.h) begins its own work here. An error is one of the start. */
+    aldis_err (*on_started)(void *state, aldis_ctx *ctx);
     /** Once after a successful start, when the actor stops or has drained; never when it is
      *  killed. */
     void (*on_stop)(void *state, aldis_ctx *ctx);

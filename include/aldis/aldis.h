@@ -11,6 +11,7 @@
 #include <aldis/offload.h>
 #include <aldis/record.h>
 #include <aldis/router.h>
+#include <aldis/stash.h>
 #include <aldis/stats.h>
 #include <aldis/system.h>
 #include <aldis/timer.h>

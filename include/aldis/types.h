@@ -85,6 +85,8 @@ typedef struct aldis_mailbox_opts {
     uint32_t capacity_msgs;       /**< 1 .. 2^30; default 1024 */
     uint32_t capacity_bytes;      /**< payload bytes, 1 .. 2^31-1; default 1 MiB */
     uint32_t low_water_msgs;      /**< parked senders go on below it; default capacity_msgs / 2 */
+    uint32_t stash_msgs;          /**< kept aside by aldis_stash: 1 .. 2^20; default 256. Together
+                                       no more bytes than capacity_bytes. */
     aldis_overflow_policy policy; /**< default ALDIS_WAIT */
 } aldis_mailbox_opts;
 

@@ -115,6 +115,13 @@ struct aldis__cell_ext {
     aldis_id *children; /* free places hold an id that is nobody, and make a list */
     uint32_t child_count, child_end, child_capacity, child_free;
 
+    struct aldis__queue stash; /* kept aside by the actor itself, in order */
+    uint32_t stash_count;
+    int32_t stash_units;     /* of ALDIS__ROOM_UNIT bytes */
+    uint64_t settled;        /* messages kept aside or rejected by their handler: not handled */
+    aldis_ns unstashed_ns;   /* virtual time: the instant at which it last took some back, */
+    uint32_t unstash_rounds; /* and how often it did at this instant */
+
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
     uint32_t timer_count;
 

@@ -63,6 +63,10 @@ void aldis__status_fill(const struct aldis__worker *worker, const struct aldis__
     out_status->depth_msgs = (uint32_t)cell->depth;
     out_status->peak_msgs = cell->peak;
     out_status->handled_msgs = cell->handled;
+    if (cell->ext) {
+        out_status->handled_msgs -= cell->ext->settled;
+        out_status->stashed_msgs = cell->ext->stash_count;
+    }
     if (!(cell->flags & ALDIS__CELL_UNSTARTED))
         out_status->running_ns = worker->ctx.now_ns - cell->started_ns;
     out_status->oldest_wait_ns = oldest_wait(worker, cell);

@@ -214,8 +214,8 @@ void aldis__dead_letter_tell(aldis_system *system, struct aldis__msg *msg, aldis
     system->opts.on_dead_letter(system->opts.on_dead_letter_arg, &letter);
 }
 
-ALDIS_COLD void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg,
-                              enum aldis__fate fate, aldis_err reason)
+ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__msg *msg,
+                                   enum aldis__fate fate, aldis_err reason)
 {
     struct aldis_type_stats *counts = &worker->counts[msg->type];
     aldis_system *system = worker->ctx.system;
@@ -240,6 +240,12 @@ ALDIS_COLD void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *m
         aldis__post_runtime(worker, msg->to, msg->from, ALDIS__TYPE_UNDELIVERED, &refusal,
                             sizeof refusal);
     }
+}
+
+ALDIS_COLD void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg,
+                              enum aldis__fate fate, aldis_err reason)
+{
+    aldis__refuse_tell(worker, msg, fate, reason);
     if (msg->flags & ALDIS__MSG_TIMER)
         aldis__timer_forget(worker, msg);
     aldis__pool_free(worker->pool, msg);

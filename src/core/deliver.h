@@ -21,6 +21,10 @@ void aldis__admit(struct aldis__worker *worker, struct aldis__shard *shard,
 void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg, enum aldis__fate fate,
                    aldis_err reason);
 
+/** The first half of it: count, and tell its sender; msg stays the caller's. */
+void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__msg *msg, enum aldis__fate fate,
+                        aldis_err reason);
+
 /** Tell the system's hook for dead letters, which is there, of a user's message. */
 void aldis__dead_letter_tell(aldis_system *system, struct aldis__msg *msg, aldis_err reason);
 

@@ -216,6 +216,9 @@ static void bury_mail(struct aldis__worker *worker, struct aldis__cell *cell)
         if (rank != ALDIS__RANK_NORMAL)
             bury_queue(worker, &ext->lanes[rank]);
     bury_queue(worker, &ext->held);
+    bury_queue(worker, &ext->stash);
+    ext->stash_count = 0;
+    ext->stash_units = 0;
 }
 
 void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)

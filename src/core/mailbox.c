@@ -22,6 +22,7 @@ struct aldis__cell_ext *aldis__cell_extend(struct aldis__cell *cell)
     for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++)
         aldis__queue_init(&ext->lanes[rank]);
     aldis__queue_init(&ext->held);
+    aldis__queue_init(&ext->stash);
     ext->child_free = UINT32_MAX;
     cell->ext = ext;
     return ext;

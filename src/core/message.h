@@ -20,6 +20,7 @@ enum {
     ALDIS__MSG_NOTICE = 1u << 3, /* the sender wants to be told of a refusal */
     ALDIS__MSG_FANOUT = 1u << 4, /* of a broadcast or a periodic timer: ALDIS_WAIT does not apply */
     ALDIS__MSG_TIMER = 1u << 5,  /* fired by a timer: dropped if the timer was cancelled */
+    ALDIS__MSG_KEPT = 1u << 6,   /* its handler has kept it: to free it does nothing */
     ALDIS__MSG_INDIRECT = ALDIS__MSG_VARIES | ALDIS__MSG_SHARED | ALDIS__MSG_BLOB
 };
 

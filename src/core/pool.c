@@ -184,6 +184,10 @@ void aldis__pool_free_shared(struct aldis__pool *pool, struct aldis__msg *msg)
 
 ALDIS_COLD void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__msg *msg)
 {
+    if (msg->flags & ALDIS__MSG_KEPT) { /* it is not for the turn to free: see stash.c */
+        msg->flags &= (uint8_t)~ALDIS__MSG_KEPT;
+        return;
+    }
     if (msg->flags & ALDIS__MSG_BLOB) {
         aldis_blob_unref(*(aldis_blob **)aldis__msg_inline(msg));
         msg->flags &= (uint8_t)~ALDIS__MSG_BLOB;

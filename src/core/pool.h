@@ -136,9 +136,10 @@ static inline struct aldis__msg *aldis__pool_alloc(struct aldis__pool *pool, siz
 /** End a message: its block goes home, its blob or shared payload is let go. */
 static inline void aldis__pool_free(struct aldis__pool *pool, struct aldis__msg *msg)
 {
-    /* Two tests for all that is rare: another pool's block or an indirect payload; a large one. */
-    const uint64_t rare = UINT64_C(0xff) << 56 | (uint64_t)(ALDIS__MSG_SHARED | ALDIS__MSG_BLOB)
-                                                     << 16;
+    /* Two tests for all that is rare: another pool's block, an indirect payload or a message that
+     * its handler has kept; a large one. */
+    const uint64_t rare = UINT64_C(0xff) << 56 |
+                          (uint64_t)(ALDIS__MSG_SHARED | ALDIS__MSG_BLOB | ALDIS__MSG_KEPT) << 16;
     uint64_t tag = msg->tag;
     unsigned class = (unsigned)(tag >> 24) & 15u;
     uint64_t odd = (tag ^ pool->tag) & rare;

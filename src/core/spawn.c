@@ -169,7 +169,7 @@ static aldis_err choose_home(const struct birth *b, uint32_t *out_home)
 static bool has_own_limits(const aldis_mailbox_opts *mailbox)
 {
     return mailbox->capacity_msgs || mailbox->capacity_bytes || mailbox->low_water_msgs ||
-           mailbox->policy;
+           mailbox->policy || mailbox->stash_msgs;
 }
 
 static aldis_err copy_arg(const aldis_spawn_opts *opts, struct aldis__start_arg **out_arg)
@@ -383,6 +383,11 @@ bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
     if (err == ALDIS_OK && behaviour->on_start) {
         aldis__ctx_enter(worker, shard, cell);
         err = behaviour->on_start(cell->state, arg ? arg->bytes : NULL, &worker->ctx);
+        aldis__hook_leave(worker);
+    }
+    if (err == ALDIS_OK && behaviour->on_started) {
+        aldis__ctx_enter(worker, shard, cell);
+        err = behaviour->on_started(cell->state, &worker->ctx);
         aldis__hook_leave(worker);
     }
     free(arg);

@@ -274,6 +274,12 @@ bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg)
     return true;
 }
 
+void aldis__timer_kept(struct aldis__shard *shard, struct aldis__msg *msg)
+{
+    if (!find(&shard->timers, *handle_in(msg)))
+        msg->flags &= (uint8_t)~ALDIS__MSG_TIMER;
+}
+
 void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
 {
     aldis_system *system = worker->ctx.system;

@@ -49,6 +49,9 @@ bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell 
 
 /** A timer's message is about to be handled. False: the timer was cancelled. */
 bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg);
+/** A timer's message is kept aside: from now on it is a message like any other, unless it is a tick
+ *  of a periodic timer, which can still be cancelled. */
+void aldis__timer_kept(struct aldis__shard *shard, struct aldis__msg *msg);
 /** A timer's message was refused or is freed unhandled: its record goes too. */
 void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg);
 /** Virtual time: a timer's message has arrived; a periodic one sends its next. */

@@ -17,7 +17,8 @@
 
 static void end_turn(struct aldis__worker *worker, struct aldis__shard *shard,
                      struct aldis__cell *cell);
-static void handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err);
+static void handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err,
+                           uint64_t number);
 static const void *indirect_payload(struct aldis__worker *worker, struct aldis__shard *shard,
                                     struct aldis__msg *msg);
 
@@ -50,7 +51,7 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
         worker->counts[type].handled++;
         cell->handled++;
         if (aldis__unlikely(err != ALDIS_OK))
-            handler_failed(worker, type, err);
+            handler_failed(worker, type, err, cell->handled - 1);
         aldis__pool_free(worker->pool, msg);
         if (aldis__unlikely(cell->flags & ALDIS__CELL_SPECIAL))
             break;
@@ -105,9 +106,13 @@ static inline void end_turn(struct aldis__worker *worker, struct aldis__shard *s
         aldis__cell_schedule(worker, shard, cell);
 }
 
-static ALDIS_COLD void handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err)
+/* number: of this message among those of the actor. */
+static ALDIS_COLD void handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err,
+                                      uint64_t number)
 {
     aldis_ctx *ctx = &worker->ctx;
+    if (aldis__ctx_has_settled(ctx, number) && err == ctx->settled_err)
+        return; /* it hands on why its message was rejected: that is counted already */
     worker->counts[type].failed++;
     aldis__log(ALDIS_LOG_WARN, "actor %016llx (%s): handler of %s failed: %s%s%s",
                (unsigned long long)ctx->cell->id.bits, ctx->cell->kind->behaviour->name,
@@ -131,13 +136,14 @@ bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard
     aldis_err err = cell->kind->handle[type](cell->state, payload, ctx);
     worker->counts[type].handled++;
     if (aldis__unlikely(err != ALDIS_OK))
-        handler_failed(worker, type, err);
-    cell->handled++;
+        handler_failed(worker, type, err, cell->handled);
     if (ctx->system->virtual_time) {
-        aldis__window_digest(worker, shard, cell, msg);
+        if (aldis__likely(!aldis__ctx_has_settled(ctx, cell->handled)))
+            aldis__window_digest(worker, shard, cell, msg);
         if (ctx->busy_ns)
             aldis__virtual_be_busy(worker, cell);
     }
+    cell->handled++;
     aldis__pool_free(worker->pool, msg);
     ctx->msg = NULL;
     return !(cell->flags & (ALDIS__CELL_SPECIAL & ~(uint32_t)ALDIS__CELL_LANES));

@@ -10,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_BYTES_MAX = 63, STATE_BYTES_MAX = 1 << 20, HASH_SLOTS = 2 * ALDIS__TYPES_MAX };
+enum {
+    NAME_BYTES_MAX = 63,
+    STATE_BYTES_MAX = 1 << 20,
+    HASH_SLOTS = 2 * ALDIS__TYPES_MAX,
+    STASH_MSGS_MAX = 1 << 20
+};
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct aldis__type_info infos[ALDIS__TYPES_MAX];
@@ -160,6 +165,10 @@ aldis_err aldis__limits_resolve(const aldis_mailbox_opts *opts,
     }
     if (opts->policy)
         limits.policy = opts->policy;
+    if (opts->stash_msgs > STASH_MSGS_MAX)
+        return refuse_limit("stash_msgs", opts->stash_msgs, 1, STASH_MSGS_MAX);
+    if (opts->stash_msgs)
+        limits.stash = (int32_t)opts->stash_msgs;
     if (limits.low_water == 0)
         limits.low_water = 1;
     if (limits.policy == ALDIS_UNBOUNDED) {

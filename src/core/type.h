@@ -86,6 +86,7 @@ struct aldis__limits {
     int32_t low_water; /* parked senders go on below it */
     int32_t room;      /* payload, in units of ALDIS__ROOM_UNIT bytes */
     aldis_overflow_policy policy;
+    int32_t stash; /* messages kept aside */
 };
 #define ALDIS__ROOM_UNIT 16
 

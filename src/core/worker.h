@@ -28,6 +28,10 @@ struct aldis_ctx {
     uint32_t microstep;       /* virtual time */
     aldis_ns busy_ns;         /* virtual time: asked for by aldis_busy */
     char fail_text[128];
+    /* The last message that its handler has not handled but kept aside or rejected: of which actor,
+     * and which of its messages. */
+    uint64_t settled_actor, settled_number;
+    aldis_err settled_err; /* rejected: the reason; ALDIS_OK: kept aside */
 };
 
 /* Messages on their way to one shard of another worker: newest first, as the inbox wants them. */
@@ -133,6 +137,12 @@ static inline void aldis__worker_set_sender(struct aldis__worker *worker, struct
     worker->ctx.cell = cell;
     worker->ctx.send_flags = flags;
     worker->ctx.send_tag = ALDIS__MSG_TAG(0, flags, ALDIS__RANK_NORMAL, 0, worker->pool_stamp);
+}
+
+/** Has the handler of the actor's message number `number` settled it without handling it? */
+static inline bool aldis__ctx_has_settled(const aldis_ctx *ctx, uint64_t number)
+{
+    return ctx->settled_actor == ctx->cell->id.bits && ctx->settled_number == number;
 }
 
 /** Put a shard that has something to run on its owner's list. */
