@@ -10,17 +10,14 @@
 /* Digits of pi, because nobody chose them. */
 #define PI0 0x243f6a8885a308d3u
 #define PI1 0x13198a2e03707344u
-#define PI2 0xa4093822299f31d0u
+#define PI2 ALDIS__DIGEST_KEY
 #define PI3 0x082efa98ec4e6c89u
 #define PI4 0x452821e638d01377u
 #define PI5 0xbe5466cf34e90c6cu
 
-__extension__ typedef unsigned __int128 uint128;
-
 static inline uint64_t fold(uint64_t a, uint64_t b)
 {
-    uint128 product = (uint128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
+    return aldis__digest_fold(a, b);
 }
 
 /* Little-endian loads; every compiler we use turns them into one instruction where it can. */

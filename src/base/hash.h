@@ -48,6 +48,23 @@ static inline uint64_t aldis__mix64(uint64_t x)
     return x ^ (x >> 31);
 }
 
+#define ALDIS__DIGEST_KEY 0xa4093822299f31d0u /* of pi */
+
+/* The two halves of a product, xored. */
+static inline uint64_t aldis__digest_fold(uint64_t a, uint64_t b)
+{
+    __extension__ typedef unsigned __int128 wide; /* gcc and clang have it on 64-bit machines */
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/** Take two words into a digest that is finished later by aldis__digest_bytes(): one
+ *  multiplication. */
+static inline uint64_t aldis__digest_pair(uint64_t digest, uint64_t a, uint64_t b)
+{
+    return (digest << 23 | digest >> 41) ^ aldis__digest_fold(a ^ ALDIS__DIGEST_KEY, b ^ digest);
+}
+
 /** The digest of size bytes at p, going on from `seed`: chain calls by handing the last digest in
  *  as the next seed. The size counts: "ab" then "c" differs from "a" then "bc". p may be NULL
  *  with 0. */

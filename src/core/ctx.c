@@ -70,10 +70,18 @@ uint64_t aldis_random(aldis_ctx *ctx)
 {
     if (!ctx || !ctx->cell)
         return 0;
-    uint64_t actor = ctx->cell->id.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
-    uint64_t draw = ctx->cell->draws++;
-    /* The worker keeps the last block: most handlers draw more than once. */
-    if (ctx->drawn_actor != actor || ctx->drawn_number != draw >> 1)
+    struct aldis__cell *cell = ctx->cell;
+    uint64_t actor = cell->id.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
+    /* A message begins with a fresh block, so that the second half of a block is wanted only while
+     * the worker still has it: most handlers draw more than once. (It must not depend on whether it
+     * has: that is a matter of who else ran here.) */
+    uint32_t message = (uint32_t)cell->handled + 1;
+    if (cell->drew != message) {
+        cell->drew = message;
+        cell->draws += cell->draws & 1;
+    }
+    uint64_t draw = cell->draws++;
+    if (!(draw & 1) || ctx->drawn_actor != actor || ctx->drawn_number != draw >> 1)
         draw_block(ctx, actor, draw >> 1);
     return ctx->drawn[draw & 1];
 }

@@ -11,6 +11,7 @@
 #include "core/blob.h"
 #include "core/lifecycle.h"
 #include "core/virtual.h"
+#include "core/vsend.h"
 #include <string.h>
 
 static aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
@@ -18,40 +19,12 @@ static aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, 
 static aldis_err send_at_mark(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                               size_t size);
 
-enum { COPY_INLINE_MAX = 64 };
-
-/* Up to COPY_INLINE_MAX bytes without a call: moves that overlap in the middle. */
-static inline void copy_payload(char *to, const char *from, size_t size)
-{
-#define MOVE(bytes, low, high)                                                                     \
-    do {                                                                                           \
-        char first_[bytes], last_[bytes];                                                          \
-        memcpy(first_, from + (low), bytes);                                                       \
-        memcpy(last_, from + (high), bytes);                                                       \
-        memcpy(to + (low), first_, bytes);                                                         \
-        memcpy(to + (high), last_, bytes);                                                         \
-    } while (0)
-    if (size >= 16) {
-        MOVE(16, 0, size - 16);
-        if (size > 32)
-            MOVE(16, 16, size - 32);
-    } else if (size >= 8) {
-        MOVE(8, 0, size - 8);
-    } else if (size >= 4) {
-        MOVE(4, 0, size - 4);
-    } else if (size) {
-        MOVE(1, 0, size - 1);
-        to[size / 2] = from[size / 2];
-    }
-#undef MOVE
-}
-
 aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                              size_t size)
 {
     struct aldis__worker *worker = aldis__this_worker;
     if (aldis__unlikely(ctx != &worker->ctx || !type || ctx->special || size != type->size ||
-                        size > COPY_INLINE_MAX || (!payload && size)))
+                        size > ALDIS__COPY_INLINE_MAX || (!payload && size)))
         return send_plain_slow(ctx, to, type, payload, size);
     aldis_system *system = ctx->system;
     uint32_t index = aldis__type_index_if_known(type);
@@ -75,7 +48,7 @@ aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
     msg->to = to;
     msg->from = ctx->cell->id;
     msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, 0, 0, class, 0);
-    copy_payload(aldis__msg_inline(msg), payload, size);
+    aldis__copy_payload(aldis__msg_inline(msg), payload, size);
     aldis__mailbox_append(cell, msg, units);
     aldis__cell_schedule_for_mail(worker, shard, cell);
     worker->counts[index].sent++;
@@ -101,7 +74,7 @@ static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id
     msg->to = to;
     msg->from = sender->id;
     msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, 0, 0, class, 0);
-    copy_payload(aldis__msg_inline(msg), payload, size);
+    aldis__copy_payload(aldis__msg_inline(msg), payload, size);
     aldis__overflow_append(sender->ext, &sender->ext->overflow[0], msg);
     worker->counts[index].sent++;
     return ALDIS_OK;
@@ -352,6 +325,8 @@ static aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const 
 {
     if (is_foreign(ctx))
         return refuse_foreign();
+    if (ctx->system->virtual_time && aldis__virtual_try_send(ctx, to, type, payload, size, opts))
+        return ALDIS_OK;
     struct aldis__worker *worker = aldis__worker_of(ctx);
     uint32_t index = 0;
     uint64_t word = 0;

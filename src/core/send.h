@@ -4,6 +4,7 @@
 #define ALDIS_CORE_SEND_H
 
 #include "core/deliver.h"
+#include <string.h>
 
 /** Is (payload, size) right for the type? Gives its index. ALDIS_EINVAL, ALDIS_ETOOLARGE, ... */
 aldis_err aldis__send_check_type(aldis_type *type, const void *payload, size_t size,
@@ -27,5 +28,33 @@ aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg
 
 /** Lane to rank. */
 unsigned aldis__lane_rank(aldis_lane lane);
+
+enum { ALDIS__COPY_INLINE_MAX = 64 };
+
+/* Up to ALDIS__COPY_INLINE_MAX bytes without a call: moves that overlap in the middle. */
+static inline void aldis__copy_payload(char *to, const char *from, size_t size)
+{
+#define MOVE(bytes, low, high)                                                                     \
+    do {                                                                                           \
+        char first_[bytes], last_[bytes];                                                          \
+        memcpy(first_, from + (low), bytes);                                                       \
+        memcpy(last_, from + (high), bytes);                                                       \
+        memcpy(to + (low), first_, bytes);                                                         \
+        memcpy(to + (high), last_, bytes);                                                         \
+    } while (0)
+    if (size >= 16) {
+        MOVE(16, 0, size - 16);
+        if (size > 32)
+            MOVE(16, 16, size - 32);
+    } else if (size >= 8) {
+        MOVE(8, 0, size - 8);
+    } else if (size >= 4) {
+        MOVE(4, 0, size - 4);
+    } else if (size) {
+        MOVE(1, 0, size - 1);
+        to[size / 2] = from[size / 2];
+    }
+#undef MOVE
+}
 
 #endif

@@ -256,7 +256,8 @@ static aldis_err init_workers(aldis_system *system)
         worker->pool_stamp = i << 24;
         worker->next_due_ns = ALDIS_FOREVER;
         worker->out = calloc(system->shard_count, sizeof *worker->out);
-        if (!worker->out || !aldis__reserve_fill(worker))
+        worker->vout = calloc(system->shard_count, sizeof *worker->vout);
+        if (!worker->out || !worker->vout || !aldis__reserve_fill(worker))
             return ALDIS_ENOMEM;
     }
     return ALDIS_OK;
@@ -419,6 +420,9 @@ static void free_parts(aldis_system *system)
     }
     for (uint32_t i = 0; system->workers && i < system->worker_count; i++) {
         free(system->workers[i].out);
+        for (uint32_t s = 0; system->workers[i].vout && s < system->shard_count; s++)
+            aldis__vout_fini(&system->workers[i].vout[s]);
+        free(system->workers[i].vout);
         free(system->workers[i].chain_waiters);
         free(system->workers[i].ops);
         free(system->workers[i].sort);

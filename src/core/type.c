@@ -18,7 +18,7 @@ enum {
 };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct aldis__type_info infos[ALDIS__TYPES_MAX];
+struct aldis__type_info aldis__type_infos[ALDIS__TYPES_MAX];
 static uint16_t by_number[HASH_SLOTS]; /* open addressing; 0: free */
 static _Atomic(uint32_t) info_count;
 
@@ -42,11 +42,6 @@ uint32_t aldis__type_count(void)
     return aldis__load_acquire(&info_count);
 }
 
-const struct aldis__type_info *aldis__type_info(uint32_t index)
-{
-    return &infos[index];
-}
-
 /* Under the lock. Gives 0 and sets the error where it cannot. */
 static uint32_t add(const aldis_type *type, uint32_t number, uint32_t hash_slot)
 {
@@ -63,7 +58,7 @@ static uint32_t add(const aldis_type *type, uint32_t number, uint32_t hash_slot)
         aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), type->name, "message type %s", type->name);
         return 0;
     }
-    infos[index] = (struct aldis__type_info){name, number, type->size};
+    aldis__type_infos[index] = (struct aldis__type_info){name, number, type->size};
     by_number[hash_slot] = (uint16_t)index;
     /* T4 release: pairs with T3 in aldis__type_count(). */
     aldis__store_release(&info_count, index + 1);
@@ -75,7 +70,7 @@ static uint32_t find_or_add(const aldis_type *type)
     uint32_t number = type->number ? type->number : aldis__name_number(type->name);
     uint32_t slot = number % HASH_SLOTS;
     for (; by_number[slot]; slot = (slot + 1) % HASH_SLOTS) {
-        const struct aldis__type_info *info = &infos[by_number[slot]];
+        const struct aldis__type_info *info = &aldis__type_infos[by_number[slot]];
         if (info->number != number)
             continue;
         if (strcmp(info->name, type->name) != 0) {

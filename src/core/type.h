@@ -61,7 +61,12 @@ struct aldis__type_info {
 aldis_err aldis__type_resolve(aldis_type *type);
 /** How many types there are; their indices are 1 .. count - 1. */
 uint32_t aldis__type_count(void);
-const struct aldis__type_info *aldis__type_info(uint32_t index);
+extern struct aldis__type_info aldis__type_infos[ALDIS__TYPES_MAX];
+
+static inline const struct aldis__type_info *aldis__type_info(uint32_t index)
+{
+    return &aldis__type_infos[index];
+}
 
 /** The type's index, or 0 before its first use. */
 static inline uint32_t aldis__type_index_if_known(const aldis_type *type)

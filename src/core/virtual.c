@@ -13,7 +13,7 @@
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
-#include "core/window.h"
+#include "core/vsend.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,213 +23,15 @@ enum {
     SPINS = 256
 };
 
-#define SEQUENCE_FOR_ANOTHER (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 1))
 /* What comes from outside and what the engine sends itself are both from nobody: at one instant the
  * engine's come first, since their cause is older. */
 #define SEQUENCE_FROM_OUTSIDE (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 2))
 
 enum task { TASK_RUN, TASK_MERGE };
 
-/* ------------------------------------------------------------------ stamping */
-
 static inline struct aldis__virtual *engine_of(const struct aldis__worker *worker)
 {
     return worker->ctx.system->virtual_engine;
-}
-
-static aldis_ns add_time(aldis_ns at_ns, aldis_ns delay_ns)
-{
-    return delay_ns > ALDIS_FOREVER - 1 - at_ns ? ALDIS_FOREVER - 1 : at_ns + delay_ns;
-}
-
-/* When what a window does to others takes effect: at its end, but not beyond the last moment. */
-static aldis_ns effect_time(const struct aldis__virtual *engine)
-{
-    return engine->end_ns < ALDIS_FOREVER ? engine->end_ns : ALDIS_FOREVER - 1;
-}
-
-void aldis__virtual_stamp_at(struct aldis__worker *worker, struct aldis__cell *sender,
-                             struct aldis__msg *msg, aldis_ns at_ns)
-{
-    struct aldis__stamp *stamp = aldis__msg_stamp(msg);
-    uint64_t step = at_ns == worker->ctx.now_ns ? worker->ctx.microstep + UINT64_C(1) : 0;
-    stamp->at_ns = at_ns;
-    stamp->order = step << ALDIS__SEQUENCE_BITS | sender->sequence++;
-}
-
-void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__msg *msg)
-{
-    struct aldis__virtual *engine = engine_of(worker);
-    aldis_system *system = worker->ctx.system;
-    struct aldis__stamp *stamp = aldis__msg_stamp(msg);
-    stamp->at_ns = effect_time(engine);
-    if (aldis_id_is_nobody(msg->from)) {
-        stamp->order = engine->sequence++;
-        return;
-    }
-    /* Two messages of one sender to one receiver never have the same place in the order, or it
-     * would depend on who was first. In a window only the actor that runs counts for itself; at its
-     * end those do that have ended with it. Whoever else is named as the sender (the dead, or one
-     * that takes no more mail) may live on a shard that another worker runs: then the actor that
-     * runs counts in its stead, apart from all that the other counts itself. */
-    uint64_t place = aldis__id_index(msg->from, system->node_base);
-    struct aldis__cell *cell = aldis__system_cell(system, place);
-    bool counts = !engine->in_window || place == worker->run_receiver;
-    if (counts && aldis_id_equal(cell->id, msg->from))
-        stamp->order = cell->sequence++;
-    else
-        stamp->order = SEQUENCE_FOR_ANOTHER | worker->run_ops++;
-}
-
-void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg)
-{
-    const struct aldis_system_opts *opts = &worker->ctx.system->opts;
-    uint64_t place = aldis__id_index(msg->from, worker->ctx.system->node_base);
-    struct aldis__cell *sender = aldis__system_cell(worker->ctx.system, place);
-    aldis_ns delay_ns =
-        opts->default_delay_ns > opts->lookahead_ns ? opts->default_delay_ns : opts->lookahead_ns;
-    aldis_ns at_ns = add_time(worker->ctx.now_ns, delay_ns);
-    if (at_ns < aldis__msg_stamp(msg)->at_ns)
-        at_ns = aldis__msg_stamp(msg)->at_ns;
-    aldis__virtual_stamp_at(worker, sender, msg, at_ns);
-}
-
-/* ------------------------------------------------------------------ sending */
-
-static aldis_err too_soon(const struct aldis__msg *msg, aldis_ns delay_ns, aldis_ns lookahead_ns)
-{
-    const char *name = aldis__type_info(msg->type)->name;
-    return aldis__error_set(ALDIS_ELOOKAHEAD, msg->to, name,
-                            "send: %s from actor %016llx to %016llx with a delay of %lld ns, which "
-                            "is below the lookahead of %lld ns",
-                            name, (unsigned long long)msg->from.bits,
-                            (unsigned long long)msg->to.bits, (long long)delay_ns,
-                            (long long)lookahead_ns);
-}
-
-static aldis_err goes_round(struct aldis__worker *worker, const struct aldis__msg *msg)
-{
-    const char *name = aldis__type_info(msg->type)->name;
-    worker->fatal = ALDIS_ELOOP;
-    worker->fatal_actor = msg->from;
-    worker->fatal_type = msg->type;
-    return aldis__error_set(ALDIS_ELOOP, msg->from, name,
-                            "send: %s from actor %016llx: more than %u rounds at one instant", name,
-                            (unsigned long long)msg->from.bits,
-                            worker->ctx.system->opts.microsteps_max);
-}
-
-aldis_err aldis__virtual_check_round(struct aldis__worker *worker, const struct aldis__msg *msg,
-                                     aldis_ns at_ns)
-{
-    const aldis_ctx *ctx = &worker->ctx;
-    if (at_ns > ctx->now_ns || ctx->microstep + 1 < ctx->system->opts.microsteps_max)
-        return ALDIS_OK;
-    return goes_round(worker, msg);
-}
-
-static aldis_err too_many(const struct aldis__msg *msg, uint64_t count, const char *option)
-{
-    const char *name = aldis__type_info(msg->type)->name;
-    return aldis__error_set(ALDIS_EFULL, msg->to, name,
-                            "send: %s: %llu messages are under way (option %s)", name,
-                            (unsigned long long)count, option);
-}
-
-/* When a message that is sent now arrives. */
-static aldis_err arrival(struct aldis__worker *worker, const struct aldis__msg *msg,
-                         aldis_ns delay_ns, aldis_ns *out_at_ns)
-{
-    const struct aldis_system_opts *opts = &worker->ctx.system->opts;
-    const aldis_ctx *ctx = &worker->ctx;
-    if (delay_ns == 0)
-        delay_ns = opts->default_delay_ns;
-    else if (delay_ns == ALDIS_NO_DELAY)
-        delay_ns = 0;
-    if (delay_ns < opts->lookahead_ns && !aldis_id_equal(msg->to, ctx->cell->id) &&
-        !opts->zero_delay) {
-        if (!opts->raise_short_delays)
-            return too_soon(msg, delay_ns, opts->lookahead_ns);
-        delay_ns = opts->lookahead_ns;
-    }
-    *out_at_ns = add_time(ctx->now_ns + ctx->busy_ns, delay_ns);
-    return aldis__virtual_check_round(worker, msg, *out_at_ns);
-}
-
-aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *msg, uint32_t home,
-                              aldis_ns delay_ns)
-{
-    const struct aldis_system_opts *opts = &worker->ctx.system->opts;
-    aldis_ns at_ns = 0;
-    aldis_err err = arrival(worker, msg, delay_ns, &at_ns);
-    if (err != ALDIS_OK)
-        return err;
-    if (worker->run_sent >= opts->underway_per_sender)
-        return too_many(msg, worker->run_sent, "underway_per_sender");
-    uint64_t underway = engine_of(worker)->underway;
-    if (underway + worker->run_sent >= opts->underway_msgs)
-        return too_many(msg, underway, "underway_msgs");
-    worker->run_sent++;
-    aldis__virtual_stamp_at(worker, worker->ctx.cell, msg, at_ns);
-    aldis__virtual_schedule(worker, home, msg);
-    return ALDIS_OK;
-}
-
-aldis_err aldis__virtual_keep(struct aldis__worker *worker, struct aldis__msg *msg,
-                              aldis_ns delay_ns)
-{
-    return arrival(worker, msg, delay_ns, &aldis__msg_stamp(msg)->at_ns);
-}
-
-/* In a shared window: kept for the merge at its end, when no shard runs. */
-static void collect(struct aldis__out_chain *chain, struct aldis__msg *msg)
-{
-    if (chain->count++ == 0)
-        chain->oldest = msg;
-    msg->next = chain->newest;
-    chain->newest = msg;
-}
-
-void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
-{
-    aldis_system *system = worker->ctx.system;
-    struct aldis__virtual *engine = system->virtual_engine;
-    aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
-    /* Within its window an actor hears itself at once; with zero delays allowed, in the next
-     * round. */
-    if (engine->in_window && at_ns < engine->end_ns && !system->opts.zero_delay &&
-        aldis__id_index(msg->to, system->node_base) == worker->run_receiver &&
-        aldis__window_add_self(worker, msg))
-        return;
-    /* In a round of an instant, what is for the next round waits until all shards have run this
-     * one: a shard that runs later must not hear of it sooner. */
-    bool next_round = system->opts.zero_delay && engine->in_window && at_ns < engine->end_ns;
-    if (worker->direct && !next_round)
-        aldis__vqueue_add(&system->shards[shard].future, msg);
-    else
-        collect(&worker->out[shard], msg);
-}
-
-void aldis__virtual_be_busy(struct aldis__worker *worker, struct aldis__cell *cell)
-{
-    aldis_ns until_ns = worker->ctx.now_ns + worker->ctx.busy_ns;
-    worker->ctx.busy_ns = 0;
-    if (cell->flags & (ALDIS__CELL_ENDED | ALDIS__CELL_WAKING))
-        return;
-    struct aldis__msg *msg = aldis__pool_alloc(worker->pool, 0);
-    if (!msg) {
-        worker->fatal = ALDIS_ENOMEM;
-        return;
-    }
-    msg->to = msg->from = cell->id;
-    msg->type = ALDIS__TYPE_RUN;
-    msg->flags = 0;
-    msg->lane_class = (uint8_t)(ALDIS__RANK_CONTROL << 4 | aldis__msg_class(msg));
-    msg->pool_stamp = worker->pool_stamp;
-    worker->counts[ALDIS__TYPE_RUN].sent++;
-    cell->flags |= ALDIS__CELL_WAKING;
-    aldis__virtual_stamp_at(worker, cell, msg, until_ns);
-    aldis__virtual_schedule(worker, worker->ctx.shard->index, msg);
 }
 
 /* ------------------------------------------------------------------ changes for others */
@@ -330,7 +132,8 @@ static void apply_op(aldis_system *system, const struct aldis__window_op *op)
         struct aldis__msg *msg = op->pointer;
         struct aldis__virtual *engine = system->virtual_engine;
         msg->from = aldis_nobody(); /* so that commands keep the order in which they were given */
-        *aldis__msg_stamp(msg) = (struct aldis__stamp){effect_time(engine), engine->sequence++};
+        *aldis__msg_stamp(msg) =
+            (struct aldis__stamp){aldis__virtual_effect_time(engine), engine->sequence++};
         aldis__route(worker, msg);
         break;
     }
@@ -379,20 +182,21 @@ static aldis_err apply_ops(aldis_system *system)
 
 struct aldis__window_test aldis__window_test;
 
-/* What the window's messages have sent to one shard. */
-static void merge(aldis_system *system, uint32_t shard)
+/* Share out `count` shards. Each worker has those of its own first, the same ones in every window,
+ * so that their cells stay in its cache and most blocks come home without a journey; who is done
+ * takes from the others. */
+static void share_out(aldis_system *system, const uint32_t *shards, uint32_t count)
 {
-    struct aldis__vqueue *future = &system->shards[shard].future;
+    struct aldis__virtual *engine = system->virtual_engine;
+    uint32_t filled = 0;
     for (uint32_t w = 0; w < system->worker_count; w++) {
-        struct aldis__out_chain *chain = &system->workers[w].out[shard];
-        struct aldis__msg *msg = chain->newest;
-        chain->newest = chain->oldest = NULL;
-        chain->count = 0;
-        while (msg) {
-            struct aldis__msg *next = msg->next;
-            aldis__vqueue_add(future, msg);
-            msg = next;
-        }
+        struct aldis__worker *worker = &system->workers[w];
+        /* Relaxed: ordered by V2. */
+        aldis__store_relaxed(&worker->task_next, filled);
+        for (uint32_t i = 0; i < count; i++)
+            if (shards[i] % system->worker_count == w)
+                engine->shared[filled++] = shards[i];
+        worker->task_end = filled;
     }
 }
 
@@ -400,19 +204,19 @@ static void do_task(struct aldis__worker *worker)
 {
     aldis_system *system = worker->ctx.system;
     struct aldis__virtual *engine = system->virtual_engine;
-    bool runs = engine->task == TASK_RUN;
-    uint32_t count = runs ? engine->active_count : system->shard_count;
-    for (;;) {
+    for (uint32_t n = 0; n < system->worker_count; n++) {
+        struct aldis__worker *owner = &system->workers[(worker->index + n) % system->worker_count];
+        uint32_t i;
         /* Relaxed: the phase orders the data; this only shares out numbers. */
-        uint32_t i = aldis__fetch_add_relaxed(&engine->cursor, 1);
-        if (i >= count)
-            return;
-        if (aldis__unlikely(aldis__window_test.stall != NULL))
-            aldis__window_test.stall(worker->index, i);
-        if (runs)
-            aldis__window_run(worker, &system->shards[engine->active[i]]);
-        else
-            merge(system, i);
+        while ((i = aldis__fetch_add_relaxed(&owner->task_next, 1)) < owner->task_end) {
+            uint32_t shard = engine->shared[i];
+            if (aldis__unlikely(aldis__window_test.stall != NULL))
+                aldis__window_test.stall(worker->index, shard);
+            if (engine->task == TASK_RUN)
+                aldis__window_run(worker, &system->shards[shard]);
+            else
+                aldis__virtual_merge(system, shard);
+        }
     }
 }
 
@@ -448,9 +252,7 @@ static void run_task(aldis_system *system, enum task task)
 {
     struct aldis__virtual *engine = system->virtual_engine;
     engine->task = task;
-    /* Relaxed: ordered by V2. */
-    aldis__store_relaxed(&engine->cursor, 0);
-    aldis__store_relaxed(&engine->arrived, 0);
+    aldis__store_relaxed(&engine->arrived, 0); /* Relaxed: ordered by V2. */
     /* V2 acq_rel: pairs with V1 in thread_main(). */
     (void)aldis__fetch_add_acq_rel(&engine->phase, 1);
     aldis__futex_wake(&engine->phase, INT_MAX);
@@ -471,17 +273,25 @@ static void run_task(aldis_system *system, enum task task)
 static void run_alone(aldis_system *system)
 {
     struct aldis__virtual *engine = system->virtual_engine;
-    for (uint32_t i = 0; i < engine->active_count; i++)
+    for (uint32_t i = 0; i < engine->active_count; i++) {
+        if (i + 2 < engine->active_count)
+            aldis__vqueue_prefetch_bucket(&system->shards[engine->active[i + 2]].future);
+        if (i + 1 < engine->active_count)
+            aldis__vqueue_prefetch_chunk(&system->shards[engine->active[i + 1]].future);
         aldis__window_run(&system->workers[0], &system->shards[engine->active[i]]);
+    }
     for (uint32_t i = 0; system->opts.zero_delay && i < system->shard_count; i++)
-        merge(system, i);
+        aldis__virtual_merge(system, i);
 }
 
 static void run_parallel(aldis_system *system)
 {
+    struct aldis__virtual *engine = system->virtual_engine;
     for (uint32_t w = 0; w < system->worker_count; w++)
         system->workers[w].direct = false;
+    share_out(system, engine->active, engine->active_count);
     run_task(system, TASK_RUN);
+    share_out(system, engine->all, system->shard_count);
     run_task(system, TASK_MERGE);
     system->workers[0].direct = true;
 }
@@ -646,7 +456,7 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
         return rest(system, false, until_ns, out_end);
     if (!await(system, start_ns, true, out_end))
         return *out_end != ALDIS_RUN_UNTIL;
-    /* Not add_time(): the last moment there is lies before the end of its window, too. */
+    /* Not aldis__virtual_add_time(): the last moment there is lies before the end of its window, too. */
     aldis_ns begin_ns = (aldis_ns)(window * (uint64_t)engine->quantum_ns);
     aldis_ns whole_ns = begin_ns < ALDIS_FOREVER - engine->quantum_ns
                             ? begin_ns + engine->quantum_ns
@@ -685,7 +495,7 @@ static aldis_ns next_window_start(struct aldis__virtual *engine)
     aldis_ns now_ns = aldis__pace_now(&engine->pace);
     if (now_ns < engine->now_ns)
         return engine->now_ns; /* a window just began: it is the next one that hears of this */
-    return add_time(now_ns - now_ns % engine->quantum_ns, engine->quantum_ns);
+    return aldis__virtual_add_time(now_ns - now_ns % engine->quantum_ns, engine->quantum_ns);
 }
 
 aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, uint32_t shard,
@@ -699,7 +509,7 @@ aldis_err aldis__virtual_outside(aldis_system *system, struct aldis__msg *msg, u
                                 (unsigned long long)future->count);
     bool paced = is_paced(system);
     aldis_ns at_ns = paced && engine->pace.started ? next_window_start(engine) : engine->now_ns;
-    at_ns = add_time(at_ns, delay_ns > 0 ? delay_ns : 0);
+    at_ns = aldis__virtual_add_time(at_ns, delay_ns > 0 ? delay_ns : 0);
     uint64_t sequence = system->outside_sequence;
     if (engine->given) {
         at_ns = engine->given->at_ns;
@@ -739,9 +549,13 @@ aldis_err aldis__virtual_create(aldis_system *system)
     system->outside_sequence = SEQUENCE_FROM_OUTSIDE;
     system->virtual_engine = engine;
     engine->quantum_ns = aldis__virtual_quantum(&system->opts);
-    engine->active = calloc(system->shard_count, sizeof *engine->active);
+    engine->active = calloc(3 * (size_t)system->shard_count, sizeof *engine->active);
     if (!engine->active)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "the engine of virtual time");
+    engine->shared = engine->active + system->shard_count;
+    engine->all = engine->shared + system->shard_count;
+    for (uint32_t i = 0; i < system->shard_count; i++)
+        engine->all[i] = i;
     system->workers[0].direct = true;
     for (uint32_t w = 0; w < system->worker_count; w++)
         system->workers[w].run_receiver = UINT64_MAX;

@@ -48,6 +48,8 @@ void aldis__vqueue_fini(struct aldis__vqueue *queue)
 static inline unsigned level_of(uint64_t window, uint64_t base)
 {
     uint64_t differ = (window ^ base) | 1;
+    if (aldis__likely(differ < ALDIS__VQUEUE_SLOTS))
+        return 0;
     return (unsigned)(63 - __builtin_clzll(differ)) / ALDIS__VQUEUE_BITS;
 }
 
@@ -70,8 +72,8 @@ static struct aldis__vchunk *new_chunk(struct aldis__vqueue *queue, struct aldis
     if (!chunk)
         return NULL;
     chunk->next = bucket->chunks;
-    chunk->count = 0;
     bucket->chunks = chunk;
+    bucket->fill = 0;
     return chunk;
 }
 
@@ -83,7 +85,7 @@ static inline void put(struct aldis__vqueue *queue, struct aldis__sort_entry ent
     struct aldis__vchunk *chunk = bucket->chunks;
     queue->used[level] |= UINT64_C(1) << slot;
     bucket->count++;
-    if (aldis__unlikely(!chunk || chunk->count == ALDIS__VCHUNK_ENTRIES)) {
+    if (aldis__unlikely(!chunk || bucket->fill == ALDIS__VCHUNK_ENTRIES)) {
         chunk = new_chunk(queue, bucket);
         if (!chunk) {
             entry.msg->next = bucket->loose;
@@ -91,7 +93,7 @@ static inline void put(struct aldis__vqueue *queue, struct aldis__sort_entry ent
             return;
         }
     }
-    chunk->entries[chunk->count++] = entry;
+    chunk->entries[bucket->fill++] = entry;
 }
 
 static inline struct aldis__sort_entry entry_of(const struct aldis__vqueue *queue,
@@ -100,20 +102,62 @@ static inline struct aldis__sort_entry entry_of(const struct aldis__vqueue *queu
     return (struct aldis__sort_entry){aldis__id_index(msg->to, queue->node_base), msg};
 }
 
-void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg)
+static inline void add(struct aldis__vqueue *queue, struct aldis__sort_entry entry, uint64_t window)
 {
-    uint64_t window = window_of(queue, msg);
     ALDIS_CHECK_EXPENSIVE(window >= queue->base);
-    put(queue, entry_of(queue, msg), window);
+    put(queue, entry, window);
     queue->count++;
     if (window < queue->next)
         queue->next = window;
 }
 
+void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg)
+{
+    add(queue, entry_of(queue, msg), window_of(queue, msg));
+}
+
+bool aldis__vout_add(struct aldis__vout *out, const struct aldis__vqueue *queue,
+                     struct aldis__msg *msg)
+{
+    if (aldis__unlikely(out->count == out->capacity)) {
+        size_t capacity = out->capacity ? 2 * out->capacity : 64;
+        struct aldis__vout_entry *entries = realloc(out->entries, capacity * sizeof *entries);
+        if (!entries)
+            return false;
+        out->entries = entries;
+        out->capacity = capacity;
+    }
+    out->entries[out->count++] =
+        (struct aldis__vout_entry){window_of(queue, msg), entry_of(queue, msg)};
+    return true;
+}
+
+void aldis__vqueue_merge(struct aldis__vqueue *queue, struct aldis__vout *out)
+{
+    for (size_t i = 0; i < out->count; i++)
+        add(queue, out->entries[i].entry, out->entries[i].window);
+    out->count = 0;
+}
+
+void aldis__vout_fini(struct aldis__vout *out)
+{
+    free(out->entries);
+    *out = (struct aldis__vout){0};
+}
+
 /* ------------------------------------------------------------------ taking */
 
-static void recycle(struct aldis__vqueue *queue, struct aldis__vchunk *chunk)
+static inline uint32_t fill_of(const struct aldis__vbucket *bucket,
+                               const struct aldis__vchunk *chunk)
 {
+    return chunk == bucket->chunks ? bucket->fill : ALDIS__VCHUNK_ENTRIES;
+}
+
+static void drop_first(struct aldis__vqueue *queue, struct aldis__vbucket *bucket)
+{
+    struct aldis__vchunk *chunk = bucket->chunks;
+    bucket->chunks = chunk->next;
+    bucket->fill = ALDIS__VCHUNK_ENTRIES;
     chunk->next = queue->free;
     queue->free = chunk;
 }
@@ -132,10 +176,10 @@ static void cascade(struct aldis__vqueue *queue, unsigned level, uint64_t window
     }
     while (bucket.chunks) {
         struct aldis__vchunk *chunk = bucket.chunks;
-        bucket.chunks = chunk->next;
-        for (uint64_t i = 0; i < chunk->count; i++)
+        uint32_t count = fill_of(&bucket, chunk);
+        for (uint32_t i = 0; i < count; i++)
             put(queue, chunk->entries[i], window_of(queue, chunk->entries[i].msg));
-        recycle(queue, chunk);
+        drop_first(queue, &bucket);
     }
 }
 
@@ -147,7 +191,7 @@ static uint64_t first_window(const struct aldis__vqueue *queue, const struct ald
         first = window < first ? window : first;
     }
     for (const struct aldis__vchunk *chunk = bucket->chunks; chunk; chunk = chunk->next)
-        for (uint64_t i = 0; i < chunk->count; i++) {
+        for (uint32_t i = 0; i < fill_of(bucket, chunk); i++) {
             uint64_t window = window_of(queue, chunk->entries[i].msg);
             first = window < first ? window : first;
         }
@@ -190,11 +234,9 @@ void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *o
     for (struct aldis__msg *msg = bucket.loose; msg; msg = msg->next)
         *out++ = entry_of(queue, msg);
     while (bucket.chunks) {
-        struct aldis__vchunk *chunk = bucket.chunks;
-        bucket.chunks = chunk->next;
-        memcpy(out, chunk->entries, chunk->count * sizeof *out);
-        out += chunk->count;
-        recycle(queue, chunk);
+        memcpy(out, bucket.chunks->entries, bucket.fill * sizeof *out);
+        out += bucket.fill;
+        drop_first(queue, &bucket);
     }
     queue->next = find_next(queue);
 }
@@ -208,7 +250,7 @@ void aldis__vqueue_walk(const struct aldis__vqueue *queue,
             for (struct aldis__msg *msg = bucket->loose; msg; msg = msg->next)
                 visit(arg, msg);
             for (const struct aldis__vchunk *chunk = bucket->chunks; chunk; chunk = chunk->next)
-                for (uint64_t i = 0; i < chunk->count; i++)
+                for (uint32_t i = 0; i < fill_of(bucket, chunk); i++)
                     visit(arg, chunk->entries[i].msg);
         }
 }

@@ -29,14 +29,15 @@ enum { ALDIS__VCHUNK_ENTRIES = 31 };
 
 struct aldis__vchunk {
     struct aldis__vchunk *next;
-    uint64_t count;
+    uint64_t reserved; /* keeps an entry within one cache line */
     struct aldis__sort_entry entries[ALDIS__VCHUNK_ENTRIES];
 };
 
 struct aldis__vbucket {
     struct aldis__vchunk *chunks; /* the first is being filled, the others are full */
     struct aldis__msg *loose;     /* by next: what came when there was no memory for a chunk */
-    uint32_t count;
+    uint32_t count;               /* of all */
+    uint32_t fill;                /* of the first chunk; here, so that adding touches no more */
 };
 
 struct aldis__vqueue {
@@ -52,6 +53,17 @@ struct aldis__vqueue {
         *bucket)[ALDIS__VQUEUE_SLOTS]; /* by level; apart, so that the above is dense */
 };
 
+/* Messages that wait to be merged into a queue, with their windows. */
+struct aldis__vout_entry {
+    uint64_t window;
+    struct aldis__sort_entry entry;
+};
+
+struct aldis__vout {
+    struct aldis__vout_entry *entries;
+    size_t count, capacity;
+};
+
 /** Make an empty queue. False: out of memory. */
 bool aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64_t node_base);
 /** Free the chunks; the messages are the caller's business. */
@@ -59,6 +71,27 @@ void aldis__vqueue_fini(struct aldis__vqueue *queue);
 
 /** Add a stamped message whose window is not before the last one taken. Never fails. */
 void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg);
+
+/** Note a stamped message for `queue`, which may be in use meanwhile. False: out of memory. */
+bool aldis__vout_add(struct aldis__vout *out, const struct aldis__vqueue *queue,
+                     struct aldis__msg *msg);
+/** Add all that was noted, and forget it. */
+void aldis__vqueue_merge(struct aldis__vqueue *queue, struct aldis__vout *out);
+void aldis__vout_fini(struct aldis__vout *out);
+
+/** Fetch what taking the next window begins with, in two steps that want some time between. */
+static inline void aldis__vqueue_prefetch_bucket(const struct aldis__vqueue *queue)
+{
+    __builtin_prefetch(&queue->bucket[0][queue->next % ALDIS__VQUEUE_SLOTS]);
+}
+
+static inline void aldis__vqueue_prefetch_chunk(const struct aldis__vqueue *queue)
+{
+    const struct aldis__vbucket *bucket = &queue->bucket[0][queue->next % ALDIS__VQUEUE_SLOTS];
+    const char *chunk = (const char *)bucket->chunks;
+    for (size_t offset = 0; offset < 5 * 64; offset += 64)
+        __builtin_prefetch(chunk + offset);
+}
 
 /** How many messages `window` holds, or a guess below it while they lie on a higher level. */
 static inline uint32_t aldis__vqueue_count_at(const struct aldis__vqueue *queue, uint64_t window)

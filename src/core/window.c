@@ -125,16 +125,30 @@ void aldis__window_digest(struct aldis__worker *worker, struct aldis__shard *sha
     /* Ids without their node: two systems of one process have different ones. */
     const uint64_t local = ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
     const struct aldis__type_info *type = aldis__type_info(msg->type);
-    size_t size;
-    const void *payload = aldis__msg_payload(msg, &size);
+    size_t size = type->size;
+    const void *payload = aldis__msg_inline(msg);
+    if (msg->flags & ALDIS__MSG_INDIRECT)
+        payload = aldis__msg_payload(msg, &size);
     uint64_t record[6] = {(uint64_t)worker->ctx.now_ns,
                           msg->to.bits & local,
                           msg->from.bits & local,
                           aldis__msg_stamp(msg)->order,
                           (uint64_t)type->number << 32 | size,
                           cell->kind->has_digest ? cell->kind->behaviour->digest(cell->state) : 0};
-    uint64_t digest = aldis__digest_bytes(shard->window_digest, record, sizeof record);
-    shard->window_digest = size ? aldis__digest_bytes(digest, payload, size) : digest;
+    uint64_t digest = aldis__digest_pair(shard->window_digest, record[0], record[1]);
+    digest = aldis__digest_pair(digest, record[2], record[3]);
+    digest = aldis__digest_pair(digest, record[4], record[5]);
+    uint64_t words[2];
+    if (size == sizeof words[0]) {
+        memcpy(words, payload, sizeof words[0]);
+        digest = aldis__digest_pair(digest, words[0], 0);
+    } else if (size == sizeof words) {
+        memcpy(words, payload, sizeof words);
+        digest = aldis__digest_pair(digest, words[0], words[1]);
+    } else if (size) {
+        digest = aldis__digest_bytes(digest, payload, size);
+    }
+    shard->window_digest = digest;
     if (aldis__unlikely(worker->ctx.system->virtual_engine->watch.on_handled != NULL))
         aldis__watch_handled(worker, cell, msg, record, payload, size);
 }

@@ -27,11 +27,12 @@ struct aldis__virtual {
     uint32_t thread_count;
     uint32_t *active; /* shards with work in this window */
     uint32_t active_count;
+    uint32_t *shared;             /* shards of the task: those of worker 0 first, then ... */
+    uint32_t *all;                /* 0, 1, ... */
     uint32_t task;                /* what the threads are to do */
     struct aldis__window_op *ops; /* of all workers, to be sorted */
     size_t op_capacity;
-    _Alignas(64) _Atomic(uint32_t) phase; /* futex: a new task */
-    _Alignas(64) _Atomic(uint32_t) cursor;
+    _Alignas(64) _Atomic(uint32_t) phase;   /* futex: a new task */
     _Alignas(64) _Atomic(uint32_t) arrived; /* futex: threads that are done */
     _Atomic(bool) quit;
 };

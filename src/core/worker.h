@@ -78,7 +78,8 @@ struct aldis__worker {
     struct aldis__kind *kind_cache[ALDIS__KIND_CACHE];
 
     /* virtual time */
-    bool direct; /* this worker runs the window alone: it may put into any calendar */
+    bool direct;              /* this worker runs the window alone: it may put into any calendar */
+    struct aldis__vout *vout; /* by shard: what a shared window has sent there */
     struct aldis__window_op *ops;
     size_t op_count, op_capacity;
     struct aldis__sort_entry *sort, *sort_spare;
@@ -97,6 +98,8 @@ struct aldis__worker {
     struct aldis__gifts gifts;
     _Atomic(uint32_t) asked_by; /* an idle worker's index + 1 that wants a shard; 0: none */
     _Atomic(uint32_t) load;     /* ready shards, for who looks for work: a hint */
+    _Alignas(64) _Atomic(uint32_t) task_next; /* virtual: the next of its shards in the task */
+    uint32_t task_end;
 
     /* counters: one writer, read when all workers are held */
     _Alignas(64) uint64_t parked, handovers;

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/* vsend.h: sending in virtual time, inside the library. Layer: core. */
+#ifndef ALDIS_CORE_VSEND_H
+#define ALDIS_CORE_VSEND_H
+
+#include "core/window.h"
+
+/**
+ * Send a message of the running actor if nothing about it is special; opts may be NULL. False:
+ * nothing has happened, and whoever asked takes the way that looks at everything.
+ */
+bool aldis__virtual_try_send(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
+                             size_t size, const aldis_send_opts *opts);
+
+/** Put what all workers have sent to one shard in a shared window into its calendar. */
+void aldis__virtual_merge(aldis_system *system, uint32_t shard);
+
+/** at_ns + delay_ns, but not beyond the last moment there is. */
+static inline aldis_ns aldis__virtual_add_time(aldis_ns at_ns, aldis_ns delay_ns)
+{
+    return delay_ns > ALDIS_FOREVER - 1 - at_ns ? ALDIS_FOREVER - 1 : at_ns + delay_ns;
+}
+
+/** When what a window does to others takes effect: at its end, but not beyond the last moment. */
+static inline aldis_ns aldis__virtual_effect_time(const struct aldis__virtual *engine)
+{
+    return engine->end_ns < ALDIS_FOREVER ? engine->end_ns : ALDIS_FOREVER - 1;
+}
+
+#endif
