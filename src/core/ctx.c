@@ -52,26 +52,29 @@ aldis_ns aldis_now(const aldis_ctx *ctx)
 
 /* A block gives two numbers. Counter: (block, actor); key: the seed. The node is left out of the
  * actor's number, so that two systems of one process with the same seed draw the same. */
-static void draw_block(aldis_ctx *ctx, uint64_t actor, uint64_t number)
+static __attribute__((noinline)) uint64_t draw_block(aldis_ctx *ctx, uint64_t draw)
 {
     uint64_t seed = ctx->system->opts.seed;
+    uint64_t actor = ctx->cell->id.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
+    uint64_t number = draw >> 1;
     uint32_t counter[4] = {(uint32_t)number, (uint32_t)(number >> 32), (uint32_t)actor,
                            (uint32_t)(actor >> 32)};
     uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     uint32_t block[4];
     aldis__philox(counter, key, block);
-    ctx->drawn[0] = (uint64_t)block[1] << 32 | block[0];
-    ctx->drawn[1] = (uint64_t)block[3] << 32 | block[2];
-    ctx->drawn_actor = actor;
-    ctx->drawn_number = number;
+    uint64_t first = (uint64_t)block[1] << 32 | block[0];
+    uint64_t second = (uint64_t)block[3] << 32 | block[2];
+    ctx->drawn = second;
+    ctx->drawn_actor = ctx->cell->id;
+    ctx->drawn_number = draw | 1;
+    return draw & 1 ? second : first;
 }
 
 uint64_t aldis_random(aldis_ctx *ctx)
 {
-    if (!ctx || !ctx->cell)
+    if (aldis__unlikely(!ctx || !ctx->cell))
         return 0;
     struct aldis__cell *cell = ctx->cell;
-    uint64_t actor = cell->id.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
     /* A message begins with a fresh block, so that the second half of a block is wanted only while
      * the worker still has it: most handlers draw more than once. (It must not depend on whether it
      * has: that is a matter of who else ran here.) */
@@ -81,9 +84,9 @@ uint64_t aldis_random(aldis_ctx *ctx)
         cell->draws += cell->draws & 1;
     }
     uint64_t draw = cell->draws++;
-    if (!(draw & 1) || ctx->drawn_actor != actor || ctx->drawn_number != draw >> 1)
-        draw_block(ctx, actor, draw >> 1);
-    return ctx->drawn[draw & 1];
+    if ((draw & 1) && ctx->drawn_number == draw && aldis_id_equal(ctx->drawn_actor, cell->id))
+        return ctx->drawn;
+    return draw_block(ctx, draw);
 }
 
 double aldis_random_unit(aldis_ctx *ctx)

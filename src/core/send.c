@@ -320,13 +320,12 @@ static aldis_err count_rejected(struct aldis__worker *worker, uint32_t type, ald
 }
 
 /* Everything that the first function leaves: errors, lanes, delays, other workers, virtual time. */
-static aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
-                           size_t size, const aldis_send_opts *opts)
+static __attribute__((noinline)) aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type,
+                                                     const void *payload, size_t size,
+                                                     const aldis_send_opts *opts)
 {
     if (is_foreign(ctx))
         return refuse_foreign();
-    if (ctx->system->virtual_time && aldis__virtual_try_send(ctx, to, type, payload, size, opts))
-        return ALDIS_OK;
     struct aldis__worker *worker = aldis__worker_of(ctx);
     uint32_t index = 0;
     uint64_t word = 0;
@@ -356,6 +355,8 @@ static aldis_err send_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, const 
 static ALDIS_COLD aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type,
                                             const void *payload, size_t size)
 {
+    if (aldis__virtual_try_send(ctx, to, type, payload, size, NULL))
+        return ALDIS_OK;
     return send_slow(ctx, to, type, payload, size, NULL);
 }
 
@@ -364,6 +365,8 @@ static ALDIS_COLD aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_t
 aldis_err aldis_ctx_send_opts_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type,
                                   const void *payload, size_t size, const aldis_send_opts *opts)
 {
+    if (aldis__virtual_try_send(ctx, to, type, payload, size, opts))
+        return ALDIS_OK;
     return send_slow(ctx, to, type, payload, size, opts);
 }
 

@@ -17,8 +17,6 @@
 
 static void end_turn(struct aldis__worker *worker, struct aldis__shard *shard,
                      struct aldis__cell *cell);
-static void handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err,
-                           uint64_t number);
 static const void *indirect_payload(struct aldis__worker *worker, struct aldis__shard *shard,
                                     struct aldis__msg *msg);
 
@@ -51,7 +49,7 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
         worker->counts[type].handled++;
         cell->handled++;
         if (aldis__unlikely(err != ALDIS_OK))
-            handler_failed(worker, type, err, cell->handled - 1);
+            aldis__turn_handler_failed(worker, type, err, cell->handled - 1);
         aldis__pool_free(worker->pool, msg);
         if (aldis__unlikely(cell->flags & ALDIS__CELL_SPECIAL))
             break;
@@ -106,9 +104,8 @@ static inline void end_turn(struct aldis__worker *worker, struct aldis__shard *s
         aldis__cell_schedule(worker, shard, cell);
 }
 
-/* number: of this message among those of the actor. */
-static ALDIS_COLD void handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err,
-                                      uint64_t number)
+ALDIS_COLD void aldis__turn_handler_failed(struct aldis__worker *worker, uint32_t type,
+                                           aldis_err err, uint64_t number)
 {
     aldis_ctx *ctx = &worker->ctx;
     if (aldis__ctx_has_settled(ctx, number) && err == ctx->settled_err)
@@ -136,7 +133,7 @@ bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard
     aldis_err err = cell->kind->handle[type](cell->state, payload, ctx);
     worker->counts[type].handled++;
     if (aldis__unlikely(err != ALDIS_OK))
-        handler_failed(worker, type, err, cell->handled);
+        aldis__turn_handler_failed(worker, type, err, cell->handled);
     if (ctx->system->virtual_time) {
         if (aldis__likely(!aldis__ctx_has_settled(ctx, cell->handled)))
             aldis__window_digest(worker, shard, cell, msg);

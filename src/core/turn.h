@@ -24,6 +24,11 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
 bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard,
                         struct aldis__cell *cell, struct aldis__msg *msg);
 
+/** The handler of the actor's message number `number` has returned an error: count it, and say
+ *  so. */
+void aldis__turn_handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err,
+                                uint64_t number);
+
 /** Leave the actor after aldis__turn_handle(), and queue it again if it has something to do. */
 void aldis__turn_end(struct aldis__worker *worker, struct aldis__shard *shard,
                      struct aldis__cell *cell);

@@ -296,6 +296,17 @@ static void run_parallel(aldis_system *system)
     system->workers[0].direct = true;
 }
 
+/* How much an actor may send in this window before somebody has to look. */
+static void set_quotas(aldis_system *system)
+{
+    const struct aldis_system_opts *opts = &system->opts;
+    uint64_t underway = system->virtual_engine->underway;
+    uint64_t left = opts->underway_msgs > underway ? opts->underway_msgs - underway : 0;
+    uint64_t quota = left < opts->underway_per_sender ? left : opts->underway_per_sender;
+    for (uint32_t w = 0; w < system->worker_count; w++)
+        system->workers[w].send_quota = opts->zero_delay ? 0 : (uint32_t)quota;
+}
+
 /* Which shards have work in this window, and is it enough to share? */
 static bool find_active(aldis_system *system)
 {
@@ -311,6 +322,7 @@ static bool find_active(aldis_system *system)
         engine->active[engine->active_count++] = i;
         events += aldis__vqueue_count_at(future, engine->window);
     }
+    set_quotas(system);
     uint64_t share_min =
         aldis__window_test.share_min ? aldis__window_test.share_min : PARALLEL_MIN_EVENTS;
     return events >= share_min && engine->active_count > 1;

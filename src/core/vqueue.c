@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-__extension__ typedef unsigned __int128 wide; /* gcc and clang have it on all 64-bit machines */
-
 #define SLOT_MASK ((uint64_t)ALDIS__VQUEUE_SLOTS - 1)
 
 bool aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64_t node_base)
@@ -44,25 +42,8 @@ void aldis__vqueue_fini(struct aldis__vqueue *queue)
 
 /* ------------------------------------------------------------------ adding */
 
-/* The level whose digit is the highest in which the two windows differ. */
-static inline unsigned level_of(uint64_t window, uint64_t base)
-{
-    uint64_t differ = (window ^ base) | 1;
-    if (aldis__likely(differ < ALDIS__VQUEUE_SLOTS))
-        return 0;
-    return (unsigned)(63 - __builtin_clzll(differ)) / ALDIS__VQUEUE_BITS;
-}
-
-static inline uint64_t window_of(const struct aldis__vqueue *queue, struct aldis__msg *msg)
-{
-    /* at / quantum by the reciprocal, which is too small by less than one step: a division costs as
-     * much as all the rest of adding a message. */
-    uint64_t at = (uint64_t)aldis__msg_stamp(msg)->at_ns;
-    uint64_t window = (uint64_t)(((wide)at * queue->reciprocal) >> 64);
-    return window + (at - window * (uint64_t)queue->quantum_ns >= (uint64_t)queue->quantum_ns);
-}
-
-static struct aldis__vchunk *new_chunk(struct aldis__vqueue *queue, struct aldis__vbucket *bucket)
+struct aldis__vchunk *aldis__vqueue_new_chunk(struct aldis__vqueue *queue,
+                                              struct aldis__vbucket *bucket)
 {
     struct aldis__vchunk *chunk = queue->free;
     if (chunk)
@@ -77,45 +58,6 @@ static struct aldis__vchunk *new_chunk(struct aldis__vqueue *queue, struct aldis
     return chunk;
 }
 
-static inline void put(struct aldis__vqueue *queue, struct aldis__sort_entry entry, uint64_t window)
-{
-    unsigned level = level_of(window, queue->base);
-    unsigned slot = (unsigned)((window >> (level * ALDIS__VQUEUE_BITS)) & SLOT_MASK);
-    struct aldis__vbucket *bucket = &queue->bucket[level][slot];
-    struct aldis__vchunk *chunk = bucket->chunks;
-    queue->used[level] |= UINT64_C(1) << slot;
-    bucket->count++;
-    if (aldis__unlikely(!chunk || bucket->fill == ALDIS__VCHUNK_ENTRIES)) {
-        chunk = new_chunk(queue, bucket);
-        if (!chunk) {
-            entry.msg->next = bucket->loose;
-            bucket->loose = entry.msg;
-            return;
-        }
-    }
-    chunk->entries[bucket->fill++] = entry;
-}
-
-static inline struct aldis__sort_entry entry_of(const struct aldis__vqueue *queue,
-                                                struct aldis__msg *msg)
-{
-    return (struct aldis__sort_entry){aldis__id_index(msg->to, queue->node_base), msg};
-}
-
-static inline void add(struct aldis__vqueue *queue, struct aldis__sort_entry entry, uint64_t window)
-{
-    ALDIS_CHECK_EXPENSIVE(window >= queue->base);
-    put(queue, entry, window);
-    queue->count++;
-    if (window < queue->next)
-        queue->next = window;
-}
-
-void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg)
-{
-    add(queue, entry_of(queue, msg), window_of(queue, msg));
-}
-
 bool aldis__vout_add(struct aldis__vout *out, const struct aldis__vqueue *queue,
                      struct aldis__msg *msg)
 {
@@ -127,15 +69,15 @@ bool aldis__vout_add(struct aldis__vout *out, const struct aldis__vqueue *queue,
         out->entries = entries;
         out->capacity = capacity;
     }
-    out->entries[out->count++] =
-        (struct aldis__vout_entry){window_of(queue, msg), entry_of(queue, msg)};
+    out->entries[out->count++] = (struct aldis__vout_entry){aldis__vqueue_window(queue, msg),
+                                                            aldis__vqueue_entry(queue, msg)};
     return true;
 }
 
 void aldis__vqueue_merge(struct aldis__vqueue *queue, struct aldis__vout *out)
 {
     for (size_t i = 0; i < out->count; i++)
-        add(queue, out->entries[i].entry, out->entries[i].window);
+        aldis__vqueue_add_to(queue, out->entries[i].entry, out->entries[i].window);
     out->count = 0;
 }
 
@@ -172,13 +114,14 @@ static void cascade(struct aldis__vqueue *queue, unsigned level, uint64_t window
     while (bucket.loose) {
         struct aldis__msg *msg = bucket.loose;
         bucket.loose = msg->next;
-        put(queue, entry_of(queue, msg), window_of(queue, msg));
+        aldis__vqueue_put(queue, aldis__vqueue_entry(queue, msg), aldis__vqueue_window(queue, msg));
     }
     while (bucket.chunks) {
         struct aldis__vchunk *chunk = bucket.chunks;
         uint32_t count = fill_of(&bucket, chunk);
         for (uint32_t i = 0; i < count; i++)
-            put(queue, chunk->entries[i], window_of(queue, chunk->entries[i].msg));
+            aldis__vqueue_put(queue, chunk->entries[i],
+                              aldis__vqueue_window(queue, chunk->entries[i].msg));
         drop_first(queue, &bucket);
     }
 }
@@ -187,12 +130,12 @@ static uint64_t first_window(const struct aldis__vqueue *queue, const struct ald
 {
     uint64_t first = ALDIS__NO_WINDOW;
     for (struct aldis__msg *msg = bucket->loose; msg; msg = msg->next) {
-        uint64_t window = window_of(queue, msg);
+        uint64_t window = aldis__vqueue_window(queue, msg);
         first = window < first ? window : first;
     }
     for (const struct aldis__vchunk *chunk = bucket->chunks; chunk; chunk = chunk->next)
         for (uint32_t i = 0; i < fill_of(bucket, chunk); i++) {
-            uint64_t window = window_of(queue, chunk->entries[i].msg);
+            uint64_t window = aldis__vqueue_window(queue, chunk->entries[i].msg);
             first = window < first ? window : first;
         }
     return first;
@@ -217,7 +160,7 @@ static uint64_t find_next(const struct aldis__vqueue *queue)
 uint32_t aldis__vqueue_open(struct aldis__vqueue *queue, uint64_t window)
 {
     ALDIS_CHECK(queue->next == window);
-    unsigned top = level_of(window, queue->base);
+    unsigned top = aldis__vqueue_level(window, queue->base);
     queue->base = window;
     for (unsigned level = top; level > 0; level--)
         cascade(queue, level, window);
@@ -232,7 +175,7 @@ void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *o
     queue->used[0] &= ~(UINT64_C(1) << slot);
     queue->count -= bucket.count;
     for (struct aldis__msg *msg = bucket.loose; msg; msg = msg->next)
-        *out++ = entry_of(queue, msg);
+        *out++ = aldis__vqueue_entry(queue, msg);
     while (bucket.chunks) {
         memcpy(out, bucket.chunks->entries, bucket.fill * sizeof *out);
         out += bucket.fill;

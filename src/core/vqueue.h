@@ -13,6 +13,8 @@
 #ifndef ALDIS_CORE_VQUEUE_H
 #define ALDIS_CORE_VQUEUE_H
 
+#include "base/check.h"
+#include "core/directory.h"
 #include "core/message.h"
 
 enum { ALDIS__VQUEUE_BITS = 6, ALDIS__VQUEUE_SLOTS = 64, ALDIS__VQUEUE_LEVELS = 11 };
@@ -69,8 +71,72 @@ bool aldis__vqueue_init(struct aldis__vqueue *queue, aldis_ns quantum_ns, uint64
 /** Free the chunks; the messages are the caller's business. */
 void aldis__vqueue_fini(struct aldis__vqueue *queue);
 
+/** A new first chunk for a bucket. NULL: out of memory. */
+struct aldis__vchunk *aldis__vqueue_new_chunk(struct aldis__vqueue *queue,
+                                              struct aldis__vbucket *bucket);
+
+/* The level whose digit is the highest in which the two windows differ. */
+static inline unsigned aldis__vqueue_level(uint64_t window, uint64_t base)
+{
+    uint64_t differ = (window ^ base) | 1;
+    if (aldis__likely(differ < ALDIS__VQUEUE_SLOTS))
+        return 0;
+    return (unsigned)(63 - __builtin_clzll(differ)) / ALDIS__VQUEUE_BITS;
+}
+
+static inline uint64_t aldis__vqueue_window(const struct aldis__vqueue *queue,
+                                            struct aldis__msg *msg)
+{
+    /* at / quantum by the reciprocal, which is too small by less than one step: a division costs as
+     * much as all the rest of adding a message. */
+    __extension__ typedef unsigned __int128 wide; /* on all 64-bit machines */
+    uint64_t at = (uint64_t)aldis__msg_stamp(msg)->at_ns;
+    uint64_t window = (uint64_t)(((wide)at * queue->reciprocal) >> 64);
+    return window + (at - window * (uint64_t)queue->quantum_ns >= (uint64_t)queue->quantum_ns);
+}
+
+static inline void aldis__vqueue_put(struct aldis__vqueue *queue, struct aldis__sort_entry entry,
+                                     uint64_t window)
+{
+    unsigned level = aldis__vqueue_level(window, queue->base);
+    unsigned slot =
+        (unsigned)((window >> (level * ALDIS__VQUEUE_BITS)) & ((uint64_t)ALDIS__VQUEUE_SLOTS - 1));
+    struct aldis__vbucket *bucket = &queue->bucket[level][slot];
+    struct aldis__vchunk *chunk = bucket->chunks;
+    queue->used[level] |= UINT64_C(1) << slot;
+    bucket->count++;
+    if (aldis__unlikely(!chunk || bucket->fill == ALDIS__VCHUNK_ENTRIES)) {
+        chunk = aldis__vqueue_new_chunk(queue, bucket);
+        if (!chunk) {
+            entry.msg->next = bucket->loose;
+            bucket->loose = entry.msg;
+            return;
+        }
+    }
+    chunk->entries[bucket->fill++] = entry;
+}
+
+static inline struct aldis__sort_entry aldis__vqueue_entry(const struct aldis__vqueue *queue,
+                                                           struct aldis__msg *msg)
+{
+    return (struct aldis__sort_entry){aldis__id_index(msg->to, queue->node_base), msg};
+}
+
+static inline void aldis__vqueue_add_to(struct aldis__vqueue *queue, struct aldis__sort_entry entry,
+                                        uint64_t window)
+{
+    ALDIS_CHECK_EXPENSIVE(window >= queue->base);
+    aldis__vqueue_put(queue, entry, window);
+    queue->count++;
+    if (window < queue->next)
+        queue->next = window;
+}
+
 /** Add a stamped message whose window is not before the last one taken. Never fails. */
-void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg);
+static inline void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__msg *msg)
+{
+    aldis__vqueue_add_to(queue, aldis__vqueue_entry(queue, msg), aldis__vqueue_window(queue, msg));
+}
 
 /** Note a stamped message for `queue`, which may be in use meanwhile. False: out of memory. */
 bool aldis__vout_add(struct aldis__vout *out, const struct aldis__vqueue *queue,

@@ -19,49 +19,81 @@ static inline struct aldis__virtual *engine_of(const struct aldis__worker *worke
     return worker->ctx.system->virtual_engine;
 }
 
+/* In a shared window: kept for the merge at its end, when no shard runs. Not by links through the
+ * messages, which the merge would have to fetch from wherever they lie. */
+static void collect(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
+{
+    const struct aldis__vqueue *future = &worker->ctx.system->shards[shard].future;
+    struct aldis__out_chain *chain = &worker->out[shard];
+    if (aldis__likely(aldis__vout_add(&worker->vout[shard], future, msg)))
+        return;
+    if (chain->count++ == 0)
+        chain->oldest = msg;
+    msg->next = chain->newest;
+    chain->newest = msg;
+}
+
+static inline void schedule(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__virtual *engine = system->virtual_engine;
+    aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
+    /* Within its window an actor hears itself at once; with zero delays allowed, in the next
+     * round. */
+    if (engine->in_window && at_ns < engine->end_ns && !system->opts.zero_delay &&
+        aldis__id_index(msg->to, system->node_base) == worker->run_receiver &&
+        aldis__window_add_self(worker, msg))
+        return;
+    /* In a round of an instant, what is for the next round waits until all shards have run this
+     * one: a shard that runs later must not hear of it sooner. */
+    bool next_round = system->opts.zero_delay && engine->in_window && at_ns < engine->end_ns;
+    if (worker->direct && !next_round)
+        aldis__vqueue_add(&system->shards[shard].future, msg);
+    else
+        collect(worker, shard, msg);
+}
+
 bool aldis__virtual_try_send(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                              size_t size, const aldis_send_opts *opts)
 {
     struct aldis__worker *worker = aldis__this_worker;
-    if (ctx != &worker->ctx || !ctx->cell || !type || size != type->size ||
-        size > ALDIS__COPY_INLINE_MAX || (!payload && size))
+    /* Of a system that is live, or whose instants have rounds, the quota is 0. */
+    if (ctx != &worker->ctx || worker->run_sent >= worker->send_quota || !type ||
+        size != type->size || size > ALDIS__COPY_INLINE_MAX || (!payload && size))
         return false;
     aldis_system *system = ctx->system;
     struct aldis__cell *sender = ctx->cell;
-    struct aldis__virtual *engine = system->virtual_engine;
     uint32_t index = aldis__type_index_if_known(type);
     uint64_t place = aldis__id_index(to, system->node_base);
-    if (index < ALDIS__TYPE_STATUS || place >= system->index_limit)
+    if (!sender || index < ALDIS__TYPE_STATUS || place >= system->index_limit)
         return false;
     uint64_t word = aldis__directory_read(&system->directory[place]);
     if (!aldis__word_is_open(word, to) || (word & ALDIS__WORD_FULL) ||
         !aldis__system_kind(system, aldis__word_kind(word))->handle[index])
         return false;
-    aldis_ns delay_ns = opts && opts->delay_ns ? opts->delay_ns : system->opts.default_delay_ns;
-    unsigned rank = opts && opts->lane ? aldis__lane_rank(opts->lane) : ALDIS__RANK_NORMAL;
-    bool to_self = aldis_id_equal(to, sender->id);
-    if (delay_ns <= 0 || (delay_ns < system->opts.lookahead_ns && !to_self) ||
-        delay_ns >= ALDIS_FOREVER / 4 || ctx->now_ns + ctx->busy_ns >= ALDIS_FOREVER / 4 ||
-        rank == ALDIS__RANK_CONTROL || rank == ALDIS__RANK_COUNT || system->opts.zero_delay ||
-        (sender->flags & ALDIS__CELL_OVERFLOW) ||
-        worker->run_sent >= system->opts.underway_per_sender ||
-        engine->underway + worker->run_sent >= system->opts.underway_msgs)
-        return false;
+    aldis_ns delay_ns = system->opts.default_delay_ns;
+    if (opts) {
+        delay_ns = opts->delay_ns ? opts->delay_ns : delay_ns;
+        if (opts->lane != ALDIS_LANE_NORMAL)
+            return false;
+    }
+    aldis_ns from_ns = ctx->now_ns + ctx->busy_ns;
     struct aldis__pool *pool = worker->pool;
     unsigned class = aldis__pool_class(pool, size);
     struct aldis__msg *msg = pool->free[class];
-    if (!msg)
+    if (!msg || delay_ns <= 0 || delay_ns >= ALDIS_FOREVER - 1 - from_ns ||
+        (delay_ns < system->opts.lookahead_ns && !aldis_id_equal(to, sender->id)) ||
+        (sender->flags & ALDIS__CELL_OVERFLOW))
         return false;
     aldis__pool_pop(pool, msg, class);
-    aldis_ns at_ns = ctx->now_ns + ctx->busy_ns + delay_ns;
-    *aldis__msg_stamp(msg) = (struct aldis__stamp){at_ns, sender->sequence++};
+    *aldis__msg_stamp(msg) = (struct aldis__stamp){from_ns + delay_ns, sender->sequence++};
     msg->to = to;
     msg->from = sender->id;
-    msg->tag = ALDIS__MSG_TAG(index, ctx->send_flags, rank, class, worker->pool_stamp);
+    msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, 0, 0, class, 0);
     aldis__copy_payload(aldis__msg_inline(msg), payload, size);
     worker->run_sent++;
     worker->counts[index].sent++;
-    aldis__virtual_schedule(worker, aldis__word_home(word), msg);
+    schedule(worker, aldis__word_home(word), msg);
     return true;
 }
 
@@ -200,38 +232,9 @@ aldis_err aldis__virtual_keep(struct aldis__worker *worker, struct aldis__msg *m
     return arrival(worker, msg, delay_ns, &aldis__msg_stamp(msg)->at_ns);
 }
 
-/* In a shared window: kept for the merge at its end, when no shard runs. Not by links through the
- * messages, which the merge would have to fetch from wherever they lie. */
-static void collect(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
-{
-    const struct aldis__vqueue *future = &worker->ctx.system->shards[shard].future;
-    struct aldis__out_chain *chain = &worker->out[shard];
-    if (aldis__likely(aldis__vout_add(&worker->vout[shard], future, msg)))
-        return;
-    if (chain->count++ == 0)
-        chain->oldest = msg;
-    msg->next = chain->newest;
-    chain->newest = msg;
-}
-
 void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
 {
-    aldis_system *system = worker->ctx.system;
-    struct aldis__virtual *engine = system->virtual_engine;
-    aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
-    /* Within its window an actor hears itself at once; with zero delays allowed, in the next
-     * round. */
-    if (engine->in_window && at_ns < engine->end_ns && !system->opts.zero_delay &&
-        aldis__id_index(msg->to, system->node_base) == worker->run_receiver &&
-        aldis__window_add_self(worker, msg))
-        return;
-    /* In a round of an instant, what is for the next round waits until all shards have run this
-     * one: a shard that runs later must not hear of it sooner. */
-    bool next_round = system->opts.zero_delay && engine->in_window && at_ns < engine->end_ns;
-    if (worker->direct && !next_round)
-        aldis__vqueue_add(&system->shards[shard].future, msg);
-    else
-        collect(worker, shard, msg);
+    schedule(worker, shard, msg);
 }
 
 void aldis__virtual_merge(aldis_system *system, uint32_t shard)

@@ -119,38 +119,55 @@ static void sort_window(struct aldis__worker *worker, size_t count)
 
 /* ------------------------------------------------------------------ the run print */
 
-void aldis__window_digest(struct aldis__worker *worker, struct aldis__shard *shard,
-                          const struct aldis__cell *cell, struct aldis__msg *msg)
+/* Ids without their node: two systems of one process have different ones. */
+#define LOCAL_BITS (~(UINT64_C(0xff) << ALDIS__NODE_SHIFT))
+
+static ALDIS_COLD void tell_watch(struct aldis__worker *worker, const struct aldis__cell *cell,
+                                  struct aldis__msg *msg, uint64_t state)
 {
-    /* Ids without their node: two systems of one process have different ones. */
-    const uint64_t local = ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
     const struct aldis__type_info *type = aldis__type_info(msg->type);
-    size_t size = type->size;
-    const void *payload = aldis__msg_inline(msg);
-    if (msg->flags & ALDIS__MSG_INDIRECT)
-        payload = aldis__msg_payload(msg, &size);
-    uint64_t record[6] = {(uint64_t)worker->ctx.now_ns,
-                          msg->to.bits & local,
-                          msg->from.bits & local,
-                          aldis__msg_stamp(msg)->order,
-                          (uint64_t)type->number << 32 | size,
-                          cell->kind->has_digest ? cell->kind->behaviour->digest(cell->state) : 0};
-    uint64_t digest = aldis__digest_pair(shard->window_digest, record[0], record[1]);
-    digest = aldis__digest_pair(digest, record[2], record[3]);
-    digest = aldis__digest_pair(digest, record[4], record[5]);
+    size_t size;
+    const void *payload = aldis__msg_payload(msg, &size);
+    uint64_t record[6] = {(uint64_t)worker->ctx.now_ns,        msg->to.bits & LOCAL_BITS,
+                          msg->from.bits & LOCAL_BITS,         aldis__msg_stamp(msg)->order,
+                          (uint64_t)type->number << 32 | size, state};
+    aldis__watch_handled(worker, cell, msg, record, payload, size);
+}
+
+/* (time, receiver, sender, order, type and size, state), then the payload. */
+static inline void digest(struct aldis__worker *worker, struct aldis__shard *shard,
+                          const struct aldis__cell *cell, struct aldis__msg *msg,
+                          const void *payload, size_t size)
+{
+    uint64_t state = 0;
+    if (aldis__unlikely(cell->kind->has_digest))
+        state = cell->kind->behaviour->digest(cell->state);
+    uint64_t number = aldis__type_info(msg->type)->number;
+    uint64_t value = aldis__digest_pair(shard->window_digest, (uint64_t)worker->ctx.now_ns,
+                                        msg->to.bits & LOCAL_BITS);
+    value = aldis__digest_pair(value, msg->from.bits & LOCAL_BITS, aldis__msg_stamp(msg)->order);
+    value = aldis__digest_pair(value, number << 32 | size, state);
     uint64_t words[2];
     if (size == sizeof words[0]) {
         memcpy(words, payload, sizeof words[0]);
-        digest = aldis__digest_pair(digest, words[0], 0);
+        value = aldis__digest_pair(value, words[0], 0);
     } else if (size == sizeof words) {
         memcpy(words, payload, sizeof words);
-        digest = aldis__digest_pair(digest, words[0], words[1]);
+        value = aldis__digest_pair(value, words[0], words[1]);
     } else if (size) {
-        digest = aldis__digest_bytes(digest, payload, size);
+        value = aldis__digest_bytes(value, payload, size);
     }
-    shard->window_digest = digest;
+    shard->window_digest = value;
     if (aldis__unlikely(worker->ctx.system->virtual_engine->watch.on_handled != NULL))
-        aldis__watch_handled(worker, cell, msg, record, payload, size);
+        tell_watch(worker, cell, msg, state);
+}
+
+void aldis__window_digest(struct aldis__worker *worker, struct aldis__shard *shard,
+                          const struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    size_t size;
+    const void *payload = aldis__msg_payload(msg, &size);
+    digest(worker, shard, cell, msg, payload, size);
 }
 
 /* ------------------------------------------------------------------ running */
@@ -165,6 +182,37 @@ static void run_queued(struct aldis__worker *worker, struct aldis__shard *shard)
     }
 }
 
+/* The common case: an actor that waits for nothing handles a message as it arrives. */
+static inline void handle_at_once(struct aldis__worker *worker, struct aldis__shard *shard,
+                                  struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    aldis_ctx *ctx = &worker->ctx;
+    uint32_t type = msg->type;
+    const void *payload = aldis__msg_inline(msg);
+    cell->flags |= ALDIS__CELL_QUEUED;
+    if (cell->peak == 0)
+        cell->peak = 1;
+    aldis__ctx_enter(worker, shard, cell);
+    if (aldis__unlikely(msg->flags & (ALDIS__MSG_INDIRECT | ALDIS__MSG_TIMER))) {
+        aldis__turn_handle(worker, shard, cell, msg);
+        aldis__turn_end(worker, shard, cell);
+        return;
+    }
+    /* aldis__turn_handle() for a plain message, without the calls. */
+    ctx->msg = msg;
+    aldis_err err = cell->kind->handle[type](cell->state, payload, ctx);
+    worker->counts[type].handled++;
+    if (aldis__unlikely(err != ALDIS_OK))
+        aldis__turn_handler_failed(worker, type, err, cell->handled);
+    if (aldis__likely(!aldis__ctx_has_settled(ctx, cell->handled)))
+        digest(worker, shard, cell, msg, payload, aldis__type_info(type)->size);
+    if (aldis__unlikely(ctx->busy_ns))
+        aldis__virtual_be_busy(worker, cell);
+    cell->handled++;
+    aldis__pool_free(worker->pool, msg);
+    aldis__turn_end(worker, shard, cell);
+}
+
 static void run_message(struct aldis__worker *worker, struct aldis__shard *shard,
                         struct aldis__cell *cell, struct aldis__msg *msg)
 {
@@ -177,13 +225,7 @@ static void run_message(struct aldis__worker *worker, struct aldis__shard *shard
     const uint32_t special = ALDIS__CELL_SPECIAL | ALDIS__CELL_QUEUED | ALDIS__CELL_HELD;
     if (aldis__likely(!(cell->flags & special) && !cell->head &&
                       aldis__msg_rank(msg) != ALDIS__RANK_CONTROL)) {
-        /* The common case: an actor that waits for nothing handles what arrives. */
-        cell->flags |= ALDIS__CELL_QUEUED;
-        if (cell->peak == 0)
-            cell->peak = 1;
-        aldis__ctx_enter(worker, shard, cell);
-        aldis__turn_handle(worker, shard, cell, msg);
-        aldis__turn_end(worker, shard, cell);
+        handle_at_once(worker, shard, cell, msg);
     } else {
         aldis__deliver(worker, msg);
     }

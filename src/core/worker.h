@@ -22,8 +22,9 @@ struct aldis_ctx {
     bool failed;        /* the handler has called aldis_fail */
     uint8_t send_flags; /* of what this actor sends: ALDIS__MSG_NOTICE, if it wants to know */
     uint64_t send_tag;  /* of what it sends by the hot path, but for type and class */
-    uint64_t drawn[2];  /* the last block of random numbers, of this actor, by number */
-    uint64_t drawn_actor, drawn_number;
+    uint64_t drawn; /* the second half of the last block of random numbers: of whom, and which */
+    aldis_id drawn_actor;
+    uint64_t drawn_number;
     struct aldis__msg *built; /* begun with aldis_build and neither posted nor discarded yet */
     uint32_t microstep;       /* virtual time */
     aldis_ns busy_ns;         /* virtual time: asked for by aldis_busy */
@@ -88,6 +89,7 @@ struct aldis__worker {
     size_t self_count, self_capacity;
     uint64_t run_receiver;      /* place of that actor */
     uint32_t run_sent, run_ops; /* by it, in this window */
+    uint32_t send_quota;        /* so many may be sent without looking further; live: 0 */
     uint64_t window_events;
     aldis_err fatal; /* the run ends with this window: no memory, or a loop */
     aldis_id fatal_actor;
