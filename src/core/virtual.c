@@ -468,7 +468,7 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
         return rest(system, false, until_ns, out_end);
     if (!await(system, start_ns, true, out_end))
         return *out_end != ALDIS_RUN_UNTIL;
-    /* Not aldis__virtual_add_time(): the last moment there is lies before the end of its window, too. */
+    /* Not by adding: the last moment there is lies before the end of its window, too. */
     aldis_ns begin_ns = (aldis_ns)(window * (uint64_t)engine->quantum_ns);
     aldis_ns whole_ns = begin_ns < ALDIS_FOREVER - engine->quantum_ns
                             ? begin_ns + engine->quantum_ns
