@@ -111,6 +111,8 @@ static void radix_sort(struct aldis__worker *worker, size_t count)
 
 static void sort_window(struct aldis__worker *worker, size_t count)
 {
+    if (aldis__unlikely(aldis__window_test.unsorted))
+        return;
     if (count <= INSERTION_MAX)
         insertion_sort(worker->sort, count);
     else

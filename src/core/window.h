@@ -41,6 +41,7 @@ struct aldis__virtual {
  * never show in a result. */
 struct aldis__window_test {
     uint64_t share_min; /* a window with so many events is shared by the workers; 0: the usual */
+    bool unsorted; /* messages run as they came: what their order costs is seen by leaving it out */
     /* Called by a worker before it runs, or merges, a shard; NULL: nothing is. */
     void (*stall)(uint32_t worker, uint32_t shard);
 };
