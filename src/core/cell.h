@@ -11,7 +11,8 @@
  * Invariants:
  *   head == NULL  <=>  depth counts only messages of other lanes
  *   QUEUED        <=>  in the run queue of its home shard, or running
- *   depth <= limits->capacity: it counts all lanes but control, which has its own bound
+ *   depth <= limits->capacity: it counts all lanes but control, which has its own bound; answers
+ *            whose place is reserved may stand beyond it (see tracked.h)
  *   mark <= limits->capacity: below it a push needs to look at nothing else */
 #ifndef ALDIS_CORE_CELL_H
 #define ALDIS_CORE_CELL_H
@@ -104,6 +105,8 @@ struct aldis__cell_ext {
 
     struct aldis__queue held; /* mail beyond the bound, its senders parked: FIFO */
     uint32_t held_count;
+    struct aldis__queue aside; /* tracked mail that waits for another's turn: see tracked.h */
+    uint32_t aside_count;
     aldis_id *waiters; /* senders to tell of room, in order */
     uint32_t waiter_count, waiter_capacity;
 

@@ -6,6 +6,7 @@
 #include "core/lifecycle.h"
 #include "core/send.h"
 #include "core/timer.h"
+#include "core/tracked.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -117,6 +118,15 @@ void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *sh
         }
         break;
     }
+    case ALDIS__TYPE_TRACK:
+        if (!hooks_run) {
+            aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
+            return;
+        }
+        aldis__ctx_enter(worker, shard, cell);
+        aldis__tracked_handle(worker, shard, cell, msg);
+        aldis__hook_leave(worker);
+        return;
     default:
         ALDIS_CHECK(msg->type == ALDIS__TYPE_COMMAND); /* no other waits on this lane */
     }

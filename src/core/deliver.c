@@ -8,11 +8,12 @@
 #include "core/blob.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
+#include "core/tracked.h"
 #include "core/virtual.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTROL_LANE_MAX = 1 << 20, RESERVE_BLOCKS = 256, RESERVE_PAYLOAD_BYTES = 96 };
+enum { CONTROL_LANE_MAX = 1 << 20, RESERVE_BLOCKS = 256, RESERVE_PAYLOAD_BYTES = 112 };
 
 /* ------------------------------------------------------------------ chains */
 
@@ -131,8 +132,9 @@ static struct aldis__msg *alloc_runtime(struct aldis__worker *worker, size_t siz
     return msg;
 }
 
-static struct aldis__msg *build_runtime(struct aldis__worker *worker, aldis_id from, aldis_id to,
-                                        uint32_t type, const void *payload, size_t size)
+/* From `from` to `to`, on the control lane; what is inside is the caller's. */
+static struct aldis__msg *build_empty(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                                      uint32_t type, size_t size)
 {
     struct aldis__msg *msg = alloc_runtime(worker, size);
     msg->to = to;
@@ -141,9 +143,16 @@ static struct aldis__msg *build_runtime(struct aldis__worker *worker, aldis_id f
     msg->flags = 0;
     msg->lane_class = (uint8_t)(ALDIS__RANK_CONTROL << 4 | aldis__msg_class(msg));
     msg->pool_stamp = worker->pool_stamp;
+    worker->counts[type].sent++;
+    return msg;
+}
+
+static struct aldis__msg *build_runtime(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                                        uint32_t type, const void *payload, size_t size)
+{
+    struct aldis__msg *msg = build_empty(worker, from, to, type, size);
     if (size)
         memcpy(aldis__msg_inline(msg), payload, size);
-    worker->counts[type].sent++;
     return msg;
 }
 
@@ -179,11 +188,34 @@ void aldis__post_runtime(struct aldis__worker *worker, aldis_id from, aldis_id t
         aldis__route(worker, msg);
 }
 
+_Static_assert(RESERVE_PAYLOAD_BYTES >= sizeof(struct aldis__track) +
+                                            sizeof(struct aldis__msg_varying) +
+                                            ALDIS__POST_BYTES_MAX,
+               "what is posted fits a block of the reserve");
+
+void aldis__post_tracked(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                         const struct aldis__track *track, const void *payload, size_t size)
+{
+    ALDIS_CHECK(size <= ALDIS__POST_BYTES_MAX);
+    struct aldis__msg *msg = build_empty(worker, from, to, ALDIS__TYPE_TRACK,
+                                         sizeof *track + sizeof(struct aldis__msg_varying) + size);
+    msg->flags = ALDIS__MSG_TRACKED | ALDIS__MSG_VARIES;
+    *aldis__msg_track(msg) = *track;
+    struct aldis__msg_varying *varying = aldis__msg_body(msg);
+    varying->size = size;
+    varying->reserved = 0;
+    if (size)
+        memcpy(varying + 1, payload, size);
+    if (worker->ctx.system->virtual_time)
+        aldis__virtual_stamp_runtime(worker, msg);
+    aldis__route(worker, msg);
+}
+
 /* ------------------------------------------------------------------ refusal */
 
 const void *aldis__msg_payload(struct aldis__msg *msg, size_t *out_size)
 {
-    const void *payload = aldis__msg_inline(msg);
+    const void *payload = aldis__msg_body(msg);
     size_t size;
     if (msg->flags & ALDIS__MSG_BLOB) {
         payload = aldis_blob_data(*(aldis_blob *const *)payload, &size);
@@ -235,6 +267,8 @@ ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__m
             aldis__dead_letter_tell(system, msg, reason);
         break;
     }
+    if (msg->flags & ALDIS__MSG_TRACKED)
+        aldis__tracked_end(worker, msg, fate, reason);
     if (msg->flags & ALDIS__MSG_NOTICE) {
         struct aldis__refusal refusal = {msg->to, msg->type, 1, reason};
         aldis__post_runtime(worker, msg->to, msg->from, ALDIS__TYPE_UNDELIVERED, &refusal,
@@ -287,10 +321,32 @@ static void admit_full(struct aldis__worker *worker, struct aldis__shard *shard,
     }
 }
 
+/* Its place was kept when it was asked for: the mailbox takes it beyond its bound, behind what
+ * waits beside it already. */
+static void admit_reserved(struct aldis__worker *worker, struct aldis__shard *shard,
+                           struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    if ((cell->flags & ALDIS__CELL_HELD) && aldis__hold(worker, cell, msg))
+        return;
+    aldis_err err = aldis__mailbox_push_slow(worker, cell, msg);
+    if (err == ALDIS_EFULL)
+        err = aldis__mailbox_push_beyond(worker, cell, msg);
+    if (err != ALDIS_OK) {
+        aldis__refuse(worker, msg, ALDIS__REJECTED, err);
+        return;
+    }
+    aldis__mark_full(worker, cell);
+    aldis__cell_schedule_for_mail(worker, shard, cell);
+}
+
 void aldis__admit(struct aldis__worker *worker, struct aldis__shard *shard,
                   struct aldis__cell *cell, struct aldis__msg *msg)
 {
     aldis_err err = ALDIS_EFULL;
+    if (aldis__msg_is_reserved(msg) && !(cell->flags & ALDIS__CELL_STOPPING)) {
+        admit_reserved(worker, shard, cell, msg);
+        return;
+    }
     if (cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING)) {
         aldis__refuse(worker, msg, ALDIS__REJECTED, ALDIS_ESHUTDOWN);
         return;

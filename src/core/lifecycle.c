@@ -219,6 +219,8 @@ static void bury_mail(struct aldis__worker *worker, struct aldis__cell *cell)
     bury_queue(worker, &ext->stash);
     ext->stash_count = 0;
     ext->stash_units = 0;
+    bury_queue(worker, &ext->aside);
+    ext->aside_count = 0;
 }
 
 void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)

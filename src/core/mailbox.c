@@ -23,6 +23,7 @@ struct aldis__cell_ext *aldis__cell_extend(struct aldis__cell *cell)
         aldis__queue_init(&ext->lanes[rank]);
     aldis__queue_init(&ext->held);
     aldis__queue_init(&ext->stash);
+    aldis__queue_init(&ext->aside);
     ext->child_free = UINT32_MAX;
     cell->ext = ext;
     return ext;
@@ -118,8 +119,14 @@ aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__c
     /* A message larger than the whole mailbox is taken by an empty one, or it could never pass. */
     if (cell->depth >= limits->capacity || (cell->room < units && cell->depth > 0))
         return ALDIS_EFULL;
+    return aldis__mailbox_push_beyond(worker, cell, msg);
+}
+
+aldis_err aldis__mailbox_push_beyond(struct aldis__worker *worker, struct aldis__cell *cell,
+                                     struct aldis__msg *msg)
+{
     if (aldis__msg_rank(msg) == ALDIS__RANK_NORMAL) {
-        aldis__mailbox_append(cell, msg, units);
+        aldis__mailbox_append(cell, msg, aldis__msg_units(msg));
     } else {
         aldis_err err = aldis__mailbox_push_lane(cell, msg);
         if (err != ALDIS_OK)

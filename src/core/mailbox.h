@@ -101,6 +101,10 @@ void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *c
 aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__cell *cell,
                                    struct aldis__msg *msg);
 
+/** Accept a message for which a place was reserved, whatever the bound. ALDIS_ENOMEM (lanes). */
+aldis_err aldis__mailbox_push_beyond(struct aldis__worker *worker, struct aldis__cell *cell,
+                                     struct aldis__msg *msg);
+
 /** After mail has been taken: is it time to tell those who wait? */
 static inline bool aldis__mailbox_is_low(const struct aldis__cell *cell)
 {

@@ -21,7 +21,9 @@ enum {
     ALDIS__MSG_FANOUT = 1u << 4, /* of a broadcast or a periodic timer: ALDIS_WAIT does not apply */
     ALDIS__MSG_TIMER = 1u << 5,  /* fired by a timer: dropped if the timer was cancelled */
     ALDIS__MSG_KEPT = 1u << 6,   /* its handler has kept it: to free it does nothing */
-    ALDIS__MSG_INDIRECT = ALDIS__MSG_VARIES | ALDIS__MSG_SHARED | ALDIS__MSG_BLOB
+    ALDIS__MSG_TRACKED = 1u << 7, /* an aldis__track stands before the payload; never with SHARED */
+    ALDIS__MSG_INDIRECT =
+        ALDIS__MSG_VARIES | ALDIS__MSG_SHARED | ALDIS__MSG_BLOB | ALDIS__MSG_TRACKED
 };
 
 struct aldis__msg {
@@ -51,6 +53,14 @@ struct aldis__stamp {
     uint64_t order; /* microstep << 48 | sender's sequence */
 };
 #define ALDIS__SEQUENCE_BITS 48
+
+/* First of all inside a tracked message: see tracked.h. */
+struct aldis__track {
+    const struct aldis__tracker *tracker; /* never NULL */
+    aldis_ns deadline_ns;                 /* from then on it is not handled; ALDIS_FOREVER: none */
+    uint64_t a, b;                        /* the tracker's own */
+};
+_Static_assert(sizeof(struct aldis__track) == 32, "the payload stays aligned to 16");
 
 /* Before a payload whose length is the message's own. */
 struct aldis__msg_varying {
@@ -84,6 +94,18 @@ static inline struct aldis__stamp *aldis__msg_stamp(struct aldis__msg *msg)
 static inline void *aldis__msg_inline(struct aldis__msg *msg)
 {
     return msg + 1;
+}
+
+static inline struct aldis__track *aldis__msg_track(struct aldis__msg *msg)
+{
+    return (struct aldis__track *)(void *)(msg + 1);
+}
+
+/* What follows the header, and the track of a tracked message: the payload, or what leads to it. */
+static inline void *aldis__msg_body(struct aldis__msg *msg)
+{
+    return (char *)(msg + 1) +
+           ((msg->flags & ALDIS__MSG_TRACKED) ? sizeof(struct aldis__track) : 0);
 }
 
 static inline const void *aldis__msg_shared_payload(struct aldis__msg *msg)

@@ -10,6 +10,7 @@
 #include "core/futex.h"
 #include "core/lifecycle.h"
 #include "core/send.h"
+#include "core/tracked.h"
 #include "core/virtual.h"
 #include "core/window.h"
 #include <string.h>
@@ -51,38 +52,28 @@ static aldis_err check_room(aldis_system *system, aldis_id to, uint32_t type, ui
                             full ? "its mailbox is full" : "too many messages are on their way");
 }
 
-static aldis_err check_opts(const aldis_send_opts *opts, const aldis_type *type)
-{
-    if (opts && opts->delay_ns < ALDIS_NO_DELAY)
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
-                                "send: delay_ns is %lld; allowed: 0 or more",
-                                (long long)opts->delay_ns);
-    if (opts &&
-        (aldis__lane_rank(opts->lane) == ALDIS__RANK_COUNT || opts->lane == ALDIS_LANE_CONTROL))
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type->name,
-                                "send: lane %d; allowed: normal, critical, high, low",
-                                (int)opts->lane);
-    return ALDIS_OK;
-}
-
-/* Under the lock. */
-static aldis_err send_locked(aldis_system *system, aldis_id to, aldis_type *type, uint32_t index,
-                             const void *payload, size_t size, const aldis_send_opts *opts)
+/* Under the lock: a plain message without a track. */
+static aldis_err send_locked(aldis_system *system, const struct aldis__parcel *parcel,
+                             uint32_t index, const struct aldis__track *track)
 {
     uint64_t word;
-    aldis_err err = aldis__send_check_receiver(system, to, index, &word);
+    const aldis_send_opts *opts = parcel->opts;
+    const char *name = parcel->type->name;
+    aldis_err err = aldis__send_check_receiver(system, parcel->to, index, &word);
     if (err == ALDIS_OK)
-        err = check_room(system, to, index, word);
+        err = check_room(system, parcel->to, index, word);
     if (err != ALDIS_OK)
         return err;
     struct aldis__pool *pool = system->pools[system->worker_count];
-    struct aldis__msg *msg = aldis__send_build(pool, type, index, payload, size);
+    struct aldis__msg *msg =
+        track ? aldis__parcel_build(pool, parcel, index, track)
+              : aldis__send_build(pool, parcel->type, index, parcel->payload, parcel->size);
     if (!msg)
-        return aldis__error_set(ALDIS_ENOMEM, to, type->name, "send: %s", type->name);
+        return aldis__error_set(ALDIS_ENOMEM, parcel->to, name, "send: %s", name);
     unsigned rank = opts ? aldis__lane_rank(opts->lane) : ALDIS__RANK_NORMAL;
-    msg->to = to;
+    msg->to = parcel->to;
     msg->from = aldis_nobody();
-    msg->lane_class = (uint8_t)(msg->lane_class | rank << 4);
+    msg->lane_class = (uint8_t)(aldis__msg_class(msg) | rank << 4);
     msg->pool_stamp = aldis__stamp_now(pool->index, aldis__clock_monotonic_ns() - system->epoch_ns);
     if (system->virtual_time) {
         err =
@@ -95,28 +86,43 @@ static aldis_err send_locked(aldis_system *system, aldis_id to, aldis_type *type
     return ALDIS_OK;
 }
 
-aldis_err aldis_system_send_opts_raw(aldis_system *system, aldis_id to, aldis_type *type,
-                                     const void *payload, size_t size, const aldis_send_opts *opts)
+static aldis_err send_counted(aldis_system *system, const struct aldis__parcel *parcel,
+                              uint32_t index, const struct aldis__track *track)
+{
+    aldis_err err = send_locked(system, parcel, index, track);
+    system->outside_counts[index].sent++;
+    if (err != ALDIS_OK)
+        system->outside_counts[index].rejected++;
+    return err;
+}
+
+aldis_err aldis__outside_send_tracked(aldis_system *system, const struct aldis__parcel *parcel,
+                                      const struct aldis__track *track)
 {
     uint32_t index;
+    const aldis_send_opts *opts = parcel->opts;
     aldis_err err = check_open(system, "send");
     if (err == ALDIS_OK)
-        err = aldis__send_check_type(type, payload, size, &index);
+        err = aldis__parcel_check(parcel, &index);
     if (err == ALDIS_OK)
-        err = check_opts(opts, type);
+        err = aldis__send_check_opts(opts, parcel->type);
     if (err == ALDIS_OK && opts && opts->delay_ns > 0 && !system->virtual_time)
-        err = aldis__error_set(ALDIS_EINVAL, to, type->name,
+        err = aldis__error_set(ALDIS_EINVAL, parcel->to, parcel->type->name,
                                "send: a delay from outside needs virtual time; live, let an actor "
                                "send it");
     if (err != ALDIS_OK)
         return err;
     aldis__system_lock(system);
-    err = send_locked(system, to, type, index, payload, size, opts);
-    system->outside_counts[index].sent++;
-    if (err != ALDIS_OK)
-        system->outside_counts[index].rejected++;
+    err = send_counted(system, parcel, index, track);
     aldis__system_unlock(system);
     return err;
+}
+
+aldis_err aldis_system_send_opts_raw(aldis_system *system, aldis_id to, aldis_type *type,
+                                     const void *payload, size_t size, const aldis_send_opts *opts)
+{
+    const struct aldis__parcel parcel = {to, type, payload, size, opts, NULL};
+    return aldis__outside_send_tracked(system, &parcel, NULL);
 }
 
 aldis_err aldis_system_send_raw(aldis_system *system, aldis_id to, aldis_type *type,
@@ -241,12 +247,11 @@ static aldis_err input_locked(aldis_system *system, const aldis_input *input)
     uint32_t index = 0;
     err = aldis__send_check_type(&type, input->payload, input->size, &index);
     if (err == ALDIS_OK)
-        err = check_opts(&opts, &type);
+        err = aldis__send_check_opts(&opts, &type);
     if (err == ALDIS_OK) {
-        err = send_locked(system, input->to, &type, index, input->payload, input->size, &opts);
-        system->outside_counts[index].sent++;
-        if (err != ALDIS_OK)
-            system->outside_counts[index].rejected++;
+        const struct aldis__parcel parcel = {input->to,   &type, input->payload,
+                                             input->size, &opts, NULL};
+        err = send_counted(system, &parcel, index, NULL);
     }
     engine->given = NULL;
     return err;

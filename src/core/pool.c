@@ -189,7 +189,7 @@ ALDIS_COLD void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__ms
         return;
     }
     if (msg->flags & ALDIS__MSG_BLOB) {
-        aldis_blob_unref(*(aldis_blob **)aldis__msg_inline(msg));
+        aldis_blob_unref(*(aldis_blob **)aldis__msg_body(msg));
         msg->flags &= (uint8_t)~ALDIS__MSG_BLOB;
     }
     if (aldis__pool_is_large(msg)) {

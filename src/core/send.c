@@ -10,6 +10,7 @@
 #include "core/backpressure.h"
 #include "core/blob.h"
 #include "core/lifecycle.h"
+#include "core/tracked.h"
 #include "core/virtual.h"
 #include "core/vsend.h"
 #include <string.h>
@@ -127,13 +128,23 @@ static aldis_err receiver_error(aldis_err err, aldis_id to, uint32_t type)
                             aldis_error_text(err));
 }
 
-aldis_err aldis__send_check_receiver(aldis_system *system, aldis_id to, uint32_t type,
-                                     uint64_t *out_word)
+aldis_err aldis__send_check_place(aldis_system *system, aldis_id to, uint32_t type,
+                                  uint64_t *out_word)
 {
     uint64_t place = aldis__id_index(to, system->node_base);
     if (place >= system->index_limit)
         return receiver_error(ALDIS_ENOTFOUND, to, type);
-    uint64_t word = aldis__directory_read(&system->directory[place]);
+    *out_word = aldis__directory_read(&system->directory[place]);
+    return ALDIS_OK;
+}
+
+aldis_err aldis__send_check_receiver(aldis_system *system, aldis_id to, uint32_t type,
+                                     uint64_t *out_word)
+{
+    uint64_t word = 0;
+    aldis_err err = aldis__send_check_place(system, to, type, &word);
+    if (err != ALDIS_OK)
+        return err;
     if (aldis__unlikely(!aldis__word_is_alive(word, to)))
         return receiver_error(aldis__word_has_known(word, to) ? ALDIS_ESTALE : ALDIS_ENOTFOUND, to,
                               type);
@@ -162,7 +173,7 @@ unsigned aldis__lane_rank(aldis_lane lane)
     return ALDIS__RANK_COUNT;
 }
 
-static aldis_err check_opts(const aldis_send_opts *opts, const aldis_type *type)
+aldis_err aldis__send_check_opts(const aldis_send_opts *opts, const aldis_type *type)
 {
     if (!opts)
         return ALDIS_OK;
@@ -201,6 +212,54 @@ struct aldis__msg *aldis__send_build(struct aldis__pool *pool, const aldis_type 
     return msg;
 }
 
+aldis_err aldis__parcel_check(const struct aldis__parcel *parcel, uint32_t *out_index)
+{
+    if (!parcel->blob)
+        return aldis__send_check_type(parcel->type, parcel->payload, parcel->size, out_index);
+    if (!parcel->type || parcel->type->size != ALDIS_SIZE_VARIES)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(),
+                                parcel->type ? parcel->type->name : "",
+                                "send: the type of a blob must be of varying size");
+    return aldis__send_check_type(parcel->type, "", 0, out_index);
+}
+
+/* Track, length or blob, payload, in a block of this pool. */
+struct aldis__msg *aldis__parcel_build(struct aldis__pool *pool, const struct aldis__parcel *parcel,
+                                       uint32_t index, const struct aldis__track *track)
+{
+    bool varies = parcel->type->size == ALDIS_SIZE_VARIES && !parcel->blob;
+    size_t size = parcel->blob ? sizeof parcel->blob : parcel->size;
+    struct aldis__msg *msg = aldis__pool_alloc(
+        pool, sizeof *track + size + (varies ? sizeof(struct aldis__msg_varying) : 0));
+    if (!msg)
+        return NULL;
+    unsigned rank =
+        parcel->opts ? aldis__lane_rank(parcel->opts->lane) : (unsigned)ALDIS__RANK_NORMAL;
+    msg->to = parcel->to;
+    msg->type = (uint16_t)index;
+    msg->flags = ALDIS__MSG_TRACKED;
+    msg->lane_class = (uint8_t)(msg->lane_class | rank << 4);
+    *aldis__msg_track(msg) = *track;
+    char *inside = (char *)(aldis__msg_track(msg) + 1);
+    if (parcel->blob) {
+        msg->flags |= ALDIS__MSG_BLOB;
+        *(aldis_blob **)(void *)inside = aldis_blob_ref(parcel->blob);
+        return msg;
+    }
+    if (varies) {
+        struct aldis__msg_varying *varying = (struct aldis__msg_varying *)(void *)inside;
+        msg->flags |= ALDIS__MSG_VARIES;
+        varying->size = size;
+        varying->reserved = 0;
+        inside = (char *)(varying + 1);
+    }
+    if (size <= ALDIS__COPY_INLINE_MAX)
+        aldis__copy_payload(inside, parcel->payload, size);
+    else
+        memcpy(inside, parcel->payload, size);
+    return msg;
+}
+
 /* ------------------------------------------------------------------ placing */
 
 static aldis_err reject(struct aldis__worker *worker, const struct aldis__msg *msg, aldis_err err)
@@ -232,10 +291,8 @@ static aldis_err place_full(struct aldis__worker *worker, struct aldis__shard *s
         err = aldis__overflow_add(worker, worker->ctx.cell, msg);
         return err == ALDIS_OK ? ALDIS_OK : reject(worker, msg, err);
     case ALDIS_DROP_NEWEST:
-        msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE; /* the return value tells it */
-        err = receiver_error(ALDIS_EDROPPED, msg->to, msg->type);
-        aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
-        return err;
+        worker->counts[msg->type].dropped++;
+        return receiver_error(ALDIS_EDROPPED, msg->to, msg->type);
     case ALDIS_DROP_OLDEST:
         aldis__admit(worker, shard, cell, msg);
         return ALDIS_OK;
@@ -332,7 +389,7 @@ static __attribute__((noinline)) aldis_err send_slow(aldis_ctx *ctx, aldis_id to
     aldis_err err = aldis__send_check_type(type, payload, size, &index);
     if (err != ALDIS_OK)
         return err; /* nothing that could be counted: there is no such message */
-    err = check_opts(opts, type);
+    err = aldis__send_check_opts(opts, type);
     if (err == ALDIS_OK)
         err = aldis__send_check_receiver(ctx->system, to, index, &word);
     if (err != ALDIS_OK)
@@ -347,7 +404,7 @@ static __attribute__((noinline)) aldis_err send_slow(aldis_ctx *ctx, aldis_id to
     msg->lane_class = (uint8_t)(msg->lane_class | rank << 4);
     msg->pool_stamp = worker->pool_stamp;
     err = aldis__send_place(worker, msg, word, opts ? opts->delay_ns : 0);
-    if (err != ALDIS_OK && err != ALDIS_EDROPPED)
+    if (err != ALDIS_OK)
         aldis__pool_free(worker->pool, msg);
     return err;
 }
@@ -439,7 +496,7 @@ aldis_err aldis_post(aldis_ctx *ctx, void *payload)
         count_rejected(worker, msg->type, err);
     else
         err = aldis__send_place(worker, msg, word, 0);
-    if (err != ALDIS_OK && err != ALDIS_EDROPPED)
+    if (err != ALDIS_OK)
         aldis__pool_free(worker->pool, msg);
     return err;
 }
@@ -477,10 +534,13 @@ aldis_err aldis_reply_raw(aldis_ctx *ctx, aldis_type *type, const void *payload,
 {
     if (is_foreign(ctx))
         return refuse_foreign();
-    if (!ctx->msg || aldis_id_is_nobody(ctx->msg->from))
+    bool answers = ctx->track && ctx->track->tracker->reply; /* outside threads may ask, too */
+    if (!ctx->msg || (!answers && aldis_id_is_nobody(ctx->msg->from)))
         return aldis__error_set(
             ALDIS_ENORECEIVER, aldis_nobody(), type ? type->name : "", "reply: %s",
             ctx->msg ? "the message came from outside the system" : "no message is being handled");
+    if (answers)
+        return ctx->track->tracker->reply(ctx, ctx->track, type, payload, size);
     return aldis_ctx_send_raw(ctx, ctx->msg->from, type, payload, size);
 }
 
@@ -511,7 +571,7 @@ aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, ald
     msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
     msg->pool_stamp = worker->pool_stamp;
     err = aldis__send_place(worker, msg, word, 0);
-    if (err != ALDIS_OK && err != ALDIS_EDROPPED)
+    if (err != ALDIS_OK)
         aldis__pool_free(worker->pool, msg);
     return err;
 }

@@ -6,6 +6,8 @@
 #include "core/deliver.h"
 #include <string.h>
 
+struct aldis__parcel;
+
 /** Is (payload, size) right for the type? Gives its index. ALDIS_EINVAL, ALDIS_ETOOLARGE, ... */
 aldis_err aldis__send_check_type(aldis_type *type, const void *payload, size_t size,
                                  uint32_t *out_index);
@@ -14,6 +16,19 @@ aldis_err aldis__send_check_type(aldis_type *type, const void *payload, size_t s
 aldis_err aldis__send_check_receiver(aldis_system *system, aldis_id to, uint32_t type,
                                      uint64_t *out_word);
 
+/** Is `to` an id of this system? Gives the directory's word, whatever it says. ALDIS_ENOTFOUND. */
+aldis_err aldis__send_check_place(aldis_system *system, aldis_id to, uint32_t type,
+                                  uint64_t *out_word);
+
+/** Are delay and lane allowed? opts may be NULL. ALDIS_EINVAL. */
+aldis_err aldis__send_check_opts(const aldis_send_opts *opts, const aldis_type *type);
+
+/** The two for tracked messages: type and payload; and a block with header, track and payload,
+ *  whose sender, notice flag and stamp are the caller's to fill in. NULL: out of memory. */
+aldis_err aldis__parcel_check(const struct aldis__parcel *parcel, uint32_t *out_index);
+struct aldis__msg *aldis__parcel_build(struct aldis__pool *pool, const struct aldis__parcel *parcel,
+                                       uint32_t index, const struct aldis__track *track);
+
 /** A block with header and payload: its type is `index`; to, from, lane and flags are the caller's.
  *  NULL: out of memory. */
 struct aldis__msg *aldis__send_build(struct aldis__pool *pool, const aldis_type *type,
@@ -21,7 +36,7 @@ struct aldis__msg *aldis__send_build(struct aldis__pool *pool, const aldis_type 
 
 /**
  * Put a built message, not yet counted, on its way from the running actor; counts it as sent, and
- * on an error as rejected or dropped. Takes msg on ALDIS_OK and ALDIS_EDROPPED.
+ * on an error as rejected or dropped. Takes msg on ALDIS_OK.
  */
 aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg, uint64_t word,
                             aldis_ns delay_ns);

@@ -40,6 +40,7 @@ static void walk_cell(const struct visitor *v, struct aldis__cell *cell)
             walk_list(v, ext->lanes[rank].head);
     walk_list(v, ext->held.head);
     walk_list(v, ext->stash.head);
+    walk_list(v, ext->aside.head);
     for (uint32_t i = 0; i < ext->overflow_count; i++)
         walk_list(v, ext->overflow[i].queue.head);
 }

@@ -10,6 +10,7 @@
 #include "core/lifecycle.h"
 #include "core/live.h"
 #include "core/offload.h"
+#include "core/tracked.h"
 #include "core/virtual.h"
 #include <limits.h>
 #include <signal.h>
@@ -333,7 +334,7 @@ static void free_message(void *arg, struct aldis__msg *msg)
     struct aldis__pool *pool = system->pools[system->worker_count];
     /* Blocks of slabs go with their slabs; the rest has to be given back one by one. */
     if (msg->flags & ALDIS__MSG_BLOB)
-        aldis_blob_unref(*(aldis_blob **)aldis__msg_inline(msg));
+        aldis_blob_unref(*(aldis_blob **)aldis__msg_body(msg));
     if (aldis__pool_is_large(msg))
         free((char *)msg - pool->prefix);
 }
@@ -373,10 +374,18 @@ static void tell_dead_letter(void *arg, struct aldis__msg *msg)
     aldis__dead_letter_tell(arg, msg, ALDIS_ESHUTDOWN);
 }
 
+static void end_tracked(void *arg, struct aldis__msg *msg)
+{
+    (void)arg;
+    if (msg->flags & ALDIS__MSG_TRACKED)
+        aldis__tracked_end(NULL, msg, ALDIS__DEAD, ALDIS_ESHUTDOWN);
+}
+
 static void free_messages(aldis_system *system)
 {
     if (system->opts.on_dead_letter)
         aldis__system_walk(system, tell_dead_letter, system);
+    aldis__system_walk(system, end_tracked, NULL);
     struct collection c = {NULL, 0, 0};
     /* Blocks on their way home may hold the last reference to a shared payload of malloc's. */
     for (uint32_t i = 0; i <= system->worker_count && system->pools[i]; i++)

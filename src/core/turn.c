@@ -12,13 +12,14 @@
 #include "core/deliver.h"
 #include "core/lifecycle.h"
 #include "core/timer.h"
+#include "core/tracked.h"
 #include "core/virtual.h"
 #include "core/window.h"
 
 static void end_turn(struct aldis__worker *worker, struct aldis__shard *shard,
                      struct aldis__cell *cell);
 static const void *indirect_payload(struct aldis__worker *worker, struct aldis__shard *shard,
-                                    struct aldis__msg *msg);
+                                    struct aldis__cell *cell, struct aldis__msg *msg);
 
 /* The messages of one actor that needs nothing special. */
 static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -40,9 +41,12 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
         if (special == ALDIS__MSG_SHARED) {
             payload = aldis__msg_shared_payload(msg);
         } else if (aldis__unlikely(special)) {
-            payload = indirect_payload(worker, shard, msg);
-            if (!payload)
+            payload = indirect_payload(worker, shard, cell, msg);
+            if (!payload) { /* msg is done with */
+                if (cell->flags & ALDIS__CELL_SPECIAL)
+                    break;
                 continue;
+            }
         }
         ctx->msg = msg;
         aldis_err err = kind->handle[type](cell->state, payload, ctx);
@@ -76,10 +80,17 @@ void aldis__shard_run(struct aldis__worker *worker, struct aldis__shard *shard)
     aldis__ctx_leave(worker);
 }
 
-/* A payload that does not stand in the message; NULL: the timer was cancelled, and msg is gone. */
-static ALDIS_COLD const void *indirect_payload(struct aldis__worker *worker,
-                                               struct aldis__shard *shard, struct aldis__msg *msg)
+/* A payload that does not stand right behind the header. NULL: msg was tracked, and has been
+ * handled or refused; or the timer was cancelled; in both cases it is gone. */
+static __attribute__((noinline)) const void *indirect_payload(struct aldis__worker *worker,
+                                                              struct aldis__shard *shard,
+                                                              struct aldis__cell *cell,
+                                                              struct aldis__msg *msg)
 {
+    if (msg->flags & ALDIS__MSG_TRACKED) {
+        aldis__tracked_handle(worker, shard, cell, msg);
+        return NULL;
+    }
     if ((msg->flags & ALDIS__MSG_TIMER) && !aldis__timer_accept(shard, msg)) {
         worker->counts[msg->type]
             .sent--; /* by this worker or another: only the sum has a meaning */
@@ -123,9 +134,9 @@ bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard
 {
     const void *payload = aldis__msg_inline(msg);
     if (msg->flags & (ALDIS__MSG_INDIRECT | ALDIS__MSG_TIMER)) {
-        payload = indirect_payload(worker, shard, msg);
+        payload = indirect_payload(worker, shard, cell, msg);
         if (!payload)
-            return true;
+            return !(cell->flags & (ALDIS__CELL_SPECIAL & ~(uint32_t)ALDIS__CELL_LANES));
     }
     uint32_t type = msg->type;
     aldis_ctx *ctx = &worker->ctx;

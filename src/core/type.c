@@ -34,6 +34,7 @@ static aldis_type runtime_types[] = {
     {"aldis.slot", 0, 0, NULL, 0},
     {"aldis.adopt", 0, 0, NULL, 0},
     {"aldis.routed", 0, 0, NULL, 0},
+    {"aldis.track", 0, ALDIS_SIZE_VARIES, NULL, 0},
 };
 
 uint32_t aldis__type_count(void)

@@ -24,6 +24,7 @@ enum {
     ALDIS__TYPE_SLOT,        /* the slot of an ended actor comes back to its birth shard */
     ALDIS__TYPE_ADOPT,       /* the sender is a new child */
     ALDIS__TYPE_ROUTED,      /* the receiver has names or subscriptions: see multicast.h */
+    ALDIS__TYPE_TRACK,       /* of a tracker, on the control lane: see tracked.h */
     ALDIS__TYPE_STATUS,      /* aldis_status; a message like any other */
     ALDIS__TYPE_RUNTIME_COUNT
 };

@@ -25,9 +25,10 @@ struct aldis_ctx {
     uint64_t drawn; /* the second half of the last block of random numbers: of whom, and which */
     aldis_id drawn_actor;
     uint64_t drawn_number;
-    struct aldis__msg *built; /* begun with aldis_build and neither posted nor discarded yet */
-    uint32_t microstep;       /* virtual time */
-    aldis_ns busy_ns;         /* virtual time: asked for by aldis_busy */
+    struct aldis__track *track; /* of that message, if it is tracked; else NULL */
+    struct aldis__msg *built;   /* begun with aldis_build and neither posted nor discarded yet */
+    uint32_t microstep;         /* virtual time */
+    aldis_ns busy_ns;           /* virtual time: asked for by aldis_busy */
     char fail_text[128];
     /* The last message that its handler has not handled but kept aside or rejected: of which actor,
      * and which of its messages. */

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+/* tracked.c: messages whose fate somebody follows. Layer: core. See tracked.h. */
+#include "core/tracked.h"
+
+#include "base/error.h"
+#include "core/backpressure.h"
+#include "core/lifecycle.h"
+#include "core/send.h"
+#include "core/virtual.h"
+#include "core/window.h"
+
+/* ------------------------------------------------------------------ at the receiver */
+
+/* The message is handled now. */
+static void handle(struct aldis__worker *worker, struct aldis__shard *shard,
+                   struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    struct aldis__track *track = aldis__msg_track(msg);
+    aldis_ctx *ctx = &worker->ctx;
+    uint32_t type = msg->type;
+    aldis_err err;
+    ctx->msg = msg;
+    ctx->track = track;
+    if (track->tracker->handle)
+        err = track->tracker->handle(worker, cell, msg, track);
+    else
+        err = cell->kind->handle[type](cell->state, aldis__msg_payload(msg, NULL), ctx);
+    worker->counts[type].handled++;
+    bool settled = aldis__ctx_has_settled(ctx, cell->handled);
+    if (track->tracker->handled && !settled)
+        track->tracker->handled(worker, cell, msg, track, err);
+    if (aldis__unlikely(err != ALDIS_OK))
+        aldis__turn_handler_failed(worker, type, err, cell->handled);
+    ctx->track = NULL;
+    if (ctx->system->virtual_time && type != ALDIS__TYPE_TRACK) {
+        if (!settled)
+            aldis__window_digest(worker, shard, cell, msg);
+        if (ctx->busy_ns)
+            aldis__virtual_be_busy(worker, cell);
+    }
+    cell->handled++;
+    ctx->msg = NULL;
+    aldis__pool_free(worker->pool, msg);
+}
+
+static void set_aside(struct aldis__worker *worker, struct aldis__cell *cell,
+                      struct aldis__msg *msg)
+{
+    struct aldis__cell_ext *ext = aldis__cell_extend(cell);
+    if (!ext) {
+        aldis__refuse(worker, msg, ALDIS__REJECTED, ALDIS_ENOMEM);
+        return;
+    }
+    aldis__queue_push(&ext->aside, msg);
+    ext->aside_count++;
+}
+
+void aldis__tracked_handle(struct aldis__worker *worker, struct aldis__shard *shard,
+                           struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    struct aldis__track *track = aldis__msg_track(msg);
+    enum aldis__admission admission = ALDIS__ADMIT_HANDLE;
+    if (aldis__unlikely(track->deadline_ns <= worker->ctx.now_ns))
+        admission = ALDIS__ADMIT_EXPIRE;
+    else if (track->tracker->admit)
+        admission = track->tracker->admit(worker, cell, msg, track);
+    switch (admission) {
+    case ALDIS__ADMIT_HANDLE:
+        handle(worker, shard, cell, msg);
+        break;
+    case ALDIS__ADMIT_EXPIRE:
+        aldis__refuse(worker, msg, ALDIS__EXPIRED, ALDIS_EEXPIRED);
+        break;
+    case ALDIS__ADMIT_DROP:
+        aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
+        break;
+    case ALDIS__ADMIT_HOLD:
+        set_aside(worker, cell, msg);
+        break;
+    }
+}
+
+/* Back to the head of the mailbox, beyond its bound: they have been in it already. */
+void aldis__tracked_retry(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    struct aldis__cell_ext *ext = cell->ext;
+    if (!ext || !ext->aside.head)
+        return;
+    struct aldis__msg *last = ext->aside.head;
+    for (;;) {
+        cell->room -= aldis__msg_units(last);
+        if (!last->next)
+            break;
+        last = last->next;
+    }
+    cell->depth += (int32_t)ext->aside_count;
+    last->next = cell->head;
+    if (!cell->head)
+        cell->tail = last;
+    cell->head = ext->aside.head;
+    aldis__queue_init(&ext->aside);
+    ext->aside_count = 0;
+    aldis__mailbox_set_mark(worker, cell);
+}
+
+void aldis__tracked_end(struct aldis__worker *worker, struct aldis__msg *msg, enum aldis__fate fate,
+                        aldis_err reason)
+{
+    struct aldis__track *track = aldis__msg_track(msg);
+    if (track->tracker->ended)
+        track->tracker->ended(worker, msg, track, fate, reason);
+}
+
+/* ------------------------------------------------------------------ sending */
+
+/* To an actor that expects it. */
+static void place_reserved(struct aldis__worker *worker, struct aldis__msg *msg, uint64_t word)
+{
+    aldis_ctx *ctx = &worker->ctx;
+    aldis_system *system = ctx->system;
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (aldis__handover_owner(&shard->handover) != worker->index)
+        (void)aldis__chain_append(worker, shard->index, msg);
+    else
+        aldis__admit(worker, shard,
+                     aldis__system_cell(system, aldis__id_index(msg->to, system->node_base)), msg);
+}
+
+/* Behind what the sender had to keep for the same receiver, so that it does not overtake it. */
+static bool keep_reserved(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    struct aldis__cell *sender = worker->ctx.cell;
+    return (sender->flags & ALDIS__CELL_OVERFLOW) && aldis__overflow_has(sender, msg->to) &&
+           (!worker->ctx.system->virtual_time || aldis__virtual_keep(worker, msg, 0) == ALDIS_OK) &&
+           aldis__overflow_add(worker, sender, msg) == ALDIS_OK;
+}
+
+static aldis_err send_reserved(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    static const struct aldis__tracker untold = {.name = "aldis.untold"};
+    aldis_system *system = worker->ctx.system;
+    struct aldis_type_stats *counts = &worker->counts[msg->type];
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(msg->to, system->node_base)]);
+    counts->sent++;
+    if (!aldis__word_is_alive(word, msg->to)) {
+        const char *name = aldis__type_info(msg->type)->name;
+        aldis_id to = msg->to;
+        aldis__msg_track(msg)->tracker = &untold; /* the return value tells it */
+        msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE;
+        aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
+        return aldis__error_set(ALDIS_ESTALE, to, name, "send: %s: actor %016llx has ended", name,
+                                (unsigned long long)to.bits);
+    }
+    if (keep_reserved(worker, msg))
+        return ALDIS_OK;
+    if (!system->virtual_time) {
+        place_reserved(worker, msg, word);
+        return ALDIS_OK;
+    }
+    aldis_err err = aldis__virtual_send(worker, msg, aldis__word_home(word), 0);
+    if (err == ALDIS_OK)
+        return ALDIS_OK;
+    counts->rejected++;
+    aldis__pool_free(worker->pool, msg);
+    return err;
+}
+
+/* The short way, as in aldis_ctx_send_raw(): to an actor of this worker that has room. */
+static inline bool place_here(struct aldis__worker *worker, struct aldis__msg *msg, uint64_t word)
+{
+    aldis_system *system = worker->ctx.system;
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (worker->ctx.special || aldis__handover_owner(&shard->handover) != worker->index ||
+        aldis__msg_rank(msg) != ALDIS__RANK_NORMAL)
+        return false;
+    struct aldis__cell *cell =
+        aldis__system_cell(system, aldis__id_index(msg->to, system->node_base));
+    if (!aldis__mailbox_try_push(cell, msg))
+        return false;
+    aldis__cell_schedule_for_mail(worker, shard, cell);
+    worker->counts[msg->type].sent++;
+    return true;
+}
+
+static aldis_err count_rejected(struct aldis__worker *worker, uint32_t type, aldis_err err)
+{
+    worker->counts[type].sent++;
+    worker->counts[type].rejected++;
+    return err;
+}
+
+aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel,
+                              const struct aldis__track *track)
+{
+    if (!aldis__ctx_is_mine(ctx))
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "send: the context is not that of the handler that runs on this "
+                                "thread");
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    uint32_t index = 0;
+    uint64_t word = 0;
+    bool reserved = track->tracker->reserved;
+    aldis_err err = aldis__parcel_check(parcel, &index);
+    if (err != ALDIS_OK)
+        return err;
+    err = aldis__send_check_opts(parcel->opts, parcel->type);
+    if (err == ALDIS_OK && reserved)
+        err = aldis__send_check_place(ctx->system, parcel->to, index, &word);
+    else if (err == ALDIS_OK)
+        err = aldis__send_check_receiver(ctx->system, parcel->to, index, &word);
+    if (err != ALDIS_OK)
+        return count_rejected(worker, index, err);
+    struct aldis__msg *msg = aldis__parcel_build(worker->pool, parcel, index, track);
+    if (!msg) {
+        err = aldis__error_set(ALDIS_ENOMEM, parcel->to, parcel->type->name, "send: %s",
+                               parcel->type->name);
+        return count_rejected(worker, index, err);
+    }
+    msg->from = ctx->cell->id;
+    msg->flags |= ctx->send_flags;
+    msg->pool_stamp = worker->pool_stamp;
+    aldis_ns delay_ns = parcel->opts ? parcel->opts->delay_ns : 0;
+    if (reserved && aldis__word_is_alive(word, msg->to) && place_here(worker, msg, word))
+        return ALDIS_OK;
+    if (reserved)
+        return send_reserved(worker, msg);
+    if (delay_ns <= 0 && place_here(worker, msg, word))
+        return ALDIS_OK;
+    err = aldis__send_place(worker, msg, word, delay_ns);
+    if (err != ALDIS_OK)
+        aldis__pool_free(worker->pool, msg);
+    return err;
+}
