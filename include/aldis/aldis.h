@@ -6,6 +6,7 @@
 #include <aldis/actor.h>
 #include <aldis/blob.h>
 #include <aldis/error.h>
+#include <aldis/link.h>
 #include <aldis/log.h>
 #include <aldis/message.h>
 #include <aldis/offload.h>

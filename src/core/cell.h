@@ -39,6 +39,7 @@ enum {
     ALDIS__CELL_WAKING = 1u << 15,   /* virtual time: busy; aldis.run is under way to wake it */
     ALDIS__CELL_CHAINED = 1u << 16,  /* waits until its worker could publish a chain */
     ALDIS__CELL_HOOKED = 1u << 17,   /* its on_stop has run, or will not */
+    ALDIS__CELL_LINKED = 1u << 18,   /* virtual time: has links */
     /* A turn that is not simply "next message, please". */
     ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES |
                           ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING |
@@ -125,6 +126,7 @@ struct aldis__cell_ext {
     aldis_ns unstashed_ns;   /* virtual time: the instant at which it last took some back, */
     uint32_t unstash_rounds; /* and how often it did at this instant */
 
+    struct aldis__links *links;  /* virtual time: to others, see link.h; NULL: none */
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
     uint32_t timer_count;
 

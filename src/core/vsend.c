@@ -9,6 +9,7 @@
 #include "core/vsend.h"
 
 #include "base/error.h"
+#include "core/link.h"
 #include "core/send.h"
 #include "core/virtual.h"
 #include <stdlib.h>
@@ -84,7 +85,7 @@ bool aldis__virtual_try_send(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
     struct aldis__msg *msg = pool->free[class];
     if (!msg || delay_ns <= 0 || delay_ns >= ALDIS_FOREVER - 1 - from_ns ||
         (delay_ns < system->opts.lookahead_ns && !aldis_id_equal(to, sender->id)) ||
-        (sender->flags & ALDIS__CELL_OVERFLOW))
+        (sender->flags & (ALDIS__CELL_OVERFLOW | ALDIS__CELL_LINKED)))
         return false;
     aldis__pool_pop(pool, msg, class);
     *aldis__msg_stamp(msg) = (struct aldis__stamp){from_ns + delay_ns, sender->sequence++};
@@ -143,6 +144,8 @@ void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg
     aldis_ns at_ns = aldis__virtual_add_time(worker->ctx.now_ns, delay_ns);
     if (at_ns < aldis__msg_stamp(msg)->at_ns)
         at_ns = aldis__msg_stamp(msg)->at_ns;
+    if (sender->flags & ALDIS__CELL_LINKED)
+        at_ns = aldis__link_pass(sender, msg->to, at_ns);
     aldis__virtual_stamp_at(worker, sender, msg, at_ns);
 }
 
@@ -194,7 +197,9 @@ static aldis_err arrival(struct aldis__worker *worker, const struct aldis__msg *
 {
     const struct aldis_system_opts *opts = &worker->ctx.system->opts;
     const aldis_ctx *ctx = &worker->ctx;
-    if (delay_ns == 0)
+    if (delay_ns == 0 && (ctx->cell->flags & ALDIS__CELL_LINKED))
+        delay_ns = aldis__link_delay(ctx->cell, msg->to, opts->default_delay_ns);
+    else if (delay_ns == 0)
         delay_ns = opts->default_delay_ns;
     else if (delay_ns == ALDIS_NO_DELAY)
         delay_ns = 0;
@@ -222,6 +227,8 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
     if (underway + worker->run_sent >= opts->underway_msgs)
         return too_many(msg, underway, "underway_msgs");
     worker->run_sent++;
+    if (worker->ctx.cell->flags & ALDIS__CELL_LINKED)
+        at_ns = aldis__link_pass(worker->ctx.cell, msg->to, at_ns);
     aldis__virtual_stamp_at(worker, worker->ctx.cell, msg, at_ns);
     aldis__virtual_schedule(worker, home, msg);
     return ALDIS_OK;

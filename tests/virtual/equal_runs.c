@@ -12,10 +12,12 @@
 #include "library.h"
 #include "space.h"
 
+#include <glob.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct order {
     uint64_t seed, stall, size;
@@ -72,7 +74,8 @@ static int phold(const struct order *order)
     return outcome != BENCH_GOOD;
 }
 
-static int harbour(const struct order *order)
+/* name.yaml in the folder of those that ship; its name goes before the print. */
+static int scenario(const struct order *order, const char *path)
 {
     struct scenario *scenario = NULL;
     static struct scenario_errors errors;
@@ -81,19 +84,34 @@ static int harbour(const struct order *order)
                                   .seed = order->seed,
                                   .workers = order->workers,
                                   .until_ns = (order->size > 1 ? 60 : 3) * ALDIS_MINUTE};
-    if (scenario_load(SCENARIOS "/harbour.yaml", &scenario, &errors) != SCENARIO_OK) {
+    if (scenario_load(path, &scenario, &errors) != SCENARIO_OK) {
         scenario_errors_print(&errors, stderr);
         return 1;
     }
+    const char *name = strrchr(path, '/') + 1;
     aldis_err err = space_run(scenario, &opts, &report);
     bool good = err == ALDIS_OK && report.audit.balanced;
-    printf("harbour %016" PRIx64 " messages %" PRIu64 "\n", report.run_print,
-           report.stats.total.handled);
+    printf("%.*s %016" PRIx64 " messages %" PRIu64 "\n", (int)strcspn(name, "."), name,
+           report.run_print, report.stats.total.handled);
     if (!good)
-        fprintf(stderr, "harbour: %s; audit: %s\n", aldis_error_text(err), report.audit.text);
+        fprintf(stderr, "%s: %s; audit: %s\n", name, aldis_error_text(err), report.audit.text);
     space_report_fini(&report);
     scenario_destroy(scenario);
     return !good;
+}
+
+static int scenarios(const struct order *order)
+{
+    glob_t found;
+    if (glob(SCENARIOS "/*.yaml", 0, NULL, &found) != 0) {
+        fprintf(stderr, "no scenario in " SCENARIOS "\n");
+        return 1;
+    }
+    int failed = 0;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        failed |= scenario(order, found.gl_pathv[i]);
+    globfree(&found);
+    return failed;
 }
 
 int main(int argc, char **argv)
@@ -112,6 +130,6 @@ int main(int argc, char **argv)
     failed |= show(&order, "dense", SHOW_DENSE);
     failed |= show(&order, "zero", SHOW_ZERO);
     failed |= phold(&order);
-    failed |= harbour(&order);
+    failed |= scenarios(&order);
     return failed;
 }
