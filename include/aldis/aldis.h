@@ -16,6 +16,7 @@
 #include <aldis/stats.h>
 #include <aldis/system.h>
 #include <aldis/timer.h>
+#include <aldis/topic.h>
 #include <aldis/types.h>
 #include <aldis/version.h>
 #include <aldis/window.h>

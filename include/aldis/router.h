@@ -63,7 +63,8 @@ ALDIS_API aldis_err aldis_send_name_raw(aldis_ctx *ctx, const char *name, aldis_
  * Subscribe this actor to a topic, or end that. The second subscribe is one; so is the second end.
  *
  * topic:  1 .. ALDIS_TOPIC_MAX bytes of UTF-8: tokens separated by '.', none empty, without control
- *         characters, spaces, '*' and '>'.
+ *         characters and spaces. A token may be the wildcard '*', the last one '>': see topic.h,
+ *         also for queue groups.
  * Owner:  borrows topic for the call.          Blocks: never for long.
  * Errors: ALDIS_EINVAL a bad topic; ALDIS_EFULL; ALDIS_ENOMEM. aldis_system_subscribe:
  *         ALDIS_ENOTFOUND, ALDIS_ESTALE the actor.
@@ -75,7 +76,8 @@ ALDIS_API aldis_err aldis_system_unsubscribe(aldis_system *system, aldis_id acto
                                              const char *topic);
 
 /**
- * Send one message to every subscriber of topic, in order of subscription; not to the sender
+ * Send one message to every subscriber whose pattern matches topic (which has no wildcards), once
+ * to each, in order of subscription, and then to one member of each queue group; not to the sender
  * itself, unless ALDIS_FANOUT_TO_SELF. The payload is stored once, however many receive it.
  * ALDIS_WAIT does not apply: a full mailbox refuses, and nobody is parked. A refusal that is found
  * only at the receiver is told to on_undelivered, as for a send.
@@ -104,7 +106,8 @@ ALDIS_API aldis_err aldis_broadcast_raw(aldis_ctx *ctx, const aldis_behaviour *k
                                         unsigned flags, aldis_fanout *out_fanout);
 
 /**
- * Who is subscribed to topic, and to what an actor is subscribed, in order of subscription.
+ * Who gets what is published to topic (given a pattern: who has subscribed to just that), and to
+ * what an actor is subscribed; in order of subscription, members of queue groups last.
  *
  * out/out_topics: room for max entries, or NULL; topics are copied, ALDIS_TOPIC_MAX+1 bytes each.
  * Returns how many there are, which may be more than max. Thread: any, handlers too.

@@ -130,6 +130,8 @@ struct aldis__cell_ext {
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
     uint32_t timer_count;
 
+    uint64_t choices; /* made for it: see aldis__multicast_one() */
+
     aldis_err start_err;
     aldis_end_reason end_reason;
 };

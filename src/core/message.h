@@ -73,7 +73,7 @@ struct aldis__msg_varying {
 struct aldis__shared {
     uint64_t refs;
     uint32_t size;
-    uint32_t pool_class; /* size class of this block */
+    uint32_t topic; /* bytes behind the payload: the topic it was published to, with NUL; 0: none */
 };
 
 /* Lane ranks: the order in which lanes are served. */
@@ -111,6 +111,15 @@ static inline void *aldis__msg_body(struct aldis__msg *msg)
 static inline const void *aldis__msg_shared_payload(struct aldis__msg *msg)
 {
     return *(struct aldis__shared *const *)aldis__msg_inline(msg) + 1;
+}
+
+/* The topic that it was published to, or "". */
+static inline const char *aldis__msg_topic(struct aldis__msg *msg)
+{
+    if (!(msg->flags & ALDIS__MSG_SHARED))
+        return "";
+    const struct aldis__shared *shared = *(struct aldis__shared *const *)aldis__msg_inline(msg);
+    return shared->topic ? (const char *)(shared + 1) + shared->size : "";
 }
 
 static inline unsigned aldis__msg_rank(const struct aldis__msg *msg)

@@ -7,11 +7,13 @@
 #include "core/multicast.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "core/backpressure.h"
 #include "core/deliver.h"
 #include "core/outside.h"
 #include "core/send.h"
 #include "core/virtual.h"
+#include <string.h>
 
 enum { AHEAD = 8 };
 
@@ -217,6 +219,69 @@ static ALDIS_COLD void deliver_slow(struct aldis__multicast *cast, aldis_id to, 
     }
 }
 
+/* ------------------------------------------------------------------ one of several */
+
+/* The same in every run: the publisher's own count, not how many others have drawn before. */
+static uint64_t draw(const aldis_ctx *ctx)
+{
+    const uint64_t local = ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
+    uint64_t who = aldis__mix64(ctx->system->opts.seed ^ aldis__mix64(ctx->cell->id.bits & local));
+    struct aldis__cell_ext *ext = aldis__cell_extend(ctx->cell);
+    return aldis__mix64(who + (ext ? ext->choices++ : 0)); /* without memory: always the same */
+}
+
+enum taker { TAKES_NOTHING, STRANGE, CLOSED, OPEN };
+
+/* How would it fare if it were sent the message now? */
+static enum taker look_at(const struct aldis__multicast *cast, aldis_id to)
+{
+    struct aldis__worker *worker = cast->worker;
+    aldis_system *system = worker->ctx.system;
+    uint64_t place = aldis__id_index(to, system->node_base);
+    uint64_t word = aldis__directory_read(&system->directory[place]);
+    if (aldis_id_equal(to, cast->self) || !aldis__word_is_alive(word, to) ||
+        (word & ALDIS__WORD_STARTING))
+        return TAKES_NOTHING;
+    if (!aldis__system_kind(system, aldis__word_kind(word))->handle[cast->type])
+        return STRANGE;
+    if (is_refused(cast, to, word) || (word & ALDIS__WORD_FULL))
+        return CLOSED;
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (system->virtual_time || aldis__handover_owner(&shard->handover) != worker->index)
+        return OPEN;
+    const struct aldis__cell *cell = aldis__system_cell(system, place);
+    const uint32_t busy = ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING | ALDIS__CELL_HELD;
+    bool full = cell->depth >= aldis__cell_limits(cell)->capacity ||
+                (cell->depth > 0 && cell->room < aldis__class_units[cast->class]);
+    return full || (cell->flags & busy) ? CLOSED : OPEN;
+}
+
+void aldis__multicast_one(struct aldis__multicast *cast, const aldis_id *ids, size_t count)
+{
+    size_t first = (size_t)(draw(&cast->worker->ctx) % count), closed = count;
+    uint64_t strange = 0;
+    for (size_t n = 0; n < count; n++) {
+        size_t i = (first + n) % count;
+        switch (look_at(cast, ids[i])) {
+        case TAKES_NOTHING:
+            break;
+        case STRANGE:
+            strange++;
+            break;
+        case CLOSED:
+            closed = closed == count ? i : closed;
+            break;
+        case OPEN:
+            aldis__multicast_ids(cast, ids + i, 1);
+            return;
+        }
+    }
+    if (closed < count)
+        aldis__multicast_ids(cast, ids + closed, 1); /* it refuses, and that is counted */
+    else
+        cast->skipped += strange;
+}
+
 /* ------------------------------------------------------------------ everybody */
 
 /* The index of a kind; ALDIS__KINDS_MAX: none of its actors was ever spawned here. */
@@ -268,25 +333,52 @@ void aldis__multicast_all(struct aldis__multicast *cast, const aldis_behaviour *
 
 /* ------------------------------------------------------------------ begin, end */
 
-aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__worker *worker,
-                                 aldis_type *type, const void *payload, size_t size, bool to_self)
+/* The payload, and behind it the topic. */
+static struct aldis__shared *store(struct aldis__pool *pool, const aldis_send_item *item,
+                                   const struct aldis__topic_text *topic)
 {
-    uint32_t index = 0;
-    aldis_err err = aldis__send_check_type(type, payload, size, &index);
-    if (err != ALDIS_OK)
-        return err;
-    struct aldis__shared *shared = aldis__pool_shared_new(worker->pool, payload, size);
+    size_t more = topic ? topic->size + 1 : 0;
+    struct aldis__shared *shared = aldis__pool_shared_new(pool, NULL, item->size + more);
     if (!shared)
-        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), type->name,
-                                "send: %s of %zu bytes to many", type->name, size);
+        return NULL;
+    char *bytes = aldis__shared_payload(shared);
     shared->refs = REFS_HELD;
-    *cast = (struct aldis__multicast){.worker = worker, .shared = shared, .type = index};
-    bool varies = type->size == ALDIS_SIZE_VARIES;
+    shared->size = item->size;
+    shared->topic = (uint32_t)more;
+    if (item->size)
+        memcpy(bytes, item->payload, item->size);
+    if (topic)
+        memcpy(bytes + item->size, topic->text, more);
+    return shared;
+}
+
+aldis_err aldis__multicast_begin_on(struct aldis__multicast *cast, struct aldis__worker *worker,
+                                    const struct aldis__topic_text *topic,
+                                    const aldis_send_item *item, bool to_self)
+{
+    struct aldis__shared *shared = store(worker->pool, item, topic);
+    if (!shared)
+        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), item->type->name,
+                                "send: %s of %u bytes to many", item->type->name, item->size);
+    *cast = (struct aldis__multicast){
+        .worker = worker, .shared = shared, .type = aldis__type_index_if_known(item->type)};
+    bool varies = item->type->size == ALDIS_SIZE_VARIES;
     cast->class = aldis__pool_class_to_count(
-        worker->pool, size + (varies ? sizeof(struct aldis__msg_varying) : 0));
+        worker->pool, item->size + (varies ? sizeof(struct aldis__msg_varying) : 0));
     if (!to_self)
         cast->self = worker->ctx.cell->id;
     return ALDIS_OK;
+}
+
+aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__worker *worker,
+                                 aldis_type *type, const void *payload, size_t size, bool to_self)
+{
+    uint32_t index;
+    aldis_err err = aldis__send_check_type(type, payload, size, &index);
+    if (err != ALDIS_OK)
+        return err;
+    const aldis_send_item item = {aldis_nobody(), type, payload, (uint32_t)size};
+    return aldis__multicast_begin_on(cast, worker, NULL, &item, to_self);
 }
 
 void aldis__multicast_end(struct aldis__multicast *cast)

@@ -33,9 +33,24 @@ struct aldis__multicast {
 aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__worker *worker,
                                  aldis_type *type, const void *payload, size_t size, bool to_self);
 
+/* Ends with NUL. */
+struct aldis__topic_text {
+    const char *text;
+    size_t size; /* without it */
+};
+
+/** The same on a topic, for which handlers may ask. The item has been checked. ALDIS_ENOMEM. */
+aldis_err aldis__multicast_begin_on(struct aldis__multicast *cast, struct aldis__worker *worker,
+                                    const struct aldis__topic_text *topic,
+                                    const aldis_send_item *item, bool to_self);
+
 /** Send to each of these, in order. Ids must be of this system; those that have ended are passed
  *  over. */
 void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, size_t count);
+
+/** Send to one of these, count of them, at least 1: drawn by (seed, sender, its count); who takes
+ *  none now, as far as can be seen from here, is passed over. */
+void aldis__multicast_one(struct aldis__multicast *cast, const aldis_id *ids, size_t count);
 
 /** Send to all actors of the system, or of one kind; in the order of their slots. */
 void aldis__multicast_all(struct aldis__multicast *cast, const aldis_behaviour *kind);

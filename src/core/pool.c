@@ -231,7 +231,8 @@ struct aldis__shared *aldis__pool_shared_new(struct aldis__pool *pool, const voi
     struct aldis__shared *shared = aldis__msg_inline(block);
     shared->refs = 0;
     shared->size = (uint32_t)size;
-    if (size)
+    shared->topic = 0;
+    if (payload && size)
         memcpy(aldis__shared_payload(shared), payload, size);
     return shared;
 }

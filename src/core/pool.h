@@ -155,7 +155,8 @@ static inline void aldis__pool_free(struct aldis__pool *pool, struct aldis__msg 
     aldis__poison(msg + 1, aldis__pool_class_bytes[class] - sizeof *msg - pool->prefix);
 }
 
-/** A payload to be shared by the messages of this pool; refs is 0. NULL: out of memory. */
+/** A payload to be shared by the messages of this pool; refs is 0. payload NULL: for the caller to
+ *  fill in. NULL: out of memory. */
 struct aldis__shared *aldis__pool_shared_new(struct aldis__pool *pool, const void *payload,
                                              size_t size);
 /** Let go of one reference (or of a payload that nobody took, with refs 0). Owner of the pool

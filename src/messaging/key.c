@@ -15,6 +15,7 @@ bool aldis__key_measure(const char *text, size_t size_max, struct aldis__key *ou
     out_key->text = text;
     out_key->size = size;
     out_key->hash = aldis__mix64(aldis__fnv64(ALDIS__FNV64_START, text, size));
+    out_key->is_pattern = false;
     return true;
 }
 
@@ -93,31 +94,66 @@ static const char *fault_in_token(int32_t character)
         return "a control character";
     if (character == ' ' || character == 0xa0)
         return "a space";
-    if (character == '*' || character == '>')
-        return "a wildcard";
     return NULL;
+}
+
+/* The token text[begin .. end) of a topic of `size` bytes. NULL: it may stand there. */
+static const char *fault_of_wildcard(const char *text, size_t begin, size_t end, size_t size,
+                                     bool allowed, size_t *out_at)
+{
+    for (*out_at = begin; *out_at < end; ++*out_at) {
+        char c = text[*out_at];
+        if (c != '*' && c != '>')
+            continue;
+        if (!allowed)
+            return "a wildcard";
+        if (end - begin > 1)
+            return "a wildcard inside a token";
+        if (c == '>' && end != size)
+            return "'>' before the last token";
+    }
+    return NULL;
+}
+
+static aldis_err key_tokens(const char *call, const char *what, const char *text, bool wildcards,
+                            struct aldis__key *out_key)
+{
+    struct aldis__key key;
+    if (!aldis__key_measure(text, ALDIS_TOPIC_MAX, &key))
+        return refuse_size(call, what, text, ALDIS_TOPIC_MAX);
+    size_t token = 0; /* where it begins */
+    for (size_t at = 0; at <= key.size;) {
+        size_t begin = at, wild;
+        if (at == key.size || text[at] == '.') { /* the token ends */
+            if (begin == token)
+                return refuse_at(call, what, begin, "an empty token");
+            const char *fault = fault_of_wildcard(text, token, begin, key.size, wildcards, &wild);
+            if (fault)
+                return refuse_at(call, what, wild, fault);
+            key.is_pattern |= begin - token == 1 && (text[token] == '*' || text[token] == '>');
+            token = ++at;
+            continue;
+        }
+        int32_t character = next_character((const unsigned char *)text, key.size, &at);
+        const char *fault = fault_in_token(character);
+        if (fault)
+            return refuse_at(call, what, begin, fault);
+    }
+    *out_key = key;
+    return ALDIS_OK;
 }
 
 aldis_err aldis__key_topic(const char *call, const char *text, struct aldis__key *out_key)
 {
-    struct aldis__key key;
-    if (!aldis__key_measure(text, ALDIS_TOPIC_MAX, &key))
-        return refuse_size(call, "topic", text, ALDIS_TOPIC_MAX);
-    size_t token = 0; /* where it begins */
-    for (size_t at = 0; at < key.size;) {
-        size_t begin = at;
-        int32_t character = next_character((const unsigned char *)text, key.size, &at);
-        const char *fault = fault_in_token(character);
-        if (fault)
-            return refuse_at(call, "topic", begin, fault);
-        if (character != '.')
-            continue;
-        if (begin == token)
-            return refuse_at(call, "topic", begin, "an empty token");
-        token = at;
-    }
-    if (token == key.size)
-        return refuse_at(call, "topic", key.size, "an empty token");
-    *out_key = key;
-    return ALDIS_OK;
+    return key_tokens(call, "topic", text, false, out_key);
+}
+
+aldis_err aldis__key_pattern(const char *call, const char *text, struct aldis__key *out_key)
+{
+    return key_tokens(call, "pattern", text, true, out_key);
+}
+
+aldis_err aldis__key_group(const char *call, const char *text, struct aldis__key *out_key)
+{
+    return key_tokens(call, "group", text, false, out_key);
 }

@@ -9,6 +9,7 @@ struct aldis__key {
     const char *text; /* borrowed; ends with NUL */
     size_t size;      /* bytes without it */
     uint64_t hash;
+    bool is_pattern; /* has a wildcard; only where one may stand */
 };
 
 /** Measure and hash; content is not looked at. False: NULL, empty, or longer than size_max. */
@@ -21,5 +22,12 @@ aldis_err aldis__key_name(const char *call, const char *text, struct aldis__key 
 /** A topic: 1 .. ALDIS_TOPIC_MAX bytes of UTF-8; tokens without control characters, spaces, '*' and
  *  '>', separated by '.', none empty. ALDIS_EINVAL with the reason. */
 aldis_err aldis__key_topic(const char *call, const char *text, struct aldis__key *out_key);
+
+/** The name of a queue group: as a topic. ALDIS_EINVAL with the reason. */
+aldis_err aldis__key_group(const char *call, const char *text, struct aldis__key *out_key);
+
+/** A topic, or a pattern: a token may be '*' (stands for one token) and the last one '>' (for one
+ *  token or more). ALDIS_EINVAL with the reason. */
+aldis_err aldis__key_pattern(const char *call, const char *text, struct aldis__key *out_key);
 
 #endif

@@ -80,7 +80,14 @@ struct aldis__topic *aldis__registry_topic_ref(struct aldis__registry *registry,
         if (!topic)
             return NULL;
         topic->size = (uint32_t)text->size;
+        topic->is_pattern = text->is_pattern;
         memcpy(topic->text, text->text, text->size);
+        if (topic->is_pattern)
+            topic->node = aldis__trie_add(&registry->patterns, topic->text, topic->size, topic);
+        if (topic->is_pattern && !topic->node) {
+            free(topic);
+            return NULL;
+        }
         aldis__table_add(&registry->topics, &topic->link, text->hash);
     }
     topic->refs++;
@@ -91,6 +98,8 @@ static void release_topic(struct aldis__registry *registry, struct aldis__topic 
 {
     if (topic->live || topic->refs)
         return;
+    if (topic->node) /* no snapshot watches it: it is a pattern */
+        aldis__trie_remove(&registry->patterns, topic->node);
     aldis__table_remove(&registry->topics, &topic->link);
     free(topic->entries);
     free(topic);
@@ -102,15 +111,50 @@ void aldis__registry_topic_unref(struct aldis__registry *registry, struct aldis_
     release_topic(registry, topic);
 }
 
-static void move_version(struct aldis__topic *topic)
+struct aldis__topic *aldis__registry_watch(struct aldis__registry *registry,
+                                           const struct aldis__key *text)
 {
+    struct aldis__topic *topic = aldis__registry_topic_ref(registry, text);
+    if (!topic)
+        return NULL;
+    if (topic->watchers == 0)
+        topic->node = aldis__trie_add(&registry->watched, topic->text, topic->size, topic);
+    if (!topic->node) {
+        aldis__registry_topic_unref(registry, topic);
+        return NULL;
+    }
+    topic->watchers++;
+    return topic;
+}
+
+void aldis__registry_unwatch(struct aldis__registry *registry, struct aldis__topic *topic)
+{
+    if (--topic->watchers == 0) {
+        aldis__trie_remove(&registry->watched, topic->node);
+        topic->node = NULL;
+    }
+    aldis__registry_topic_unref(registry, topic);
+}
+
+static void move_one(void *unused, struct aldis__topic *topic)
+{
+    (void)unused;
     /* Relaxed: whoever sees a new version takes the lock before it looks at the list; and whoever
      * has heard of a subscription by a message has this store before its own load. */
     aldis__fetch_add_relaxed(&topic->version, 1);
 }
 
+/* Of a topic, or of all watched topics that a pattern matches. */
+static void move_version(struct aldis__registry *registry, struct aldis__topic *topic)
+{
+    if (topic->is_pattern)
+        aldis__trie_topics_of(&registry->watched, topic->text, topic->size, move_one, NULL);
+    else
+        move_one(NULL, topic);
+}
+
 /* Close up the holes, in order. Snapshots then shed their dead, too. */
-static void close_up(struct aldis__topic *topic)
+static void close_up(struct aldis__registry *registry, struct aldis__topic *topic)
 {
     size_t kept = 0;
     for (size_t i = 0; i < topic->length; i++) {
@@ -121,7 +165,7 @@ static void close_up(struct aldis__topic *topic)
         kept++;
     }
     topic->length = kept;
-    move_version(topic);
+    move_version(registry, topic);
 }
 
 static bool reserve_entry(struct aldis__topic *topic)
@@ -135,6 +179,42 @@ static bool reserve_entry(struct aldis__topic *topic)
     topic->entries = entries;
     topic->capacity = capacity;
     return true;
+}
+
+/* ------------------------------------------------------------------ queue groups */
+
+/* NULL: out of memory. */
+static struct aldis__group *group_ref(struct aldis__registry *registry,
+                                      const struct aldis__key *text)
+{
+    struct aldis__link *link = aldis__table_first(&registry->groups, text->hash);
+    struct aldis__group *group = NULL;
+    for (; link && !group; link = aldis__table_next(link->next, text->hash)) {
+        struct aldis__group *found = (struct aldis__group *)link;
+        if (found->size == text->size && memcmp(found->text, text->text, text->size) == 0)
+            group = found;
+    }
+    if (!group) {
+        if (!aldis__table_reserve(&registry->groups))
+            return NULL;
+        group = calloc(1, sizeof *group + text->size + 1);
+        if (!group)
+            return NULL;
+        group->number = ++registry->group_numbers;
+        group->size = (uint32_t)text->size;
+        memcpy(group->text, text->text, text->size);
+        aldis__table_add(&registry->groups, &group->link, text->hash);
+    }
+    group->refs++;
+    return group;
+}
+
+static void group_unref(struct aldis__registry *registry, struct aldis__group *group)
+{
+    if (!group || --group->refs > 0)
+        return;
+    aldis__table_remove(&registry->groups, &group->link);
+    free(group);
 }
 
 /* ------------------------------------------------------------------ subscriptions */
@@ -164,6 +244,7 @@ static void link_subscription(struct aldis__registry *registry, struct aldis__su
 {
     s->topic = topic;
     s->actor = routed;
+    s->serial = ++registry->serials;
     s->index = topic->length++;
     s->previous = routed->last;
     s->next = NULL;
@@ -176,7 +257,43 @@ static void link_subscription(struct aldis__registry *registry, struct aldis__su
     topic->live++;
     aldis__table_add(&registry->subscriptions, &s->link,
                      subscription_hash(routed->id, topic->link.hash));
-    move_version(topic);
+    move_version(registry, topic);
+}
+
+static bool is_special(const struct aldis__subscription *s)
+{
+    return s->group || s->bound;
+}
+
+/* False: out of memory, nothing has changed. */
+static bool set_terms(struct aldis__registry *registry, struct aldis__subscription *s,
+                      const struct aldis__terms *terms, bool *out_changed)
+{
+    struct aldis__group *group = NULL;
+    if (terms && terms->group.size) {
+        group = group_ref(registry, &terms->group);
+        if (!group)
+            return false;
+    }
+    uint32_t bound = terms ? terms->bound : 0;
+    *out_changed = s->group != group || s->bound != bound;
+    group_unref(registry, s->group);
+    s->group = group;
+    s->bound = bound;
+    return true;
+}
+
+/* The second subscription of an actor to a topic. */
+static aldis_err subscribe_again(struct aldis__registry *registry, struct aldis__subscription *s,
+                                 const struct aldis__terms *terms)
+{
+    bool was_special = is_special(s), changed;
+    if (!set_terms(registry, s, terms, &changed))
+        return ALDIS_ENOMEM;
+    s->topic->special += (size_t)is_special(s) - (size_t)was_special;
+    if (changed)
+        move_version(registry, s->topic);
+    return ALDIS_OK;
 }
 
 static void unlink_subscription(struct aldis__registry *registry, struct aldis__subscription *s)
@@ -185,18 +302,21 @@ static void unlink_subscription(struct aldis__registry *registry, struct aldis__
     struct aldis__routed *routed = s->actor;
     topic->entries[s->index] = (struct aldis__topic_entry){aldis_nobody(), NULL};
     topic->live--;
+    topic->special -= is_special(s);
+    group_unref(registry, s->group);
     *(s->previous ? &s->previous->next : &routed->first) = s->next;
     *(s->next ? &s->next->previous : &routed->last) = s->previous;
     aldis__table_remove(&registry->subscriptions, &s->link);
     free(s);
     size_t holes = topic->length - topic->live;
     if (holes > topic->live + HOLES_MIN)
-        close_up(topic);
+        close_up(registry, topic);
     release_topic(registry, topic);
 }
 
 aldis_err aldis__registry_subscribe(struct aldis__registry *registry, aldis_id actor,
-                                    const struct aldis__key *text, bool *out_first)
+                                    const struct aldis__key *text, const struct aldis__terms *terms,
+                                    bool *out_first)
 {
     *out_first = false;
     if (registry->subscriptions.count >= registry->subscriptions_max)
@@ -204,18 +324,23 @@ aldis_err aldis__registry_subscribe(struct aldis__registry *registry, aldis_id a
     struct aldis__topic *topic = aldis__registry_topic_ref(registry, text);
     if (!topic)
         return ALDIS_ENOMEM;
-    if (find_subscription(registry, actor, topic)) {
+    struct aldis__subscription *s = find_subscription(registry, actor, topic);
+    if (s) {
         aldis__registry_topic_unref(registry, topic);
-        return ALDIS_OK;
+        return subscribe_again(registry, s, terms);
     }
     struct aldis__routed *routed = hold_actor(registry, actor, out_first);
-    struct aldis__subscription *s = malloc(sizeof *s);
-    bool complete =
-        routed && s && reserve_entry(topic) && aldis__table_reserve(&registry->subscriptions);
-    if (complete)
+    bool changed;
+    s = calloc(1, sizeof *s);
+    bool complete = routed && s && reserve_entry(topic) &&
+                    aldis__table_reserve(&registry->subscriptions) &&
+                    set_terms(registry, s, terms, &changed);
+    if (complete) {
         link_subscription(registry, s, topic, routed);
-    else
+        topic->special += is_special(s);
+    } else {
         free(s);
+    }
     aldis__registry_topic_unref(registry, topic);
     if (routed)
         release_actor(registry, routed);
@@ -230,7 +355,7 @@ void aldis__registry_unsubscribe(struct aldis__registry *registry, aldis_id acto
     if (!s)
         return;
     struct aldis__routed *routed = s->actor;
-    move_version(topic);
+    move_version(registry, topic);
     unlink_subscription(registry, s);
     release_actor(registry, routed);
 }
@@ -340,4 +465,7 @@ void aldis__registry_fini(struct aldis__registry *registry)
     aldis__table_fini(&registry->topics);
     aldis__table_fini(&registry->subscriptions);
     aldis__table_fini(&registry->names);
+    aldis__table_fini(&registry->groups);
+    aldis__trie_fini(&registry->patterns);
+    aldis__trie_fini(&registry->watched);
 }

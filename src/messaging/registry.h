@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* registry.h: names, topics, and what each actor has of them. Layer: messaging.
  *
+ * A pattern is a topic like any other here: a text with subscribers. Beside the table by text there
+ * are two tries: of the patterns that somebody subscribes to, to find those that match a topic; and
+ * of the topics that somebody's snapshot watches, to tell those when a pattern of theirs changes.
+ *
  * Plain data: the caller has a lock. It knows actors only by their ids, which are unique for ever;
  * whether one lives is the caller's business.
  *
@@ -11,13 +15,16 @@
  * Invariants:
  *   topic->live == entries of the topic that hold an actor <= topic->length <= topic->capacity
  *   entries[s->index].subscription == s for every subscription s of the topic
- *   an actor record has a name or a subscription; a topic has a subscriber or a snapshot (refs) */
+ *   an actor record has a name or a subscription; a topic has a subscriber or a snapshot (refs)
+ *   topic->node != NULL  <=>  it is a pattern, or a snapshot watches it
+ *   serials rise along the entries of a topic: they are the order of subscription */
 #ifndef ALDIS_MESSAGING_REGISTRY_H
 #define ALDIS_MESSAGING_REGISTRY_H
 
 #include "base/atomic.h"
 #include "messaging/key.h"
 #include "messaging/table.h"
+#include "messaging/trie.h"
 
 struct aldis__subscription;
 struct aldis__name;
@@ -35,12 +42,31 @@ struct aldis__topic_entry {
     struct aldis__subscription *subscription;
 };
 
+/* What a subscription asks for beside the topic. */
+struct aldis__terms {
+    struct aldis__key group; /* size 0: none */
+    uint32_t bound;          /* see aldis__bound_make() in core/bound.h; 0: none */
+};
+
+/* A queue group: one of its members gets a publication. By its name, whatever the patterns. */
+struct aldis__group {
+    struct aldis__link link; /* by text */
+    uint64_t number;         /* in order of the first use */
+    uint32_t refs;           /* subscriptions */
+    uint32_t size;
+    char text[];
+};
+
 struct aldis__topic {
     struct aldis__link link;   /* by text */
+    struct aldis__node *node;  /* in the trie of patterns, or of watched topics */
     _Atomic(uint64_t) version; /* moves when somebody comes or leaves, but not when an actor ends */
     struct aldis__topic_entry *entries; /* in order of subscription */
     size_t length, capacity, live;
-    uint32_t refs; /* snapshots that watch it */
+    size_t special;    /* subscriptions with terms */
+    uint32_t refs;     /* snapshots that watch it, and calls that need it */
+    uint32_t watchers; /* snapshots that watch it */
+    bool is_pattern;
     uint32_t size;
     char text[];
 };
@@ -51,6 +77,9 @@ struct aldis__subscription {
     struct aldis__routed *actor;
     struct aldis__subscription *previous, *next; /* of the same actor */
     size_t index;                                /* in the topic's entries */
+    uint64_t serial;                             /* order of subscription, over all topics */
+    struct aldis__group *group;                  /* NULL: none */
+    uint32_t bound;
 };
 
 struct aldis__name {
@@ -62,7 +91,9 @@ struct aldis__name {
 };
 
 struct aldis__registry {
-    struct aldis__table actors, topics, subscriptions, names;
+    struct aldis__table actors, topics, subscriptions, names, groups;
+    struct aldis__trie patterns, watched;
+    uint64_t serials, group_numbers; /* given so far */
     _Atomic(uint64_t) names_version; /* moves with every change of a name */
     size_t names_max, subscriptions_max;
 };
@@ -71,12 +102,14 @@ void aldis__registry_init(struct aldis__registry *registry);
 void aldis__registry_fini(struct aldis__registry *registry);
 
 /**
- * Add a subscription; the second one is the first. *out_first: the registry has met this actor for
- * the first time (or again after it had nothing); may be written on failure, too.
+ * Add a subscription; the second one is the first, with the terms of the second (NULL: none).
+ * *out_first: the registry has met this actor for the first time (or again after it had nothing);
+ * may be written on failure, too.
  * Errors: ALDIS_ENOMEM, ALDIS_EFULL: nothing has changed.
  */
 aldis_err aldis__registry_subscribe(struct aldis__registry *registry, aldis_id actor,
-                                    const struct aldis__key *topic, bool *out_first);
+                                    const struct aldis__key *topic,
+                                    const struct aldis__terms *terms, bool *out_first);
 /** End a subscription, if there is one. */
 void aldis__registry_unsubscribe(struct aldis__registry *registry, aldis_id actor,
                                  const struct aldis__key *topic);
@@ -100,6 +133,11 @@ struct aldis__topic *aldis__registry_topic(const struct aldis__registry *registr
 struct aldis__topic *aldis__registry_topic_ref(struct aldis__registry *registry,
                                                const struct aldis__key *text);
 void aldis__registry_topic_unref(struct aldis__registry *registry, struct aldis__topic *topic);
+/** Keep a topic (not a pattern), and move its version when a pattern that matches it changes. NULL:
+ *  out of memory. */
+struct aldis__topic *aldis__registry_watch(struct aldis__registry *registry,
+                                           const struct aldis__key *text);
+void aldis__registry_unwatch(struct aldis__registry *registry, struct aldis__topic *topic);
 
 /** NULL: the actor has no name and no subscription. */
 struct aldis__routed *aldis__registry_actor(const struct aldis__registry *registry, aldis_id actor);

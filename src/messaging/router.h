@@ -1,15 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-/* router.h: what the tests look at inside the router. Layer: messaging. */
+/* router.h: the router of a system, as its two halves share it: names and changes in router.c, what
+ * is sent to many in topics.c. Layer: messaging. */
 #ifndef ALDIS_MESSAGING_ROUTER_H
 #define ALDIS_MESSAGING_ROUTER_H
 
-#include <aldis/types.h>
+#include "core/multicast.h"
+#include "messaging/snapshot.h"
 
-/* How much the tables hold. */
+/* What one worker has, on lines of its own. */
+struct aldis__seat {
+    _Alignas(64) struct aldis__view view;
+};
+
+struct aldis__router {
+    struct aldis__extension extension;
+    aldis_system *system;
+    pthread_mutex_t lock;
+    struct aldis__registry registry; /* under lock, but for its versions */
+    uint64_t lost;                   /* registrations lost at the end of a window */
+    struct aldis__seat seats[];      /* by worker */
+};
+
+enum aldis__request_kind {
+    ALDIS__REQUEST_SUBSCRIBE,
+    ALDIS__REQUEST_UNSUBSCRIBE,
+    ALDIS__REQUEST_REGISTER,
+    ALDIS__REQUEST_UNREGISTER
+};
+
+/* A change of the tables. */
+struct aldis__request {
+    enum aldis__request_kind kind;
+    aldis_id actor; /* whom it concerns */
+    struct aldis__key key;
+    struct aldis__terms terms; /* of a subscription */
+};
+
+/** Check a handler's context and find the router, or make it. ALDIS_EINVAL, ALDIS_ENOMEM. */
+aldis_err aldis__router_enter(aldis_ctx *ctx, const char *call, struct aldis__router **out_router);
+/** Check a call from outside and find the router, or make it. ALDIS_ESTATE, ALDIS_ENOMEM, ... */
+aldis_err aldis__router_enter_outside(aldis_system *system, const char *call,
+                                      struct aldis__router **out_router);
+/** The router of a system to look at, from any thread; NULL: there is none. */
+struct aldis__router *aldis__router_to_read(aldis_system *system);
+
+/** Make a subscription, or end it, from a handler: in virtual time at the end of the window. */
+aldis_err aldis__router_ask(struct aldis__router *router, aldis_ctx *ctx,
+                            const struct aldis__request *request);
+/** The same from outside. */
+aldis_err aldis__router_ask_outside(struct aldis__router *router,
+                                    const struct aldis__request *request);
+
+/** Add the text to an error of the tables. */
+aldis_err aldis__router_told(aldis_err err, const char *call);
+
+/** Does the actor live, as the directory says? */
+bool aldis__router_is_alive(aldis_system *system, aldis_id actor);
+
+static inline struct aldis__view *aldis__router_view(struct aldis__router *router, aldis_ctx *ctx)
+{
+    return &router->seats[aldis__worker_of(ctx)->index].view;
+}
+
+/* How much the tables hold: for tests. */
 struct aldis__router_sizes {
     size_t actors;        /* with a name or a subscription */
     size_t names, topics; /* topics: also those that only a worker's snapshot watches */
-    size_t subscriptions;
+    size_t subscriptions, groups;
+    size_t nodes; /* of both tries */
 };
 
 /** Thread: any. */

@@ -40,8 +40,8 @@ static void put(struct aldis__snapshot **slots, size_t capacity, struct aldis__s
 
 static void end_snapshot(struct aldis__snapshot *snapshot, struct aldis__registry *registry)
 {
-    aldis__registry_topic_unref(registry, snapshot->topic);
-    free(snapshot->ids);
+    aldis__registry_unwatch(registry, snapshot->topic);
+    aldis__match_fini(&snapshot->list);
     free(snapshot);
 }
 
@@ -87,7 +87,7 @@ struct aldis__snapshot *aldis__snapshot_make(struct aldis__view *view,
     struct aldis__snapshot *snapshot = calloc(1, sizeof *snapshot);
     if (!snapshot)
         return NULL;
-    snapshot->topic = aldis__registry_topic_ref(registry, topic);
+    snapshot->topic = aldis__registry_watch(registry, topic);
     if (!snapshot->topic) {
         free(snapshot);
         return NULL;
@@ -99,23 +99,14 @@ struct aldis__snapshot *aldis__snapshot_make(struct aldis__view *view,
     return snapshot;
 }
 
-bool aldis__snapshot_refresh(struct aldis__snapshot *snapshot)
+bool aldis__snapshot_refresh(struct aldis__snapshot *snapshot,
+                             const struct aldis__registry *registry)
 {
-    const struct aldis__topic *topic = snapshot->topic;
-    if (topic->live > snapshot->capacity) {
-        size_t capacity = topic->live + topic->live / 4;
-        aldis_id *ids = malloc(capacity * sizeof *ids);
-        if (!ids)
-            return false;
-        free(snapshot->ids);
-        snapshot->ids = ids;
-        snapshot->capacity = capacity;
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < topic->length; i++)
-        if (!aldis_id_is_nobody(topic->entries[i].actor))
-            snapshot->ids[count++] = topic->entries[i].actor;
-    snapshot->count = count;
+    struct aldis__topic *topic = snapshot->topic;
+    const struct aldis__key text = {
+        .text = topic->text, .size = topic->size, .hash = topic->link.hash};
+    if (!aldis__match_fill(&snapshot->list, registry, topic, &text))
+        return false;
     /* Relaxed: it changes under this lock only. */
     snapshot->version = aldis__load_relaxed(&topic->version);
     return true;

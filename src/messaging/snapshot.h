@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* snapshot.h: what one worker knows of topics and names. Layer: messaging.
  *
- * Publishing takes no lock: each worker has its own copies of the lists of subscribers that it
- * publishes to, and compares one version, read-mostly, to see that they are current. Only a copy
+ * Publishing takes no lock: each worker has its own lists of who gets what it publishes
+ * to a topic, and compares one version, read-mostly, to see that they are current. Only a copy
  * that is not takes the router's lock. An actor that ends moves no version: its place in a copy
  * does no harm, since the directory tells that it has ended.
  *
@@ -10,14 +10,13 @@
 #ifndef ALDIS_MESSAGING_SNAPSHOT_H
 #define ALDIS_MESSAGING_SNAPSHOT_H
 
-#include "messaging/registry.h"
+#include "messaging/match.h"
 #include <aldis/router.h>
 
 struct aldis__snapshot {
     struct aldis__topic *topic; /* referred to, so that it stays */
     uint64_t version;           /* of the topic, when it was copied */
-    aldis_id *ids;              /* in order of subscription */
-    size_t count, capacity;
+    struct aldis__match_list list;
     bool used; /* since the last sweep */
 };
 
@@ -50,8 +49,9 @@ static inline bool aldis__snapshot_is_current(const struct aldis__snapshot *snap
 struct aldis__snapshot *aldis__snapshot_make(struct aldis__view *view,
                                              struct aldis__registry *registry,
                                              const struct aldis__key *topic);
-/** Copy the list anew. Under the lock. False: out of memory. */
-bool aldis__snapshot_refresh(struct aldis__snapshot *snapshot);
+/** Make the list anew. Under the lock. False: out of memory. */
+bool aldis__snapshot_refresh(struct aldis__snapshot *snapshot,
+                             const struct aldis__registry *registry);
 
 /** Who has the name, as this view remembers? Nobody: it does not. */
 aldis_id aldis__view_recall(struct aldis__view *view, const struct aldis__registry *registry,

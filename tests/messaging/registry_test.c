@@ -47,14 +47,21 @@ static bool first;
 static struct aldis__key key_of(const char *text)
 {
     struct aldis__key key;
-    CHECK_OK(aldis__key_topic("test", text, &key));
+    CHECK_OK(aldis__key_pattern("test", text, &key));
     return key;
 }
 
 static aldis_err subscribe(uint64_t actor, const char *topic)
 {
     struct aldis__key key = key_of(topic);
-    return aldis__registry_subscribe(&registry, (aldis_id){actor}, &key, &first);
+    return aldis__registry_subscribe(&registry, (aldis_id){actor}, &key, NULL, &first);
+}
+
+static aldis_err subscribe_in(uint64_t actor, const char *pattern, const char *group)
+{
+    struct aldis__key key = key_of(pattern);
+    const struct aldis__terms terms = {.group = key_of(group)};
+    return aldis__registry_subscribe(&registry, (aldis_id){actor}, &key, &terms, &first);
 }
 
 static void unsubscribe(uint64_t actor, const char *topic)
@@ -105,6 +112,9 @@ static void check_empty(void)
     CHECK_UINT(registry.topics.count, 0);
     CHECK_UINT(registry.subscriptions.count, 0);
     CHECK_UINT(registry.names.count, 0);
+    CHECK_UINT(registry.groups.count, 0);
+    CHECK_UINT(registry.patterns.nodes.count, 0);
+    CHECK_UINT(registry.watched.nodes.count, 0);
 }
 
 /* ------------------------------------------------------------------ order and ends */
@@ -228,21 +238,21 @@ TEST(a_snapshot_is_current_until_somebody_comes_or_leaves)
     struct aldis__snapshot *snapshot = aldis__snapshot_make(&view, &registry, &key);
     CHECK(snapshot != NULL);
     CHECK(!aldis__snapshot_is_current(snapshot));
-    CHECK(aldis__snapshot_refresh(snapshot));
+    CHECK(aldis__snapshot_refresh(snapshot, &registry));
     CHECK(aldis__snapshot_is_current(snapshot));
-    CHECK_UINT(snapshot->count, 0);
+    CHECK_UINT(snapshot->list.count, 0);
     CHECK_OK(subscribe(1, "t"));
     CHECK(!aldis__snapshot_is_current(snapshot));
     CHECK_OK(subscribe(2, "t"));
-    CHECK(aldis__snapshot_refresh(snapshot));
-    CHECK_UINT(snapshot->count, 2);
+    CHECK(aldis__snapshot_refresh(snapshot, &registry));
+    CHECK_UINT(snapshot->list.count, 2);
     CHECK_OK(subscribe(2, "t")); /* the second is one: nothing moves */
     CHECK(aldis__snapshot_is_current(snapshot));
     unsubscribe(1, "t");
     CHECK(!aldis__snapshot_is_current(snapshot));
-    CHECK(aldis__snapshot_refresh(snapshot));
-    CHECK_UINT(snapshot->count, 1);
-    CHECK_UINT(snapshot->ids[0].bits, 2);
+    CHECK(aldis__snapshot_refresh(snapshot, &registry));
+    CHECK_UINT(snapshot->list.count, 1);
+    CHECK_UINT(snapshot->list.ids[0].bits, 2);
     /* An end moves nothing: the directory tells. */
     aldis__registry_forget(&registry, (aldis_id){2});
     CHECK(aldis__snapshot_is_current(snapshot));
@@ -312,6 +322,10 @@ static aldis_err do_everything(struct aldis__view *view, int *out_done)
         struct aldis__key key = key_of(topics[actor % 4]);
         snprintf(text, sizeof text, "n%d", (int)actor);
         err = subscribe(actor, topics[actor % 4]);
+        if (err == ALDIS_OK && actor % 3 == 0)
+            err = subscribe(actor, actor % 2 ? "c.*" : ">");
+        if (err == ALDIS_OK && actor % 5 == 0)
+            err = subscribe_in(actor, "e.*.g", actor % 2 ? "one" : "two");
         if (err == ALDIS_OK)
             err = name(actor, text);
         if (err != ALDIS_OK)
@@ -319,7 +333,7 @@ static aldis_err do_everything(struct aldis__view *view, int *out_done)
         struct aldis__snapshot *snapshot = aldis__snapshot_find(view, &key);
         if (!snapshot)
             snapshot = aldis__snapshot_make(view, &registry, &key);
-        if (!snapshot || !aldis__snapshot_refresh(snapshot))
+        if (!snapshot || !aldis__snapshot_refresh(snapshot, &registry))
             err = ALDIS_ENOMEM;
         else
             ++*out_done;

@@ -348,8 +348,12 @@ TEST_EACH(bad_topics_are_refused_with_the_reason)
                {"a.", "empty token at byte 2"},
                {"a..b", "empty token at byte 2"},
                {"a b", "space at byte 1"},
-               {"a.*", "wildcard at byte 2"},
-               {"a.>", "wildcard at byte 2"},
+               {"a.b*", "wildcard inside a token at byte 3"},
+               {"a.>b", "wildcard inside a token at byte 2"},
+               {"**", "wildcard inside a token at byte 0"},
+               {"a.>.b", "'>' before the last token at byte 2"},
+               {">.>", "'>' before the last token at byte 0"},
+               {"*.", "empty token at byte 2"},
                {"a\tb", "control character at byte 1"},
                {"a\xff", "no UTF-8 at byte 1"}};
     fixture_open(f, NULL);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/* topic.h: what a subscription may ask for, beyond aldis_subscribe in router.h. Layer: public.
+ *
+ * A topic is a row of tokens: "market.sol.ore". A subscription names a topic or a pattern of them,
+ * by the rule of NATS: the token `*` stands for exactly one token, and `>`, as the last token, for
+ * one or more. "market.*.ore" matches "market.sol.ore"; "market.>" does, too, but not "market".
+ * A wildcard is a whole token: "mar*" and "market.>.ore" are refused. One publishes to topics only.
+ *
+ * An actor gets each publication once, however many of its subscriptions match. What counts then is
+ * the oldest of those that are in no queue group; without one, the oldest.
+ *
+ * A queue group shares out the work: of all its members that match, over all patterns, one gets the
+ * publication. Which one is drawn by (seed, publisher, its count), the same in every run; a member
+ * that is known to take no mail now (full, or on its way out) is passed over for the next one. */
+#ifndef ALDIS_TOPIC_H
+#define ALDIS_TOPIC_H
+
+#include <aldis/router.h>
+
+/** How to subscribe. Zeroes are the defaults; the pointer to it may be NULL. */
+typedef struct aldis_subscribe_opts {
+    const char *group; /**< queue group: a name as of a topic's token(s), without wildcards; NULL or
+                          "": none. Borrowed for the call. */
+} aldis_subscribe_opts;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Subscribe this actor to a topic or a pattern. The second subscription to the same text is the
+ * first one, which keeps its place and takes the options of the second; aldis_unsubscribe with the
+ * same text ends it. Costs the topics being published to that match, not the patterns there are.
+ *
+ * Owner:  borrows pattern and opts for the call.          Blocks: never for long.
+ * Errors: ALDIS_EINVAL a bad pattern or option, with the place; ALDIS_EFULL; ALDIS_ENOMEM.
+ *         aldis_system_subscribe_with: ALDIS_ENOTFOUND, ALDIS_ESTALE the actor.
+ */
+ALDIS_API aldis_err aldis_subscribe_with(aldis_ctx *ctx, const char *pattern,
+                                         const aldis_subscribe_opts *opts);
+ALDIS_API aldis_err aldis_system_subscribe_with(aldis_system *system, aldis_id actor,
+                                                const char *pattern,
+                                                const aldis_subscribe_opts *opts);
+
+/** The topic that the message being handled was published to; "" when it was not. Owner: borrowed
+ *  until the handler returns. */
+ALDIS_API const char *aldis_topic_of(const aldis_ctx *ctx);
+
+/** Does pattern (or topic) match topic? False where one of them is not well-formed. Thread: any. */
+ALDIS_API bool aldis_topic_matches(const char *pattern, const char *topic);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
