@@ -5,6 +5,7 @@
 
 #include <aldis/actor.h>
 #include <aldis/blob.h>
+#include <aldis/channel.h>
 #include <aldis/error.h>
 #include <aldis/link.h>
 #include <aldis/log.h>

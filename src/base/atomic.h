@@ -16,6 +16,10 @@
 #define aldis__store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
 #define aldis__fetch_add_relaxed(p, v) atomic_fetch_add_explicit((p), (v), memory_order_relaxed)
 
+#define aldis__cas_weak_relaxed(p, expected, v)                                                    \
+    atomic_compare_exchange_weak_explicit((p), (expected), (v), memory_order_relaxed,              \
+                                          memory_order_relaxed)
+
 /* Acquire and release: what was written before the release is seen after the acquire. */
 #define aldis__load_acquire(p) atomic_load_explicit((p), memory_order_acquire)
 #define aldis__store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)

@@ -35,7 +35,20 @@ ALDIS_WIRE_MESSAGES(StationMessage);
 #define STATION_PROTOCOL(X, kind) ALDIS_WIRE_ARMS(StationMessage, X, kind)
 ALDIS_PROTOCOL(station, STATION_PROTOCOL);
 
+/* Channels. */
+ALDIS_CHANNEL(ping);
+ALDIS_CHANNEL(go);
+
 struct ship { ship_ref other; station_ref home; };
+
+static inline aldis_err talk(ping_tx to, ping_rx from, go_tx other)
+{
+    struct ping it;
+    (void)other;
+    /*CREATE*/ (void)aldis_channel_create(ping, &to, &from, &(aldis_channel_opts){0});
+    /*CHANNEL SEND*/ (void)aldis_channel_send(to, ping, .seq = 1);
+    /*RECEIVE*/ return aldis_channel_receive(from, ping, &it);
+}
 
 static aldis_err ship_on_ping(struct ship *self, const struct ping *msg, aldis_ctx *ctx)
 {
@@ -135,6 +148,17 @@ WRONG = [
      ["station_ref", "ship_ref"]),
     ("spawning into a reference of another kind",
      line("/*SPAWN*/", "(void)aldis_spawn(ctx, ship, &self->home, NULL);"), ["station_ref"]),
+    ("sending one message through another's channel",
+     line("/*CHANNEL SEND*/", "(void)aldis_channel_send(other, ping, .seq = 1);"), ["go_tx"]),
+    ("sending a field that the channel's message does not have",
+     line("/*CHANNEL SEND*/", "(void)aldis_channel_send(to, ping, .sequence = 1);"), ["sequence"]),
+    ("receiving into another payload",
+     line("/*RECEIVE*/", "Dock dock; (void)it; return aldis_channel_receive(from, ping, &dock);"),
+     ["Dock"]),
+    ("making a channel with another's end",
+     line("/*CREATE*/",
+          "(void)aldis_channel_create(ping, &other, &from, &(aldis_channel_opts){0});"),
+     ["go_tx"]),
     ("a message type that was never declared",
      RIGHT.replace("X(kind, ping) X(kind, go)", "X(kind, ping) X(kind, go) X(kind, undeclared)"),
      ["undeclared"]),
