@@ -9,6 +9,7 @@
 #include <aldis/error.h>
 #include <aldis/link.h>
 #include <aldis/log.h>
+#include <aldis/machine.h>
 #include <aldis/message.h>
 #include <aldis/offload.h>
 #include <aldis/record.h>

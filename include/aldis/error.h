@@ -39,7 +39,8 @@
     X(ALDIS_ELOOP, 25, "zero-delay messages go round in a loop")                                   \
     X(ALDIS_EAUDIT, 26, "messages lost or invented: the audit does not balance")                   \
     X(ALDIS_EREFUSED, 27, "refused by the receiver in its present state")                          \
-    X(ALDIS_EMISSED, 28, "messages missed: the receiver lagged")
+    X(ALDIS_EMISSED, 28, "messages missed: the receiver lagged")                                   \
+    X(ALDIS_ETRANSITION, 29, "no such transition is declared")
 
 typedef enum aldis_err {
 #define ALDIS_ERROR_ENUM_(name, value, text) name = value,
