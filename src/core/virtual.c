@@ -19,7 +19,7 @@
 #include <string.h>
 
 enum {
-    PARALLEL_MIN_EVENTS = 512, /* with fewer, one worker runs it: see docs/design/core.md */
+    PARALLEL_MIN_EVENTS = 512, /* with fewer, one worker runs it: see share.h for more */
     SPINS = 256
 };
 
@@ -307,8 +307,8 @@ static void set_quotas(aldis_system *system)
         system->workers[w].send_quota = opts->zero_delay ? 0 : (uint32_t)quota;
 }
 
-/* Which shards have work in this window, and is it enough to share? */
-static bool find_active(aldis_system *system)
+/* Which shards have work in this window, and how much? */
+static uint64_t find_active(aldis_system *system)
 {
     struct aldis__virtual *engine = system->virtual_engine;
     uint64_t events = 0;
@@ -323,9 +323,26 @@ static bool find_active(aldis_system *system)
         events += aldis__vqueue_count_at(future, engine->window);
     }
     set_quotas(system);
+    return events;
+}
+
+/* The window's messages, by all workers or by this one alone: the result is the same. */
+static void run_messages(aldis_system *system, uint64_t events)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
     uint64_t share_min =
         aldis__window_test.share_min ? aldis__window_test.share_min : PARALLEL_MIN_EVENTS;
-    return events >= share_min && engine->active_count > 1;
+    if (system->worker_count == 1 || events < share_min || engine->active_count < 2) {
+        run_alone(system);
+        return;
+    }
+    bool share = aldis__window_test.share_min || aldis__share_choose(&engine->share, events);
+    aldis_ns start_ns = aldis__clock_monotonic_ns();
+    if (share)
+        run_parallel(system);
+    else
+        run_alone(system);
+    aldis__share_note(&engine->share, events, share, aldis__clock_monotonic_ns() - start_ns);
 }
 
 static aldis_err first_fatal(aldis_system *system)
@@ -355,19 +372,16 @@ static aldis_err first_fatal(aldis_system *system)
 static aldis_err run_window(aldis_system *system, aldis_ns start_ns)
 {
     struct aldis__virtual *engine = system->virtual_engine;
-    bool share = find_active(system);
+    uint64_t events = find_active(system);
     engine->in_window = true;
-    if (share && system->worker_count > 1)
-        run_parallel(system);
-    else
-        run_alone(system);
+    run_messages(system, events);
     engine->in_window = false;
-    uint64_t record[3] = {engine->window, 0, 0};
+    uint64_t print = engine->print;
     for (uint32_t i = 0; i < engine->active_count; i++) {
-        record[1] = engine->active[i];
-        record[2] = system->shards[engine->active[i]].window_digest;
-        engine->print = aldis__digest_bytes(engine->print, record, sizeof record);
+        uint32_t shard = engine->active[i];
+        print = aldis__digest_pair(print, shard, system->shards[shard].window_digest);
     }
+    engine->print = aldis__digest_bytes(print, &engine->window, sizeof engine->window);
     engine->windows++;
     aldis_err err = apply_ops(system);
     engine->now_ns = engine->end_ns;

@@ -4,6 +4,7 @@
 #define ALDIS_CORE_WINDOW_H
 
 #include "core/pace.h"
+#include "core/share.h"
 #include "core/system.h"
 #include "core/watch.h"
 
@@ -27,6 +28,7 @@ struct aldis__virtual {
     uint32_t thread_count;
     uint32_t *active; /* shards with work in this window */
     uint32_t active_count;
+    struct aldis__share share;
     uint32_t *shared;             /* shards of the task: those of worker 0 first, then ... */
     uint32_t *all;                /* 0, 1, ... */
     uint32_t task;                /* what the threads are to do */
