@@ -76,8 +76,9 @@ typedef enum aldis_overflow_policy {
     ALDIS_WAIT,               /**< the sender is parked until the mailbox is half empty */
     ALDIS_REJECT,             /**< the send fails with ALDIS_EFULL and counts as rejected */
     ALDIS_DROP_NEWEST,        /**< this message is dropped and counted */
-    ALDIS_DROP_OLDEST,        /**< the oldest waiting message is dropped and counted */
-    ALDIS_UNBOUNDED           /**< no bound at all: asked for by name only */
+    ALDIS_DROP_OLDEST, /**< the oldest message of the lowest lane, this one's included, is dropped
+                            and counted */
+    ALDIS_UNBOUNDED    /**< no bound at all: asked for by name only */
 } aldis_overflow_policy;
 
 /** How a mailbox is bounded. Zeroes mean the default of the behaviour, then of the system. */

@@ -287,14 +287,14 @@ ALDIS_COLD void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *m
 
 /* ------------------------------------------------------------------ arrival */
 
-/* The oldest ordinary message makes room. */
-static void drop_oldest(struct aldis__worker *worker, struct aldis__cell *cell)
+/* The oldest message of the lowest lane makes room. False: all that waits is of higher lanes than
+ * the message for which there is to be room. */
+static bool drop_oldest(struct aldis__worker *worker, struct aldis__cell *cell, unsigned rank)
 {
-    struct aldis__msg *oldest = aldis__mailbox_pop(cell);
-    if (!oldest)
-        oldest = aldis__mailbox_pop_lanes(cell);
+    struct aldis__msg *oldest = aldis__mailbox_pop_lowest(cell, rank);
     if (oldest)
         aldis__refuse(worker, oldest, ALDIS__DROPPED, ALDIS_EDROPPED);
+    return oldest != NULL;
 }
 
 static void admit_full(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -305,8 +305,10 @@ static void admit_full(struct aldis__worker *worker, struct aldis__shard *shard,
         aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
         return;
     case ALDIS_DROP_OLDEST:
-        drop_oldest(worker, cell);
-        aldis__admit(worker, shard, cell, msg);
+        if (drop_oldest(worker, cell, aldis__msg_rank(msg)))
+            aldis__admit(worker, shard, cell, msg);
+        else
+            aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
         return;
     case ALDIS_WAIT:
         if (!(msg->flags & ALDIS__MSG_FANOUT) && aldis__hold(worker, cell, msg))

@@ -77,6 +77,15 @@ struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell)
     return msg;
 }
 
+struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned rank)
+{
+    struct aldis__msg *msg = NULL;
+    for (unsigned lane = ALDIS__RANK_LOW; !msg && lane >= rank; lane--)
+        if (lane == ALDIS__RANK_NORMAL || cell->ext)
+            msg = pop_lane(cell, lane);
+    return msg;
+}
+
 /* Below half of the high water a mailbox is armed to tell of it; above it tells, once. */
 static void note_high_water(struct aldis__worker *worker, struct aldis__cell *cell, uint32_t high)
 {

@@ -90,6 +90,10 @@ aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *
 /** The next message by lane, commands left aside; NULL: none. */
 struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell);
 
+/** The oldest message of the lowest lane that has one, from the lowest down to rank and no higher
+ *  lane than that; NULL: none. */
+struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned rank);
+
 /** Set the depth from which on a push must look: the peak, but not beyond the next thing to
  *  notice. */
 void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *cell);

@@ -290,6 +290,40 @@ TEST_EACH(lanes_from_outside_come_before_each_other)
         CHECK_UINT(lane_at(n), 3 - n);
 }
 
+/* ALDIS_DROP_OLDEST sheds the lowest lane first, and of that the oldest; what arrives counts, too. */
+TEST_EACH(a_full_mailbox_sheds_the_lowest_lane_first)
+{
+    static const struct {
+        uint64_t lane, value;
+    } sent[] = {{3, 0},  {0, 1},  {2, 2}, {1, 3}, {0, 4}, {1, 5}, /* the mailbox is full */
+                {1, 6},                                           /* sheds low 1 */
+                {3, 7},                                           /* low 4 */
+                {2, 8},                                           /* normal 3 */
+                {0, 9},                                           /* itself: none is lower */
+                {3, 10}, {3, 11},                                 /* normal 5, 6 */
+                {2, 12},                                          /* high 2 */
+                {1, 13}};                                         /* itself */
+    static const uint64_t left[] = {0, 7, 10, 11, 8, 12};
+    fixture_open(f, NULL);
+    puppet_ref q = fixture_spawn(
+        f, &(struct script){.num = trace_num},
+        &(aldis_spawn_opts){.mailbox = {.capacity_msgs = 6, .policy = ALDIS_DROP_OLDEST}});
+    CHECK_OK(aldis_pause(f->system, q.id));
+    fixture_settle(f);
+    for (size_t i = 0; i < sizeof sent / sizeof sent[0]; i++) {
+        num_payload value = sent[i].value;
+        CHECK_OK(aldis_send_with(f->system, q, num, &value,
+                                 &(aldis_send_opts){.lane = lanes[sent[i].lane]}));
+        fixture_settle(f); /* in virtual time what comes at one instant is sorted by lane */
+    }
+    CHECK_UINT(fixture_counts(f, "num").dropped, 8);
+    CHECK_OK(aldis_resume(f->system, q.id));
+    fixture_settle(f);
+    CHECK_UINT(trace_count(), sizeof left / sizeof left[0]);
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++)
+        CHECK_UINT(trace_at(i).tag, left[i]);
+}
+
 /* A flood of commands overtakes mail, but not what runs. */
 static aldis_err pause_and_resume(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
