@@ -9,6 +9,11 @@
  * An actor gets each publication once, however many of its subscriptions match. What counts then is
  * the oldest of those that are in no queue group; without one, the oldest.
  *
+ * A bounded subscription keeps a slow actor from drowning in one topic: what is too much is dropped
+ * where it arrives, so a slow one harms only itself, and its mailbox stays free for the rest of its
+ * mail. It costs a copy of the payload for this actor; drop-oldest and keep-newest
+ * look at the mail that waits before what they drop.
+ *
  * A queue group shares out the work: of all its members that match, over all patterns, one gets the
  * publication. Which one is drawn by (seed, publisher, its count), the same in every run; a member
  * that is known to take no mail now (full, or on its way out) is passed over for the next one. */
@@ -17,10 +22,24 @@
 
 #include <aldis/router.h>
 
+/** What goes when a subscription has waiting_max publications waiting, and one more comes. Whatever
+ *  goes is counted as dropped; its publisher is told by the result, or by on_undelivered. */
+typedef enum aldis_topic_overflow {
+    ALDIS_TOPIC_DROP_NEWEST = 0, /**< the one that comes */
+    ALDIS_TOPIC_DROP_OLDEST,     /**< the oldest; needs waiting_max */
+    ALDIS_TOPIC_KEEP_NEWEST      /**< of each topic only the newest waits; of more topics than
+                                    waiting_max (0: the most there can be) the oldest goes */
+} aldis_topic_overflow;
+
+#define ALDIS_TOPIC_WAITING_MAX 16777215u
+
 /** How to subscribe. Zeroes are the defaults; the pointer to it may be NULL. */
 typedef struct aldis_subscribe_opts {
     const char *group; /**< queue group: a name as of a topic's token(s), without wildcards; NULL or
                           "": none. Borrowed for the call. */
+    uint32_t waiting_max; /**< the most of its publications that wait in this actor: 1 ..
+                             ALDIS_TOPIC_WAITING_MAX; 0: no bound but the mailbox's */
+    aldis_topic_overflow overflow;
 } aldis_subscribe_opts;
 
 #ifdef __cplusplus

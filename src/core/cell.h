@@ -97,6 +97,12 @@ struct aldis__overflow_entry {
     uint64_t bytes; /* of their blocks */
 };
 
+/* How many publications to one bounded subscription wait: see bound.h. */
+struct aldis__bound_count {
+    uint32_t subscription;
+    uint32_t waiting; /* 1 or more */
+};
+
 struct aldis__cell_ext {
     struct aldis__limits limits;                  /* this actor's own */
     struct aldis__queue lanes[ALDIS__RANK_COUNT]; /* the normal rank is unused: it is cell->head */
@@ -129,6 +135,9 @@ struct aldis__cell_ext {
     struct aldis__links *links;  /* virtual time: to others, see link.h; NULL: none */
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
     uint32_t timer_count;
+
+    struct aldis__bound_count *bounds;
+    uint32_t bound_count, bound_capacity;
 
     uint64_t choices; /* made for it: see aldis__multicast_one() */
 

@@ -464,6 +464,9 @@ void aldis__deliver(struct aldis__worker *worker, struct aldis__msg *msg)
             deliver_control(worker, shard, cell, msg);
         return;
     }
+    if (aldis__unlikely(msg->flags & ALDIS__MSG_TRACKED) &&
+        !aldis__tracked_arrived(worker, cell, msg))
+        return;
     if (rank != ALDIS__RANK_NORMAL ||
         (cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING | ALDIS__CELL_HELD)) ||
         !aldis__mailbox_try_push(cell, msg)) {

@@ -234,6 +234,7 @@ void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
         return;
     free(cell->ext->waiters);
     free(cell->ext->overflow);
+    free(cell->ext->bounds);
     free(cell->ext->children);
     free(cell->ext->links);
     free(cell->ext);

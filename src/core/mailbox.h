@@ -90,6 +90,20 @@ aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *
 /** The next message by lane, commands left aside; NULL: none. */
 struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell);
 
+/** Take msg out of the normal lane; previous: the one before it, NULL: msg is the oldest. */
+static inline void aldis__mailbox_unlink(struct aldis__cell *cell, struct aldis__msg *previous,
+                                         struct aldis__msg *msg)
+{
+    if (previous)
+        previous->next = msg->next;
+    else
+        cell->head = msg->next;
+    if (cell->tail == msg)
+        cell->tail = previous;
+    cell->depth--;
+    cell->room += aldis__msg_units(msg);
+}
+
 /** The oldest message of the lowest lane that has one, from the lowest down to rank and no higher
  *  lane than that; NULL: none. */
 struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned rank);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "core/backpressure.h"
+#include "core/bound.h"
 #include "core/deliver.h"
 #include "core/outside.h"
 #include "core/send.h"
@@ -131,11 +132,28 @@ void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, si
 
 /* ------------------------------------------------------------------ what is not that simple */
 
+/* False: its subscription has dropped it, and it is gone. The publisher hears of that by the
+ * result. */
+static bool arrives(struct aldis__multicast *cast, struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    uint8_t notice = msg->flags & ALDIS__MSG_NOTICE;
+    msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE;
+    if (!aldis__tracked_arrived(cast->worker, cell, msg)) {
+        cast->refused++;
+        return false;
+    }
+    msg->flags |= notice;
+    return true;
+}
+
 static void place_local(struct aldis__multicast *cast, struct aldis__shard *shard,
                         struct aldis__cell *cell, struct aldis__msg *msg)
 {
     struct aldis__worker *worker = cast->worker;
     aldis_err err = ALDIS_EFULL;
+    bool tracked = (msg->flags & ALDIS__MSG_TRACKED) != 0;
+    if (tracked && !arrives(cast, cell, msg))
+        return;
     if (!(cell->flags & ALDIS__CELL_HELD))
         err = aldis__mailbox_push_slow(worker, cell, msg);
     if (err == ALDIS_OK) {
@@ -150,8 +168,11 @@ static void place_local(struct aldis__multicast *cast, struct aldis__shard *shar
         cast->delivered++;
         return;
     }
+    bool drop = err == ALDIS_EFULL && policy == ALDIS_DROP_NEWEST;
+    if (tracked)
+        aldis__tracked_end(worker, msg, drop ? ALDIS__DROPPED : ALDIS__REJECTED, err);
     aldis__pool_free(worker->pool, msg);
-    if (err == ALDIS_EFULL && policy == ALDIS_DROP_NEWEST)
+    if (drop)
         cast->dropped++;
     else
         cast->rejected++;
@@ -180,6 +201,45 @@ static bool is_refused(const struct aldis__multicast *cast, aldis_id to, uint64_
            ((ctx->cell->flags & ALDIS__CELL_OVERFLOW) && aldis__overflow_has(ctx->cell, to));
 }
 
+/* A message with a track, and so with a copy of its own of the payload and the topic behind it. */
+static struct aldis__msg *make_tracked(const struct aldis__multicast *cast, aldis_id to)
+{
+    struct aldis__worker *worker = cast->worker;
+    struct aldis__shared *shared = cast->shared;
+    bool varies = aldis__type_info(cast->type)->size == ALDIS_SIZE_VARIES;
+    size_t bytes = shared->size + shared->topic;
+    size_t before = sizeof cast->track + (varies ? sizeof(struct aldis__msg_varying) : 0);
+    struct aldis__msg *msg = aldis__pool_alloc(worker->pool, before + bytes);
+    if (!msg)
+        return NULL;
+    unsigned flags = ALDIS__MSG_TRACKED | ALDIS__MSG_FANOUT | worker->ctx.send_flags;
+    msg->to = to;
+    msg->from = worker->ctx.cell->id;
+    msg->type = (uint16_t)cast->type;
+    msg->flags = (uint8_t)(flags | (varies ? ALDIS__MSG_VARIES : 0u));
+    msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
+    msg->pool_stamp = worker->pool_stamp;
+    *aldis__msg_track(msg) = cast->track;
+    if (varies)
+        *(struct aldis__msg_varying *)(void *)(aldis__msg_track(msg) + 1) =
+            (struct aldis__msg_varying){shared->size, 0};
+    memcpy((char *)aldis__msg_inline(msg) + before, aldis__shared_payload(shared), bytes);
+    return msg;
+}
+
+static struct aldis__msg *make(struct aldis__multicast *cast, aldis_id to)
+{
+    if (cast->track.tracker)
+        return make_tracked(cast, to);
+    struct aldis__msg *msg = aldis__pool_alloc(cast->worker->pool, sizeof cast->shared);
+    if (!msg)
+        return NULL;
+    const struct route route = route_of(cast);
+    fill(&route, msg, to);
+    cast->blocks++;
+    return msg;
+}
+
 /* Other workers, virtual time, full or closing mailboxes, kinds that do not accept the type. What
  * another worker may be changing is not looked at: the word tells enough. */
 static ALDIS_COLD void deliver_slow(struct aldis__multicast *cast, aldis_id to, uint64_t place,
@@ -194,16 +254,11 @@ static ALDIS_COLD void deliver_slow(struct aldis__multicast *cast, aldis_id to, 
         return;
     }
     cast->matched++;
-    struct aldis__msg *msg = NULL;
-    if (!is_refused(cast, to, word))
-        msg = aldis__pool_alloc(worker->pool, sizeof cast->shared);
+    struct aldis__msg *msg = is_refused(cast, to, word) ? NULL : make(cast, to);
     if (!msg) {
         cast->rejected++;
         return;
     }
-    const struct route route = route_of(cast);
-    fill(&route, msg, to);
-    cast->blocks++;
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     if (system->virtual_time) {
         if (aldis__virtual_send(worker, msg, shard->index, 0) == ALDIS_OK) {
@@ -216,6 +271,36 @@ static ALDIS_COLD void deliver_slow(struct aldis__multicast *cast, aldis_id to, 
         place_local(cast, shard, aldis__system_cell(system, place), msg);
     } else {
         place_remote(cast, shard->index, msg);
+    }
+}
+
+/* ------------------------------------------------------------------ bounded subscriptions */
+
+static void deliver_bounded(struct aldis__multicast *cast, aldis_id to, uint64_t bound)
+{
+    aldis_system *system = cast->worker->ctx.system;
+    uint64_t place = aldis__id_index(to, system->node_base);
+    bool varies = aldis__type_info(cast->type)->size == ALDIS_SIZE_VARIES;
+    if (aldis_id_equal(to, cast->self))
+        return;
+    cast->track = aldis__bound_track(bound, cast->shared->size +
+                                                (varies ? sizeof(struct aldis__msg_varying) : 0));
+    deliver_slow(cast, to, place, aldis__directory_read(&system->directory[place]));
+    cast->track.tracker = NULL;
+}
+
+void aldis__multicast_bounded(struct aldis__multicast *cast, const aldis_id *ids,
+                              const uint64_t *bounds, size_t count)
+{
+    for (size_t i = 0; i < count;) {
+        size_t plain = 0; /* those between two bounded ones go the fast way, together */
+        while (i + plain < count && !bounds[i + plain])
+            plain++;
+        aldis__multicast_ids(cast, ids + i, plain);
+        i += plain;
+        if (i < count)
+            deliver_bounded(cast, ids[i], bounds[i]);
+        i++;
     }
 }
 
@@ -233,7 +318,7 @@ static uint64_t draw(const aldis_ctx *ctx)
 enum taker { TAKES_NOTHING, STRANGE, CLOSED, OPEN };
 
 /* How would it fare if it were sent the message now? */
-static enum taker look_at(const struct aldis__multicast *cast, aldis_id to)
+static enum taker look_at(const struct aldis__multicast *cast, aldis_id to, uint64_t bound)
 {
     struct aldis__worker *worker = cast->worker;
     aldis_system *system = worker->ctx.system;
@@ -252,17 +337,27 @@ static enum taker look_at(const struct aldis__multicast *cast, aldis_id to)
     const struct aldis__cell *cell = aldis__system_cell(system, place);
     const uint32_t busy = ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING | ALDIS__CELL_HELD;
     bool full = cell->depth >= aldis__cell_limits(cell)->capacity ||
-                (cell->depth > 0 && cell->room < aldis__class_units[cast->class]);
+                (cell->depth > 0 && cell->room < aldis__class_units[cast->class]) ||
+                (bound && aldis__bound_is_full(cell, bound));
     return full || (cell->flags & busy) ? CLOSED : OPEN;
 }
 
-void aldis__multicast_one(struct aldis__multicast *cast, const aldis_id *ids, size_t count)
+static void deliver_one(struct aldis__multicast *cast, aldis_id to, uint64_t bound)
+{
+    if (bound)
+        deliver_bounded(cast, to, bound);
+    else
+        aldis__multicast_ids(cast, &to, 1);
+}
+
+void aldis__multicast_one(struct aldis__multicast *cast, const aldis_id *ids,
+                          const uint64_t *bounds, size_t count)
 {
     size_t first = (size_t)(draw(&cast->worker->ctx) % count), closed = count;
     uint64_t strange = 0;
     for (size_t n = 0; n < count; n++) {
         size_t i = (first + n) % count;
-        switch (look_at(cast, ids[i])) {
+        switch (look_at(cast, ids[i], bounds ? bounds[i] : 0)) {
         case TAKES_NOTHING:
             break;
         case STRANGE:
@@ -272,12 +367,12 @@ void aldis__multicast_one(struct aldis__multicast *cast, const aldis_id *ids, si
             closed = closed == count ? i : closed;
             break;
         case OPEN:
-            aldis__multicast_ids(cast, ids + i, 1);
+            deliver_one(cast, ids[i], bounds ? bounds[i] : 0);
             return;
         }
     }
     if (closed < count)
-        aldis__multicast_ids(cast, ids + closed, 1); /* it refuses, and that is counted */
+        deliver_one(cast, ids[closed], bounds ? bounds[closed] : 0); /* it refuses: counted */
     else
         cast->skipped += strange;
 }

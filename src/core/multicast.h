@@ -26,7 +26,9 @@ struct aldis__multicast {
     uint64_t blocks;  /* made for this multicast: references to the payload */
     uint64_t matched; /* = delivered + rejected + dropped */
     uint64_t delivered, rejected, dropped;
-    uint64_t skipped; /* receivers whose kind does not accept the type */
+    uint64_t refused;          /* of those delivered first: refused on arrival, and counted there */
+    struct aldis__track track; /* of the message that is being made; tracker NULL: none */
+    uint64_t skipped;          /* receivers whose kind does not accept the type */
 };
 
 /** Check the payload and store it. ALDIS_EINVAL, ALDIS_ETOOLARGE, ALDIS_ENOMEM. */
@@ -48,9 +50,14 @@ aldis_err aldis__multicast_begin_on(struct aldis__multicast *cast, struct aldis_
  *  over. */
 void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, size_t count);
 
-/** Send to one of these, count of them, at least 1: drawn by (seed, sender, its count); who takes
+/** The same to subscriptions with bounds: see bound.h. bounds: one for each, 0: none. */
+void aldis__multicast_bounded(struct aldis__multicast *cast, const aldis_id *ids,
+                              const uint64_t *bounds, size_t count);
+
+/** Send to one of these, count of them, at least 1, bounds as above or NULL: drawn by (seed, sender, its count); who takes
  *  none now, as far as can be seen from here, is passed over. */
-void aldis__multicast_one(struct aldis__multicast *cast, const aldis_id *ids, size_t count);
+void aldis__multicast_one(struct aldis__multicast *cast, const aldis_id *ids,
+                          const uint64_t *bounds, size_t count);
 
 /** Send to all actors of the system, or of one kind; in the order of their slots. */
 void aldis__multicast_all(struct aldis__multicast *cast, const aldis_behaviour *kind);

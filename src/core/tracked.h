@@ -51,6 +51,10 @@ struct aldis__tracker {
      *  not list their type (then `handle` is needed), a full or draining mailbox takes them, and
      *  `ALDIS_WAIT` does not apply. Whoever reserves must bound how many there can be. */
     bool reserved;
+    /** Of a message of a multicast only: it has reached the worker of its receiver, and is to wait.
+     *  False: it has been refused there and is gone. It may be handled without this having been
+     *  asked, when it need not wait (virtual time). NULL: let it wait. */
+    bool (*arrived)(struct aldis__worker *worker, struct aldis__cell *cell, struct aldis__msg *msg);
     /** Before the handler. Not called for a message whose deadline has been reached: that has
      *  expired. NULL: handle it. May change the track. */
     enum aldis__admission (*admit)(struct aldis__worker *worker, struct aldis__cell *cell,
@@ -130,6 +134,14 @@ void aldis__tracked_handle(struct aldis__worker *worker, struct aldis__shard *sh
 /** A tracked message ends unhandled: tell its tracker. It stays the caller's. */
 void aldis__tracked_end(struct aldis__worker *worker, struct aldis__msg *msg, enum aldis__fate fate,
                         aldis_err reason);
+
+/** A tracked message is to wait in a mailbox of this worker. False: it is gone. */
+static inline bool aldis__tracked_arrived(struct aldis__worker *worker, struct aldis__cell *cell,
+                                          struct aldis__msg *msg)
+{
+    const struct aldis__tracker *tracker = aldis__msg_track(msg)->tracker;
+    return !tracker->arrived || tracker->arrived(worker, cell, msg);
+}
 
 /** Has its receiver kept a place for this message? */
 static inline bool aldis__msg_is_reserved(struct aldis__msg *msg)

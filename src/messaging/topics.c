@@ -4,6 +4,7 @@
  * Publishing takes no lock as long as nobody comes or leaves: see snapshot.h. Whoever matches is
  * worked out once, when the snapshot is made (match.h). */
 #include "base/error.h"
+#include "core/bound.h"
 #include "core/multicast.h"
 #include "core/send.h"
 #include "messaging/router.h"
@@ -12,6 +13,29 @@
 
 /* ------------------------------------------------------------------ subscriptions */
 
+_Static_assert((int)ALDIS_TOPIC_DROP_NEWEST == ALDIS__BOUND_DROP_NEWEST &&
+                   (int)ALDIS_TOPIC_DROP_OLDEST == ALDIS__BOUND_DROP_OLDEST &&
+                   (int)ALDIS_TOPIC_KEEP_NEWEST == ALDIS__BOUND_KEEP_NEWEST,
+               "the same policies under two names");
+
+static aldis_err make_bound(const aldis_subscribe_opts *opts, uint32_t *out_bound)
+{
+    uint32_t most = opts->waiting_max;
+    if ((unsigned)opts->overflow > ALDIS_TOPIC_KEEP_NEWEST)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "subscribe: overflow is %d; allowed: 0 to %d", (int)opts->overflow,
+                                (int)ALDIS_TOPIC_KEEP_NEWEST);
+    if (most > ALDIS_TOPIC_WAITING_MAX || (opts->overflow == ALDIS_TOPIC_DROP_OLDEST && !most))
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "subscribe: waiting_max is %u; allowed: %d to %u", most,
+                                opts->overflow == ALDIS_TOPIC_DROP_OLDEST, ALDIS_TOPIC_WAITING_MAX);
+    if (most == 0 && opts->overflow == ALDIS_TOPIC_KEEP_NEWEST)
+        most = ALDIS_TOPIC_WAITING_MAX;
+    if (most)
+        *out_bound = aldis__bound_make((enum aldis__bound_policy)opts->overflow, most);
+    return ALDIS_OK;
+}
+
 static aldis_err make_subscribe(const char *pattern, const aldis_subscribe_opts *opts,
                                 struct aldis__request *out_request)
 {
@@ -19,7 +43,7 @@ static aldis_err make_subscribe(const char *pattern, const aldis_subscribe_opts 
     aldis_err err = aldis__key_pattern("subscribe", pattern, &out_request->key);
     if (err == ALDIS_OK && opts && opts->group && *opts->group)
         err = aldis__key_group("subscribe", opts->group, &out_request->terms.group);
-    return err;
+    return err == ALDIS_OK && opts ? make_bound(opts, &out_request->terms.bound) : err;
 }
 
 aldis_err aldis_subscribe_with(aldis_ctx *ctx, const char *pattern,
@@ -107,7 +131,7 @@ bool aldis_topic_matches(const char *pattern, const char *topic)
 
 const char *aldis_topic_of(const aldis_ctx *ctx)
 {
-    return ctx && ctx->msg ? aldis__msg_topic(ctx->msg) : "";
+    return ctx && ctx->msg ? aldis__bound_topic(ctx->msg) : "";
 }
 
 /* ------------------------------------------------------------------ to many */
@@ -146,16 +170,22 @@ static aldis_err finish(struct aldis__multicast *cast, unsigned flags, const cha
         return aldis__error_set(ALDIS_ENOSUBS, aldis_nobody(), aldis__type_info(cast->type)->name,
                                 "%s: nobody to get it", what);
     if (out_fanout)
-        *out_fanout = (aldis_fanout){cast->matched, cast->delivered, cast->rejected + cast->dropped,
-                                     cast->skipped};
+        *out_fanout = (aldis_fanout){cast->matched, cast->delivered,
+                                     cast->rejected + cast->dropped + cast->refused, cast->skipped};
     return ALDIS_OK;
 }
 
 static void send_to(struct aldis__multicast *cast, const struct aldis__match_list *list)
 {
-    aldis__multicast_ids(cast, list->ids, list->plain);
-    for (size_t i = 0; i < list->group_count; i++)
-        aldis__multicast_one(cast, list->ids + list->groups[i].first, list->groups[i].count);
+    if (list->bounds)
+        aldis__multicast_bounded(cast, list->ids, list->bounds, list->plain);
+    else
+        aldis__multicast_ids(cast, list->ids, list->plain);
+    for (size_t i = 0; i < list->group_count; i++) {
+        size_t first = list->groups[i].first;
+        aldis__multicast_one(cast, list->ids + first, list->bounds ? list->bounds + first : NULL,
+                             list->groups[i].count);
+    }
 }
 
 aldis_err aldis_publish_raw(aldis_ctx *ctx, const char *topic, aldis_type *type,
