@@ -54,8 +54,8 @@ void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, si
 void aldis__multicast_bounded(struct aldis__multicast *cast, const aldis_id *ids,
                               const uint64_t *bounds, size_t count);
 
-/** Send to one of these, count of them, at least 1, bounds as above or NULL: drawn by (seed, sender, its count); who takes
- *  none now, as far as can be seen from here, is passed over. */
+/** Send to one of these, at least 1; bounds as above, or NULL. It is drawn by (seed, sender,
+ *  its count); who takes none now, as far as can be seen from here, is passed over. */
 void aldis__multicast_one(struct aldis__multicast *cast, const aldis_id *ids,
                           const uint64_t *bounds, size_t count);
 

@@ -290,7 +290,7 @@ TEST_EACH(lanes_from_outside_come_before_each_other)
         CHECK_UINT(lane_at(n), 3 - n);
 }
 
-/* ALDIS_DROP_OLDEST sheds the lowest lane first, and of that the oldest; what arrives counts, too. */
+/* ALDIS_DROP_OLDEST sheds the lowest lane first, its oldest first; what arrives counts, too. */
 TEST_EACH(a_full_mailbox_sheds_the_lowest_lane_first)
 {
     static const struct {
