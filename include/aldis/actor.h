@@ -12,6 +12,7 @@
 
 #include <aldis/error.h>
 #include <aldis/message.h>
+#include <aldis/supervise.h>
 #include <aldis/types.h>
 
 /** One entry of a dispatch table. `handle` is the typed handler behind a thunk. */
@@ -32,7 +33,7 @@ typedef struct aldis_undelivered {
 typedef struct aldis_child_ended {
     aldis_id child;
     aldis_end_reason reason;
-    aldis_err err; /**< ALDIS_ENDED_START_FAILED: what on_start returned */
+    aldis_err err; /**< why it failed; ALDIS_ENDED_START_FAILED: what on_start returned */
 } aldis_child_ended;
 
 /** The answer to aldis_get_status. A kind that asks lists `aldis_status` in its protocol. */
@@ -41,11 +42,11 @@ typedef struct aldis_status {
     char state_name[32];     /**< from the behaviour's state_name, else "running", "paused", ... */
     uint32_t depth_msgs;     /**< waiting now */
     uint32_t peak_msgs;      /**< most that ever waited */
-    uint64_t handled_msgs;   /**< since the start */
-    aldis_ns running_ns;     /**< since the start */
+    uint64_t handled_msgs;   /**< since the spawn */
+    aldis_ns running_ns;     /**< since the last start */
     aldis_ns oldest_wait_ns; /**< age of the oldest waiting message; 0 when none waits */
-    uint32_t restarts;
-    uint32_t stashed_msgs; /**< kept aside now: see stash.h */
+    uint32_t restarts;       /**< since the spawn; of actors without a restart mode: 0 */
+    uint32_t stashed_msgs;   /**< kept aside now: see stash.h */
 } aldis_status;
 ALDIS_MESSAGE(aldis_status, aldis_status);
 
@@ -65,8 +66,8 @@ typedef struct aldis_behaviour {
     /** Right after a successful on_start. Not for users: a helper that makes behaviours (such as
      *  machine.h) begins its own work here. An error is one of the start. */
     aldis_err (*on_started)(void *state, aldis_ctx *ctx);
-    /** Once after a successful start, when the actor stops or has drained; never when it is
-     *  killed. */
+    /** Once after a successful start, when the actor stops, has drained, or has failed and is to be
+     *  restarted or to end; never when it is killed. */
     void (*on_stop)(void *state, aldis_ctx *ctx);
     /** A message that this actor sent was refused after the send had returned. */
     void (*on_undelivered)(void *state, const aldis_undelivered *notice, aldis_ctx *ctx);
@@ -78,6 +79,10 @@ typedef struct aldis_behaviour {
     uint64_t (*digest)(const void *state);
 
     aldis_mailbox_opts mailbox; /**< zeroes: the system's default */
+
+    aldis_restart_opts restart;       /**< when it fails: see supervise.h */
+    aldis_supervisor_opts supervisor; /**< when its children fail */
+    aldis_budget_opts budget;         /**< of its handlers' time */
 } aldis_behaviour;
 
 #ifndef __cplusplus
@@ -129,6 +134,7 @@ typedef struct aldis_spawn_opts {
     uint32_t shard;             /**< for ALDIS_PLACE_SHARD: 0 .. shards-1 */
     aldis_mailbox_opts mailbox; /**< zeroes: the behaviour's */
     aldis_id parent;            /**< nobody: the spawning actor; from outside: none */
+    aldis_restart_opts restart; /**< mode ALDIS_RESTART_DEFAULT: the behaviour's */
 } aldis_spawn_opts;
 
 #ifdef __cplusplus
@@ -205,7 +211,9 @@ ALDIS_API uint64_t aldis_random_below(aldis_ctx *ctx, uint64_t bound);
 ALDIS_API aldis_err aldis_busy(aldis_ctx *ctx, aldis_ns ns);
 
 /** Say why the handler fails; the text is kept for the log (copied, 127 bytes at most).
- *  Use as `return aldis_fail(ctx, "no berth");`. Returns ALDIS_EHANDLER. */
+ *  Use as `return aldis_fail(ctx, "no berth");`. Returns ALDIS_EHANDLER. An actor with a restart
+ *  mode fails also if the handler then returns ALDIS_OK (its message counts as handled), and by a
+ *  call from a hook. */
 ALDIS_API aldis_err aldis_fail(aldis_ctx *ctx, const char *text);
 
 #ifdef __cplusplus

@@ -16,6 +16,7 @@
 #include <aldis/router.h>
 #include <aldis/stash.h>
 #include <aldis/stats.h>
+#include <aldis/supervise.h>
 #include <aldis/system.h>
 #include <aldis/timer.h>
 #include <aldis/topic.h>

@@ -40,7 +40,11 @@
     X(ALDIS_EAUDIT, 26, "messages lost or invented: the audit does not balance")                   \
     X(ALDIS_EREFUSED, 27, "refused by the receiver in its present state")                          \
     X(ALDIS_EMISSED, 28, "messages missed: the receiver lagged")                                   \
-    X(ALDIS_ETRANSITION, 29, "no such transition is declared")
+    X(ALDIS_ETRANSITION, 29, "no such transition is declared")                                     \
+    X(ALDIS_ECONTRACT, 30, "contract broken")                                                      \
+    X(ALDIS_EBUDGET, 31, "handler over its time budget")                                           \
+    X(ALDIS_ERESTARTS, 32, "too many restarts")                                                    \
+    X(ALDIS_ELINKED, 33, "a linked actor failed")
 
 typedef enum aldis_err {
 #define ALDIS_ERROR_ENUM_(name, value, text) name = value,

@@ -97,7 +97,10 @@ typedef enum aldis_end_reason {
     ALDIS_ENDED_DRAINED,      /**< finished what was queued, then stopped */
     ALDIS_ENDED_KILLED,       /**< killed: on_stop did not run */
     ALDIS_ENDED_START_FAILED, /**< on_start returned an error: it never ran */
-    ALDIS_ENDED_NO_MEMORY     /**< its state could not be allocated: it never ran */
+    ALDIS_ENDED_NO_MEMORY,    /**< its state could not be allocated: it never ran */
+    ALDIS_ENDED_FAILED,       /**< it failed, and is not restarted (any more) */
+    ALDIS_ENDED_LINKED,       /**< stopped because a linked actor stopped */
+    ALDIS_ENDED_BEFORE        /**< to a watcher: it had ended before, or never was */
 } aldis_end_reason;
 
 #endif

@@ -334,7 +334,8 @@ static void resume_sender(struct aldis__worker *worker, struct aldis__cell *send
     uint64_t word =
         aldis__directory_read(&system->directory[aldis__id_index(sender->id, system->node_base)]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
-    if (sender->depth > 0 || (sender->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING)))
+    const uint32_t busy = ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING | ALDIS__CELL_RETRY;
+    if (sender->depth > 0 || (sender->flags & busy))
         aldis__cell_schedule(worker, shard, sender);
 }
 

@@ -40,17 +40,27 @@ enum {
     ALDIS__CELL_CHAINED = 1u << 16,  /* waits until its worker could publish a chain */
     ALDIS__CELL_HOOKED = 1u << 17,   /* its on_stop has run, or will not */
     ALDIS__CELL_LINKED = 1u << 18,   /* virtual time: has links */
+    ALDIS__CELL_FAILING = 1u << 19,  /* has failed; its next turn deals with it: see supervise.h */
+    ALDIS__CELL_FAILED = 1u << 20,   /* this incarnation ends, to begin again */
+    ALDIS__CELL_RETRY = 1u << 21,    /* a message that failed is to be handled again, first */
     /* A turn that is not simply "next message, please". */
     ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES |
                           ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING |
                           ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED | ALDIS__CELL_ENDED |
-                          ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW,
+                          ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW | ALDIS__CELL_FAILING |
+                          ALDIS__CELL_FAILED | ALDIS__CELL_RETRY,
     /* No ordinary mail is handled. */
     ALDIS__CELL_HELD_BACK = ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_STOPPING |
-                            ALDIS__CELL_ENDED | ALDIS__CELL_WAKING
+                            ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_FAILING |
+                            ALDIS__CELL_FAILED,
+    /* It has something to do, whether mail waits or not. */
+    ALDIS__CELL_URGENT = ALDIS__CELL_CONTROL | ALDIS__CELL_FAILING
 };
 
 struct aldis__cell_ext;
+struct aldis__life;
+struct aldis__supervisor;
+struct aldis__watches;
 
 struct aldis__cell {
     /* what a turn touches */
@@ -141,7 +151,14 @@ struct aldis__cell_ext {
 
     uint64_t choices; /* made for it: see aldis__multicast_one() */
 
-    aldis_err start_err;
+    uint32_t *child_births; /* of each child, under ALDIS_REST_FOR_ONE: how many came before */
+    uint32_t child_birth_count;
+
+    struct aldis__life *life;             /* it has a restart mode: see supervise.h */
+    struct aldis__supervisor *supervisor; /* children of it have failed */
+    struct aldis__watches *watches;       /* monitors and links: see monitor.h */
+
+    aldis_err end_err; /* why it failed */
     aldis_end_reason end_reason;
 };
 

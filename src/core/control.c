@@ -4,7 +4,9 @@
 
 #include "core/deliver.h"
 #include "core/lifecycle.h"
+#include "core/monitor.h"
 #include "core/send.h"
+#include "core/supervise.h"
 #include "core/timer.h"
 #include "core/tracked.h"
 #include <stdio.h>
@@ -16,6 +18,8 @@ static const char *life_name(uint32_t flags)
         return "ended";
     if (flags & ALDIS__CELL_STOPPING)
         return "stopping";
+    if (flags & (ALDIS__CELL_FAILING | ALDIS__CELL_FAILED))
+        return "failed";
     if (flags & ALDIS__CELL_UNSTARTED)
         return "starting";
     if (flags & ALDIS__CELL_PAUSED)
@@ -54,7 +58,8 @@ void aldis__status_fill(const struct aldis__worker *worker, const struct aldis__
 {
     const aldis_behaviour *behaviour = cell->kind->behaviour;
     const uint32_t unusual = ALDIS__CELL_ENDED | ALDIS__CELL_STOPPING | ALDIS__CELL_UNSTARTED |
-                             ALDIS__CELL_PAUSED | ALDIS__CELL_DRAINING;
+                             ALDIS__CELL_PAUSED | ALDIS__CELL_DRAINING | ALDIS__CELL_FAILING |
+                             ALDIS__CELL_FAILED;
     const char *name = life_name(cell->flags);
     if (behaviour->state_name && !(cell->flags & unusual))
         name = behaviour->state_name(cell->state);
@@ -71,6 +76,8 @@ void aldis__status_fill(const struct aldis__worker *worker, const struct aldis__
     if (!(cell->flags & ALDIS__CELL_UNSTARTED))
         out_status->running_ns = worker->ctx.now_ns - cell->started_ns;
     out_status->oldest_wait_ns = oldest_wait(worker, cell);
+    const struct aldis__life *life = aldis__life_of(cell);
+    out_status->restarts = life ? life->restarts : 0;
 }
 
 static void answer_status(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -87,11 +94,26 @@ static void answer_status(struct aldis__worker *worker, struct aldis__shard *sha
     aldis__hook_leave(worker);
 }
 
+/* A notice of an end: for the protocol's handler, if it is wanted still. */
+static void handle_down(struct aldis__worker *worker, struct aldis__shard *shard,
+                        struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    if (!aldis__down_accept(cell, aldis__msg_inline(msg))) {
+        worker->counts[msg->type].sent--; /* as with a cancelled timer's message */
+        aldis__pool_free(worker->pool, msg);
+        return;
+    }
+    aldis__ctx_enter(worker, shard, cell);
+    (void)aldis__turn_handle(worker, shard, cell, msg);
+    aldis__hook_leave(worker);
+}
+
 void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *shard,
                            struct aldis__cell *cell, struct aldis__msg *msg)
 {
     const aldis_behaviour *behaviour = cell->kind->behaviour;
-    bool hooks_run = !(cell->flags & ALDIS__CELL_HOOKED);
+    bool hooks_run =
+        !(cell->flags & (ALDIS__CELL_HOOKED | ALDIS__CELL_FAILING | ALDIS__CELL_FAILED));
     switch (msg->type) {
     case ALDIS__TYPE_COMMAND:
         aldis__cell_command(worker, shard, cell, aldis__msg_inline(msg));
@@ -126,6 +148,18 @@ void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *sh
         aldis__ctx_enter(worker, shard, cell);
         aldis__tracked_handle(worker, shard, cell, msg);
         aldis__hook_leave(worker);
+        return;
+    case ALDIS__TYPE_FAILED:
+        aldis__child_failed(worker, shard, cell, msg->from, aldis__msg_inline(msg));
+        break;
+    case ALDIS__TYPE_RESTART:
+        aldis__restart_ordered(worker, shard, cell, aldis__msg_inline(msg));
+        break;
+    case ALDIS__TYPE_LINK_DOWN:
+        aldis__life_link_ended(worker, shard, cell, aldis__msg_inline(msg));
+        break;
+    case ALDIS__TYPE_DOWN:
+        handle_down(worker, shard, cell, msg);
         return;
     default:
         ALDIS_CHECK(msg->type == ALDIS__TYPE_COMMAND); /* no other waits on this lane */

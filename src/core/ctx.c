@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ctx.c: the facts and small requests of a running handler. Layer: core. */
 #include "base/error.h"
+#include "base/log.h"
 #include "base/philox.h"
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
 #include "core/send.h"
+#include "core/supervise.h"
 #include "core/virtual.h"
 #include <limits.h>
 #include <stdio.h>
@@ -142,13 +144,35 @@ aldis_err aldis_busy(aldis_ctx *ctx, aldis_ns ns)
     return ALDIS_OK;
 }
 
+static aldis_err fail_with(aldis_ctx *ctx, aldis_err err, const char *text)
+{
+    struct aldis__cell *cell = ctx->cell;
+    ctx->failed = cell->handled + 1; /* the turn counts first, then looks */
+    ctx->failed_actor = cell->id;
+    snprintf(ctx->fail_text, sizeof ctx->fail_text, "%s", text ? text : "");
+    /* Whatever the handler returns; a hook returns nothing. */
+    if (aldis__life_of(cell)) {
+        if (!ctx->msg)
+            aldis__log(ALDIS_LOG_WARN, "actor %016llx (%s): a hook failed: %s",
+                       (unsigned long long)cell->id.bits, cell->kind->behaviour->name,
+                       ctx->fail_text);
+        aldis__cell_fail(aldis__worker_of(ctx), ctx->shard, cell, err);
+    }
+    return aldis__error_set(err, cell->id, "", "%s", ctx->fail_text);
+}
+
 aldis_err aldis_fail(aldis_ctx *ctx, const char *text)
 {
     if (check_ctx(ctx, "aldis_fail") != ALDIS_OK)
         return ALDIS_EHANDLER;
-    ctx->failed = true;
-    snprintf(ctx->fail_text, sizeof ctx->fail_text, "%s", text ? text : "");
-    return aldis__error_set(ALDIS_EHANDLER, ctx->cell->id, "", "%s", ctx->fail_text);
+    return fail_with(ctx, ALDIS_EHANDLER, text);
+}
+
+aldis_err aldis_broken_contract(aldis_ctx *ctx, const char *text)
+{
+    if (check_ctx(ctx, "ALDIS_REQUIRE") != ALDIS_OK)
+        return ALDIS_ECONTRACT;
+    return fail_with(ctx, ALDIS_ECONTRACT, text);
 }
 
 void aldis_halt(aldis_ctx *ctx)

@@ -8,6 +8,7 @@
 #include "core/blob.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
+#include "core/monitor.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
 #include <stdlib.h>
@@ -406,6 +407,18 @@ static bool deliver_at_once(struct aldis__worker *worker, struct aldis__shard *s
     case ALDIS__TYPE_ROUTED:
         cell->flags |= ALDIS__CELL_ROUTED;
         break;
+    case ALDIS__TYPE_WATCH:
+        aldis__watcher_add(worker, cell, msg->from, *(const uint64_t *)aldis__msg_inline(msg));
+        break;
+    case ALDIS__TYPE_UNWATCH:
+        aldis__watcher_remove(cell, msg->from, *(const uint64_t *)aldis__msg_inline(msg));
+        break;
+    case ALDIS__TYPE_LINK:
+        aldis__life_link_add(worker, cell, msg->from);
+        break;
+    case ALDIS__TYPE_UNLINK:
+        aldis__life_link_remove(cell, msg->from);
+        break;
     case ALDIS__TYPE_CHILD_ENDED:
         if (aldis__child_ended(worker, cell, aldis__msg_inline(msg)))
             return false; /* the hook wants to hear of it, in a turn */
@@ -430,6 +443,21 @@ static void deliver_to_ended(struct aldis__worker *worker, struct aldis__msg *ms
         break;
     case ALDIS__TYPE_ADOPT: /* an orphan does not outlive the parent that it never had */
         aldis__post_command(worker, msg->to, msg->from, ALDIS_CMD_STOP, 0);
+        break;
+    case ALDIS__TYPE_FAILED: /* nobody is left to restart it */
+        aldis__post_command(worker, msg->to, msg->from, ALDIS_CMD_STOP, 0);
+        break;
+    case ALDIS__TYPE_WATCH:
+        aldis__watcher_tell_gone(worker, msg->to, msg->from,
+                                 *(const uint64_t *)aldis__msg_inline(msg));
+        break;
+    case ALDIS__TYPE_LINK:
+        aldis__life_link_tell_gone(worker, msg->to, msg->from);
+        break;
+    case ALDIS__TYPE_UNWATCH: /* it has gone with all that watched it */
+    case ALDIS__TYPE_UNLINK:
+    case ALDIS__TYPE_LINK_DOWN:
+    case ALDIS__TYPE_DOWN:
         break;
     case ALDIS__TYPE_ROUTED: { /* it ended before the mark could reach it */
         /* E3 acquire: pairs with E2 in aldis__system_set_router(). */

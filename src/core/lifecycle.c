@@ -10,12 +10,26 @@
 #include "base/log.h"
 #include "core/backpressure.h"
 #include "core/deliver.h"
+#include "core/monitor.h"
+#include "core/supervise.h"
 #include "core/timer.h"
 #include "core/virtual.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ children */
+
+/* Only one strategy asks who was born first. */
+static bool grow_births(struct aldis__cell *parent, uint32_t capacity)
+{
+    struct aldis__cell_ext *ext = parent->ext;
+    if (parent->kind->supervisor.strategy != ALDIS_REST_FOR_ONE)
+        return true;
+    uint32_t *births = realloc(ext->child_births, capacity * sizeof *births);
+    if (births)
+        ext->child_births = births;
+    return births != NULL;
+}
 
 bool aldis__child_add(struct aldis__cell *parent, aldis_id child, uint32_t *out_index)
 {
@@ -32,11 +46,15 @@ bool aldis__child_add(struct aldis__cell *parent, aldis_id child, uint32_t *out_
             if (!children)
                 return false;
             ext->children = children;
+            if (!grow_births(parent, capacity))
+                return false;
             ext->child_capacity = capacity;
         }
         index = ext->child_end++;
     }
     ext->children[index] = child;
+    if (ext->child_births)
+        ext->child_births[index] = ext->child_birth_count++;
     ext->child_count++;
     *out_index = index;
     return true;
@@ -46,6 +64,20 @@ bool aldis__child_add(struct aldis__cell *parent, aldis_id child, uint32_t *out_
 static bool is_free_place(aldis_id id)
 {
     return (id.bits & ALDIS__GEN_MASK) == 0;
+}
+
+bool aldis__child_is_listed(aldis_id entry)
+{
+    return !is_free_place(entry);
+}
+
+uint32_t aldis__child_birth(const struct aldis__cell *parent, aldis_id child)
+{
+    const struct aldis__cell_ext *ext = parent->ext;
+    for (uint32_t i = 0; ext->child_births && i < ext->child_end; i++)
+        if (aldis_id_equal(ext->children[i], child))
+            return ext->child_births[i];
+    return UINT32_MAX;
 }
 
 static bool child_remove(struct aldis__cell *parent, aldis_id child, uint32_t hint)
@@ -69,7 +101,7 @@ static bool child_remove(struct aldis__cell *parent, aldis_id child, uint32_t hi
     return true;
 }
 
-static void tell_children(struct aldis__worker *worker, struct aldis__cell *cell,
+void aldis__children_tell(struct aldis__worker *worker, struct aldis__cell *cell,
                           aldis_command command)
 {
     struct aldis__cell_ext *ext = cell->ext;
@@ -86,16 +118,18 @@ void aldis__child_adopt(struct aldis__worker *worker, struct aldis__cell *cell, 
     if (!aldis__word_is_alive(word, child))
         return; /* it has ended before we heard of it */
     uint32_t index;
-    if (!aldis__child_add(cell, child, &index) || (cell->flags & ALDIS__CELL_STOPPING))
+    const uint32_t ending = ALDIS__CELL_STOPPING | ALDIS__CELL_FAILED;
+    if (!aldis__child_add(cell, child, &index) || (cell->flags & ending))
         aldis__post_command(worker, cell->id, child,
                             cell->flags & ALDIS__CELL_KILLED ? ALDIS_CMD_KILL : ALDIS_CMD_STOP, 0);
 }
 
-/* Wake a stopping parent whose last child has ended. */
+/* Wake a parent that stops, or is to begin again, whose last child has ended. */
 static void after_child(struct aldis__worker *worker, struct aldis__cell *parent)
 {
     aldis_system *system = worker->ctx.system;
-    if (!(parent->flags & ALDIS__CELL_STOPPING) || parent->ext->child_count > 0)
+    const uint32_t ending = ALDIS__CELL_STOPPING | ALDIS__CELL_FAILED;
+    if (!(parent->flags & ending) || parent->ext->child_count > 0)
         return;
     uint64_t word =
         aldis__directory_read(&system->directory[aldis__id_index(parent->id, system->node_base)]);
@@ -104,8 +138,8 @@ static void after_child(struct aldis__worker *worker, struct aldis__cell *parent
 
 static bool wants_notice(const struct aldis__cell *parent)
 {
-    return parent->kind->wants_child_ended &&
-           !(parent->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_ENDED));
+    const uint32_t ending = ALDIS__CELL_STOPPING | ALDIS__CELL_ENDED | ALDIS__CELL_FAILED;
+    return parent->kind->wants_child_ended && !(parent->flags & ending);
 }
 
 bool aldis__child_ended(struct aldis__worker *worker, struct aldis__cell *parent,
@@ -122,7 +156,7 @@ bool aldis__child_ended(struct aldis__worker *worker, struct aldis__cell *parent
 void aldis__post_command(struct aldis__worker *worker, aldis_id from, aldis_id to,
                          aldis_command command, aldis_ns deadline_ns)
 {
-    struct aldis__command payload = {(uint32_t)command, deadline_ns};
+    struct aldis__command payload = {(uint32_t)command, aldis_id_equal(from, to), deadline_ns};
     aldis__post_runtime(worker, from, to, ALDIS__TYPE_COMMAND, &payload, sizeof payload);
 }
 
@@ -155,9 +189,12 @@ void aldis__cell_stop(struct aldis__worker *worker, struct aldis__shard *shard,
         cell->flags |= ALDIS__CELL_KILLED | ALDIS__CELL_HOOKED;
         aldis__overflow_discard(worker, cell);
     }
+    /* Whoever has failed and is told to stop meanwhile, has ended because of that. */
+    if ((cell->flags & ALDIS__CELL_FAILED) && !kill && cell->ext->end_err != ALDIS_OK)
+        reason = ALDIS_ENDED_FAILED;
     if (aldis__cell_extend(cell))
         cell->ext->end_reason = reason;
-    tell_children(worker, cell, kill ? ALDIS_CMD_KILL : ALDIS_CMD_STOP);
+    aldis__children_tell(worker, cell, kill ? ALDIS_CMD_KILL : ALDIS_CMD_STOP);
     aldis__cell_schedule(worker, shard, cell);
 }
 
@@ -168,7 +205,7 @@ static void drain(struct aldis__worker *worker, struct aldis__shard *shard,
         return;
     cell->flags |= ALDIS__CELL_DRAINING;
     close_to_new_mail(worker, cell);
-    struct aldis__command then = {ALDIS_CMD_STOP, 0};
+    struct aldis__command then = {ALDIS_CMD_STOP, false, 0};
     if (timeout_ns != ALDIS_FOREVER && !aldis__timer_post_command(worker, cell, timeout_ns, &then))
         aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_STOPPED); /* no memory to wait with */
 }
@@ -176,9 +213,14 @@ static void drain(struct aldis__worker *worker, struct aldis__shard *shard,
 void aldis__cell_command(struct aldis__worker *worker, struct aldis__shard *shard,
                          struct aldis__cell *cell, const struct aldis__command *command)
 {
+    if (command->command == ALDIS__CMD_BEGIN) {
+        aldis__restart_due(cell, (uint32_t)command->deadline_ns);
+        return;
+    }
     switch ((aldis_command)command->command) {
     case ALDIS_CMD_STOP:
-        aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_STOPPED);
+        if (!aldis__stop_restarts(worker, shard, cell, command))
+            aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_STOPPED);
         break;
     case ALDIS_CMD_DRAIN:
         drain(worker, shard, cell, command->deadline_ns);
@@ -221,6 +263,11 @@ static void bury_mail(struct aldis__worker *worker, struct aldis__cell *cell)
     ext->stash_units = 0;
     bury_queue(worker, &ext->aside);
     ext->aside_count = 0;
+    if (cell->flags & ALDIS__CELL_RETRY) {
+        aldis__refuse(worker, ext->life->retry, ALDIS__DEAD, ALDIS_EHANDLER);
+        ext->life->retry = NULL;
+        cell->flags &= ~(uint32_t)ALDIS__CELL_RETRY;
+    }
 }
 
 void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
@@ -237,6 +284,9 @@ void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
     free(cell->ext->bounds);
     free(cell->ext->children);
     free(cell->ext->links);
+    free(cell->ext->child_births);
+    aldis__life_free(cell->ext);
+    aldis__watches_free(cell->ext);
     free(cell->ext);
     cell->ext = NULL;
 }
@@ -282,7 +332,8 @@ void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)
     aldis_child_ended notice = {id, ALDIS_ENDED_STOPPED, ALDIS_OK};
     if (cell->ext) {
         notice.reason = cell->ext->end_reason;
-        notice.err = cell->ext->start_err;
+        if (notice.reason == ALDIS_ENDED_FAILED || notice.reason == ALDIS_ENDED_START_FAILED)
+            notice.err = cell->ext->end_err;
     }
     /* E1 acquire: pairs with E2 in aldis__system_set_router(). */
     struct aldis__extension *router = aldis__load_acquire(&system->router);
@@ -291,6 +342,7 @@ void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)
     aldis__directory_set_flags(&system->directory[index], 0, ALDIS__WORD_ALIVE);
     aldis__waiters_release(worker, cell);
     tell_parent(worker, cell, &notice);
+    aldis__watchers_tell(worker, cell, &notice);
     aldis__cell_free(home, cell);
     if (birth == system->shard_count || birth == home->index || system->virtual_time)
         aldis__slot_free(worker, id);
@@ -298,20 +350,26 @@ void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)
         aldis__post_runtime(worker, id, id, ALDIS__TYPE_SLOT, NULL, 0);
 }
 
+void aldis__cell_run_on_stop(struct aldis__worker *worker, struct aldis__shard *shard,
+                             struct aldis__cell *cell)
+{
+    if (cell->flags & ALDIS__CELL_HOOKED)
+        return;
+    cell->flags |= ALDIS__CELL_HOOKED;
+    if (!cell->kind->behaviour->on_stop)
+        return;
+    aldis__ctx_enter(worker, shard, cell);
+    cell->kind->behaviour->on_stop(cell->state, &worker->ctx);
+    aldis__hook_leave(worker);
+    worker->ctx.busy_ns = 0; /* nobody is left to be busy */
+}
+
 bool aldis__cell_try_end(struct aldis__worker *worker, struct aldis__shard *shard,
                          struct aldis__cell *cell)
 {
     if (cell->ext && cell->ext->child_count > 0)
         return false;
-    if (!(cell->flags & ALDIS__CELL_HOOKED)) {
-        cell->flags |= ALDIS__CELL_HOOKED;
-        if (cell->kind->behaviour->on_stop) {
-            aldis__ctx_enter(worker, shard, cell);
-            cell->kind->behaviour->on_stop(cell->state, &worker->ctx);
-            aldis__hook_leave(worker);
-            worker->ctx.busy_ns = 0; /* nobody is left to be busy */
-        }
-    }
+    aldis__cell_run_on_stop(worker, shard, cell);
     if (cell->flags & ALDIS__CELL_KILLED)
         aldis__overflow_discard(worker, cell); /* answers to questions that came after the kill */
     if (cell->flags & ALDIS__CELL_OVERFLOW)

@@ -31,6 +31,12 @@ void aldis__slot_free(struct aldis__worker *worker, aldis_id actor);
 /** Run on_start. False: it failed, and the actor has ended. */
 bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
                        struct aldis__cell *cell);
+/** Run on_start on a zeroed state. */
+aldis_err aldis__cell_run_on_start(struct aldis__worker *worker, struct aldis__shard *shard,
+                                   struct aldis__cell *cell, const struct aldis__start_arg *arg);
+/** Run on_stop, if it has not run since the last start. */
+void aldis__cell_run_on_stop(struct aldis__worker *worker, struct aldis__shard *shard,
+                             struct aldis__cell *cell);
 /** Begin to stop: children first. */
 void aldis__cell_stop(struct aldis__worker *worker, struct aldis__shard *shard,
                       struct aldis__cell *cell, aldis_end_reason reason);
@@ -46,6 +52,13 @@ void aldis__child_adopt(struct aldis__worker *worker, struct aldis__cell *cell, 
 /** A child has ended. True: the parent's hook is to be told in a turn. */
 bool aldis__child_ended(struct aldis__worker *worker, struct aldis__cell *parent,
                         const struct aldis__child_notice *notice);
+/** Give a command to all children. */
+void aldis__children_tell(struct aldis__worker *worker, struct aldis__cell *cell,
+                          aldis_command command);
+/** Is this entry of the list a child, or a free place? */
+bool aldis__child_is_listed(aldis_id entry);
+/** How many children came before this one; UINT32_MAX: it is not listed (yet), or not known. */
+uint32_t aldis__child_birth(const struct aldis__cell *parent, aldis_id child);
 /** Add to the list of children. False: out of memory. */
 bool aldis__child_add(struct aldis__cell *parent, aldis_id child, uint32_t *out_index);
 

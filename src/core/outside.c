@@ -193,7 +193,7 @@ aldis_err aldis__outside_command(aldis_system *system, aldis_id actor, aldis_com
 {
     uint64_t word;
     aldis_err err = aldis__command_check(system, actor, command, deadline_ns, &word);
-    struct aldis__command payload = {(uint32_t)command, deadline_ns};
+    struct aldis__command payload = {(uint32_t)command, false, deadline_ns};
     if (err == ALDIS_OK)
         err = aldis__outside_post(system, aldis_nobody(), actor, ALDIS__TYPE_COMMAND, &payload);
     return err;

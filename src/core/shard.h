@@ -39,7 +39,7 @@ struct aldis__shard {
     uint32_t slot_end;              /* slots ever used */
     uint32_t slots_retired;         /* generations used up */
     uint64_t actors;                /* that live here */
-    uint64_t spawned, ended;
+    uint64_t spawned, ended, restarts;
 
     struct aldis__free_state *free_states[ALDIS__STATE_CLASSES];
     char *state_bump, *state_bump_end;

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "core/deliver.h"
 #include "core/lifecycle.h"
+#include "core/supervise.h"
 #include "core/virtual.h"
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,7 @@ struct birth {
     const aldis_spawn_opts *opts;
     aldis_id parent;
     uint32_t nth; /* how many the spawner has spawned before */
+    aldis_restart_opts restart;
 };
 
 static aldis_err choose_home(const struct birth *b, uint32_t *out_home)
@@ -190,6 +192,29 @@ static aldis_err copy_arg(const aldis_spawn_opts *opts, struct aldis__start_arg 
     return ALDIS_OK;
 }
 
+static void unmake_cell(const struct birth *b, struct aldis__cell *cell)
+{
+    free(cell->state);
+    cell->state = NULL;
+    if (cell->ext)
+        aldis__life_free(cell->ext);
+    free(cell->ext);
+    cell->ext = NULL;
+    put_slot(b->birth, cell);
+}
+
+/* What few actors need: bounds of their own, a restart mode. */
+static bool add_rare_parts(const struct birth *b, const struct aldis__limits *limits,
+                           struct aldis__cell *cell)
+{
+    if (has_own_limits(&b->opts->mailbox)) {
+        if (!aldis__cell_extend(cell))
+            return false;
+        cell->ext->limits = *limits;
+    }
+    return b->restart.mode == ALDIS_RESTART_DEFAULT || aldis__life_create(cell, &b->restart);
+}
+
 /* Everything but the link to the parent and the publication. */
 static aldis_err make_cell(const struct birth *b, const struct aldis__limits *limits,
                            struct aldis__cell **out_cell)
@@ -214,25 +239,13 @@ static aldis_err make_cell(const struct birth *b, const struct aldis__limits *li
     cell->parent = b->parent;
     cell->child_index = UINT32_MAX;
     cell->room = limits->room;
-    if (has_own_limits(&b->opts->mailbox)) {
-        if (!aldis__cell_extend(cell)) {
-            free(arg);
-            put_slot(b->birth, cell);
-            return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "",
-                                    "spawn: the mailbox's bounds");
-        }
-        cell->ext->limits = *limits;
+    if (!add_rare_parts(b, limits, cell)) {
+        unmake_cell(b, cell);
+        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "",
+                                "spawn: the mailbox's bounds, or the restart options");
     }
     *out_cell = cell;
     return ALDIS_OK;
-}
-
-static void unmake_cell(const struct birth *b, struct aldis__cell *cell)
-{
-    free(cell->state);
-    free(cell->ext);
-    cell->ext = NULL;
-    put_slot(b->birth, cell);
 }
 
 static const aldis_spawn_opts no_opts;
@@ -243,6 +256,14 @@ static aldis_err check_args(const aldis_behaviour *behaviour, const aldis_id *ou
         return ALDIS_OK;
     return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "spawn: %s is NULL",
                             behaviour ? "out_id" : "behaviour");
+}
+
+static aldis_err resolve_opts(struct birth *b, struct aldis__limits *out_limits)
+{
+    aldis_err err = aldis__limits_resolve(&b->opts->mailbox, &b->kind->limits, out_limits);
+    if (err == ALDIS_OK)
+        err = aldis__restart_resolve(&b->opts->restart, &b->kind->restart, &b->restart);
+    return err;
 }
 
 static aldis_err check_parent(aldis_system *system, aldis_id parent)
@@ -305,11 +326,15 @@ aldis_err aldis_ctx_spawn_raw(aldis_ctx *ctx, const aldis_behaviour *behaviour,
     aldis_system *system = ctx->system;
     struct aldis__cell *spawner = ctx->cell;
     /* Relaxed: a request to stop; a spawn that just slips through is stopped with the rest. */
-    if (aldis__load_relaxed(&system->stopping) || (spawner->flags & ALDIS__CELL_STOPPING))
+    if (aldis__load_relaxed(&system->stopping) ||
+        (spawner->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_FAILED)))
         return aldis__error_set(ALDIS_ESHUTDOWN, spawner->id, "",
                                 "spawn: the spawner or its system is stopping");
-    struct birth b = {system,      ctx->shard,      NULL, opts ? opts : &no_opts,
-                      spawner->id, spawner->spawned};
+    struct birth b = {.system = system,
+                      .birth = ctx->shard,
+                      .opts = opts ? opts : &no_opts,
+                      .parent = spawner->id,
+                      .nth = spawner->spawned};
     if (!aldis_id_is_nobody(b.opts->parent))
         b.parent = b.opts->parent;
     uint32_t home;
@@ -317,7 +342,7 @@ aldis_err aldis_ctx_spawn_raw(aldis_ctx *ctx, const aldis_behaviour *behaviour,
     struct aldis__cell *cell;
     if ((err = check_parent(system, b.parent)) != ALDIS_OK ||
         (err = cached_kind(worker, behaviour, &b.kind)) != ALDIS_OK ||
-        (err = aldis__limits_resolve(&b.opts->mailbox, &b.kind->limits, &limits)) != ALDIS_OK ||
+        (err = resolve_opts(&b, &limits)) != ALDIS_OK ||
         (err = choose_home(&b, &home)) != ALDIS_OK ||
         (err = make_cell(&b, &limits, &cell)) != ALDIS_OK)
         return err;
@@ -342,14 +367,16 @@ aldis_err aldis__outside_spawn(aldis_system *system, const aldis_behaviour *beha
     if (err != ALDIS_OK)
         return err;
     struct aldis__shard *birth = &system->shards[system->shard_count];
-    struct birth b = {
-        system, birth, NULL, opts ? opts : &no_opts, aldis_nobody(), system->outside_spawned};
+    struct birth b = {.system = system,
+                      .birth = birth,
+                      .opts = opts ? opts : &no_opts,
+                      .nth = system->outside_spawned};
     b.parent = b.opts->parent;
     struct aldis__limits limits;
     struct aldis__cell *cell;
     if ((!aldis_id_is_nobody(b.parent) && (err = check_parent(system, b.parent)) != ALDIS_OK) ||
         (err = find_or_make_kind(system, behaviour, &b.kind)) != ALDIS_OK ||
-        (err = aldis__limits_resolve(&b.opts->mailbox, &b.kind->limits, &limits)) != ALDIS_OK ||
+        (err = resolve_opts(&b, &limits)) != ALDIS_OK ||
         (err = choose_home(&b, out_home)) != ALDIS_OK ||
         (err = make_cell(&b, &limits, &cell)) != ALDIS_OK)
         return err;
@@ -362,11 +389,29 @@ aldis_err aldis__outside_spawn(aldis_system *system, const aldis_behaviour *beha
 
 /* ------------------------------------------------------------------ starting */
 
+aldis_err aldis__cell_run_on_start(struct aldis__worker *worker, struct aldis__shard *shard,
+                                   struct aldis__cell *cell, const struct aldis__start_arg *arg)
+{
+    const aldis_behaviour *behaviour = cell->kind->behaviour;
+    aldis_err err = ALDIS_OK;
+    if (behaviour->on_start) {
+        aldis__ctx_enter(worker, shard, cell);
+        err = behaviour->on_start(cell->state, arg ? arg->bytes : NULL, &worker->ctx);
+        aldis__hook_leave(worker);
+    }
+    if (err == ALDIS_OK && behaviour->on_started) {
+        aldis__ctx_enter(worker, shard, cell);
+        err = behaviour->on_started(cell->state, &worker->ctx);
+        aldis__hook_leave(worker);
+    }
+    return err;
+}
+
 bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
                        struct aldis__cell *cell)
 {
     struct aldis__start_arg *arg = cell->state;
-    const aldis_behaviour *behaviour = cell->kind->behaviour;
+    struct aldis__life *life = aldis__life_of(cell);
     cell->state = NULL;
     cell->flags &= ~(uint32_t)ALDIS__CELL_UNSTARTED;
     cell->started_ns = worker->ctx.now_ns;
@@ -380,21 +425,17 @@ bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
             reason = ALDIS_ENDED_NO_MEMORY;
         }
     }
-    if (err == ALDIS_OK && behaviour->on_start) {
-        aldis__ctx_enter(worker, shard, cell);
-        err = behaviour->on_start(cell->state, arg ? arg->bytes : NULL, &worker->ctx);
-        aldis__hook_leave(worker);
-    }
-    if (err == ALDIS_OK && behaviour->on_started) {
-        aldis__ctx_enter(worker, shard, cell);
-        err = behaviour->on_started(cell->state, &worker->ctx);
-        aldis__hook_leave(worker);
-    }
-    free(arg);
+    if (err == ALDIS_OK)
+        err = aldis__cell_run_on_start(worker, shard, cell, arg);
+    if (life)
+        life->arg = arg; /* for the next start */
+    else
+        free(arg);
     if (err == ALDIS_OK)
         return true;
     if (aldis__cell_extend(cell))
-        cell->ext->start_err = err;
+        cell->ext->end_err = err;
+    cell->flags &= ~(uint32_t)ALDIS__CELL_FAILING; /* on_start may have called aldis_fail */
     cell->flags |= ALDIS__CELL_HOOKED; /* it never started: on_stop has nothing to undo */
     aldis__cell_stop(worker, shard, cell, reason);
     return false;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "core/control.h"
 #include "core/live.h"
+#include "core/supervise.h"
 #include "core/system.h"
 #include "core/timer.h"
 #include "core/virtual.h"
@@ -41,6 +42,8 @@ static void walk_cell(const struct visitor *v, struct aldis__cell *cell)
     walk_list(v, ext->held.head);
     walk_list(v, ext->stash.head);
     walk_list(v, ext->aside.head);
+    if (ext->life)
+        walk_list(v, ext->life->retry);
     for (uint32_t i = 0; i < ext->overflow_count; i++)
         walk_list(v, ext->overflow[i].queue.head);
 }

@@ -372,7 +372,7 @@ static aldis_err check_start(aldis_ctx *ctx, const aldis_timer_opts *opts, const
         return refuse_opts("period_ns", opts->period_ns, "1 or more, or 0 for once");
     if ((unsigned)opts->missed > ALDIS_MISSED_BURST)
         return refuse_opts("missed", (long long)opts->missed, "skip or burst");
-    if (ctx->cell->flags & ALDIS__CELL_STOPPING)
+    if (ctx->cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_FAILED))
         return aldis__error_set(ALDIS_ESHUTDOWN, ctx->cell->id, type->name,
                                 "timer: the actor is stopping");
     if (!aldis__cell_extend(ctx->cell))

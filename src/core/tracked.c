@@ -6,6 +6,7 @@
 #include "core/backpressure.h"
 #include "core/lifecycle.h"
 #include "core/send.h"
+#include "core/supervise.h"
 #include "core/virtual.h"
 #include "core/window.h"
 
@@ -27,20 +28,20 @@ static void handle(struct aldis__worker *worker, struct aldis__shard *shard,
         err = cell->kind->handle[type](cell->state, aldis__msg_payload(msg, NULL), ctx);
     worker->counts[type].handled++;
     bool settled = aldis__ctx_has_settled(ctx, cell->handled);
-    if (track->tracker->handled && !settled)
+    /* Of a supervised actor's failure the tracker hears when the message ends: see supervise.h. */
+    bool taken = err != ALDIS_OK && aldis__failure_takes(cell, msg);
+    if (track->tracker->handled && !settled && !taken)
         track->tracker->handled(worker, cell, msg, track, err);
-    if (aldis__unlikely(err != ALDIS_OK))
-        aldis__turn_handler_failed(worker, type, err, cell->handled);
     ctx->track = NULL;
-    if (ctx->system->virtual_time && type != ALDIS__TYPE_TRACK) {
-        if (!settled)
-            aldis__window_digest(worker, shard, cell, msg);
-        if (ctx->busy_ns)
-            aldis__virtual_be_busy(worker, cell);
-    }
+    if (ctx->system->virtual_time && type != ALDIS__TYPE_TRACK && !settled)
+        aldis__window_digest(worker, shard, cell, msg);
     cell->handled++;
+    if (aldis__likely(err == ALDIS_OK) ||
+        !aldis__turn_handler_failed(worker, shard, cell, msg, err))
+        aldis__pool_free(worker->pool, msg);
+    if (ctx->busy_ns && type != ALDIS__TYPE_TRACK)
+        aldis__virtual_be_busy(worker, cell);
     ctx->msg = NULL;
-    aldis__pool_free(worker->pool, msg);
 }
 
 static void set_aside(struct aldis__worker *worker, struct aldis__cell *cell,

@@ -19,7 +19,9 @@
  *             When the system is destroyed, worker is NULL: release what is held, post nothing.
  *
  * A handler that keeps its message (aldis_stash) has not handled it yet: handled() is not called,
- * and admit() is asked again when it comes back. One that rejects it (aldis_reject) ends it.
+ * and admit() is asked again when it comes back. The same holds for one that fails in an actor with
+ * a restart mode: its message comes back after the restart, or ends (ALDIS__DEAD, ALDIS_EHANDLER).
+ * One that rejects its message (aldis_reject) ends it.
  *
  * A message that was refused at the send (any error returned) has no further fate: nothing is
  * called. In between it may wait anywhere: in mailboxes, chains, overflows, the calendar. The audit

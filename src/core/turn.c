@@ -11,6 +11,7 @@
 #include "core/control.h"
 #include "core/deliver.h"
 #include "core/lifecycle.h"
+#include "core/supervise.h"
 #include "core/timer.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
@@ -52,8 +53,9 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
         aldis_err err = kind->handle[type](cell->state, payload, ctx);
         worker->counts[type].handled++;
         cell->handled++;
-        if (aldis__unlikely(err != ALDIS_OK))
-            aldis__turn_handler_failed(worker, type, err, cell->handled - 1);
+        if (aldis__unlikely(err != ALDIS_OK) &&
+            aldis__turn_handler_failed(worker, shard, cell, msg, err))
+            break;
         aldis__pool_free(worker->pool, msg);
         if (aldis__unlikely(cell->flags & ALDIS__CELL_SPECIAL))
             break;
@@ -111,22 +113,32 @@ static inline void end_turn(struct aldis__worker *worker, struct aldis__shard *s
     uint32_t flags = cell->flags & ~(uint32_t)ALDIS__CELL_QUEUED;
     cell->flags = flags;
     /* A stopping actor waits for its children or its overflow, and is woken by them. */
-    if ((cell->depth > 0 && !(flags & ALDIS__CELL_HELD_BACK)) || (flags & ALDIS__CELL_CONTROL))
+    if ((cell->depth > 0 && !(flags & ALDIS__CELL_HELD_BACK)) || (flags & ALDIS__CELL_URGENT))
         aldis__cell_schedule(worker, shard, cell);
 }
 
-ALDIS_COLD void aldis__turn_handler_failed(struct aldis__worker *worker, uint32_t type,
-                                           aldis_err err, uint64_t number)
+ALDIS_COLD bool aldis__turn_handler_failed(struct aldis__worker *worker, struct aldis__shard *shard,
+                                           struct aldis__cell *cell, struct aldis__msg *msg,
+                                           aldis_err err)
 {
     aldis_ctx *ctx = &worker->ctx;
-    if (aldis__ctx_has_settled(ctx, number) && err == ctx->settled_err)
-        return; /* it hands on why its message was rejected: that is counted already */
-    worker->counts[type].failed++;
+    bool settled = aldis__ctx_has_settled(ctx, cell->handled - 1);
+    if (settled && err == ctx->settled_err)
+        return false; /* it hands on why its message was rejected: that is counted already */
+    bool has_text = ctx->failed == cell->handled && aldis_id_equal(ctx->failed_actor, cell->id);
     aldis__log(ALDIS_LOG_WARN, "actor %016llx (%s): handler of %s failed: %s%s%s",
-               (unsigned long long)ctx->cell->id.bits, ctx->cell->kind->behaviour->name,
-               aldis__type_info(type)->name, aldis_error_text(err), ctx->failed ? ": " : "",
-               ctx->failed ? ctx->fail_text : "");
-    ctx->failed = false;
+               (unsigned long long)cell->id.bits, cell->kind->behaviour->name,
+               aldis__type_info(msg->type)->name, aldis_error_text(err), has_text ? ": " : "",
+               has_text ? ctx->fail_text : "");
+    ctx->failed = 0;
+    if (!settled && aldis__failure_takes(cell, msg)) {
+        aldis__supervise_message(worker, shard, cell, msg, err);
+        return true;
+    }
+    worker->counts[msg->type].failed++;
+    if (aldis__life_of(cell))
+        aldis__cell_fail(worker, shard, cell, err);
+    return false;
 }
 
 bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -143,16 +155,14 @@ bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard
     ctx->msg = msg;
     aldis_err err = cell->kind->handle[type](cell->state, payload, ctx);
     worker->counts[type].handled++;
-    if (aldis__unlikely(err != ALDIS_OK))
-        aldis__turn_handler_failed(worker, type, err, cell->handled);
-    if (ctx->system->virtual_time) {
-        if (aldis__likely(!aldis__ctx_has_settled(ctx, cell->handled)))
-            aldis__window_digest(worker, shard, cell, msg);
-        if (ctx->busy_ns)
-            aldis__virtual_be_busy(worker, cell);
-    }
+    if (ctx->system->virtual_time && aldis__likely(!aldis__ctx_has_settled(ctx, cell->handled)))
+        aldis__window_digest(worker, shard, cell, msg);
     cell->handled++;
-    aldis__pool_free(worker->pool, msg);
+    if (aldis__likely(err == ALDIS_OK) ||
+        !aldis__turn_handler_failed(worker, shard, cell, msg, err))
+        aldis__pool_free(worker->pool, msg);
+    if (ctx->busy_ns)
+        aldis__virtual_be_busy(worker, cell);
     ctx->msg = NULL;
     return !(cell->flags & (ALDIS__CELL_SPECIAL & ~(uint32_t)ALDIS__CELL_LANES));
 }
@@ -190,7 +200,7 @@ ALDIS_COLD void aldis__turn_discard_built(struct aldis__worker *worker)
     }
 }
 
-/* Start, commands, lanes, drain and stop, in this order; ordinary mail by lanes. */
+/* Start, commands, failures, lanes, drain and stop, in this order; ordinary mail by lanes. */
 void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shard,
                          struct aldis__cell *cell)
 {
@@ -198,6 +208,8 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
         aldis__cell_start(worker, shard, cell);
     if (cell->flags & ALDIS__CELL_CONTROL)
         aldis__turn_control(worker, shard, cell);
+    if (cell->flags & (ALDIS__CELL_FAILING | ALDIS__CELL_FAILED | ALDIS__CELL_RETRY))
+        aldis__supervise_turn(worker, shard, cell);
     aldis__ctx_enter(worker, shard, cell);
     for (uint32_t n = 0; n < ALDIS__TURN_MSGS && !(cell->flags & ALDIS__CELL_HELD_BACK); n++) {
         struct aldis__msg *msg = aldis__mailbox_pop_lanes(cell);
@@ -211,7 +223,8 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
         aldis__virtual_be_busy(worker, cell);
     aldis__ctx_leave(worker);
     if ((cell->flags & ALDIS__CELL_DRAINING) && cell->depth == 0 &&
-        !(cell->flags & (ALDIS__CELL_HELD | ALDIS__CELL_STOPPING | ALDIS__CELL_PARKED)))
+        !(cell->flags & (ALDIS__CELL_HELD | ALDIS__CELL_STOPPING | ALDIS__CELL_PARKED |
+                         ALDIS__CELL_RETRY | ALDIS__CELL_FAILING)))
         aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_DRAINED);
     if ((cell->flags & ALDIS__CELL_STOPPING) && !(cell->flags & ALDIS__CELL_CONTROL) &&
         aldis__cell_try_end(worker, shard, cell)) {

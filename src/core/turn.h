@@ -24,10 +24,11 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
 bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard,
                         struct aldis__cell *cell, struct aldis__msg *msg);
 
-/** The handler of the actor's message number `number` has returned an error: count it, and say
- *  so. */
-void aldis__turn_handler_failed(struct aldis__worker *worker, uint32_t type, aldis_err err,
-                                uint64_t number);
+/** The handler of msg, which was just counted as handled, has returned an error: say so, count it,
+ *  and let the actor fail if it has a restart mode. True: msg is taken; it will be handled again,
+ *  or has become a dead letter. */
+bool aldis__turn_handler_failed(struct aldis__worker *worker, struct aldis__shard *shard,
+                                struct aldis__cell *cell, struct aldis__msg *msg, aldis_err err);
 
 /** Leave the actor after aldis__turn_handle(), and queue it again if it has something to do. */
 void aldis__turn_end(struct aldis__worker *worker, struct aldis__shard *shard,

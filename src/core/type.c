@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "core/message.h"
+#include "core/supervise.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,13 @@ static aldis_type runtime_types[] = {
     {"aldis.adopt", 0, 0, NULL, 0},
     {"aldis.routed", 0, 0, NULL, 0},
     {"aldis.track", 0, ALDIS_SIZE_VARIES, NULL, 0},
+    {"aldis.failed", 0, sizeof(struct aldis__failure), NULL, 0},
+    {"aldis.restart", 0, sizeof(struct aldis__order), NULL, 0},
+    {"aldis.watch", 0, sizeof(uint64_t), NULL, 0},
+    {"aldis.unwatch", 0, sizeof(uint64_t), NULL, 0},
+    {"aldis.link", 0, 0, NULL, 0},
+    {"aldis.unlink", 0, 0, NULL, 0},
+    {"aldis.link_down", 0, sizeof(aldis_down), NULL, 0},
 };
 
 uint32_t aldis__type_count(void)
@@ -103,7 +111,8 @@ static bool add_runtime_types(void)
     for (uint32_t i = 0; i < sizeof runtime_types / sizeof runtime_types[0]; i++)
         if (find_or_add(&runtime_types[i]) != i + 1)
             return false;
-    return find_or_add(&aldis_status_type) == ALDIS__TYPE_STATUS;
+    return find_or_add(&aldis_status_type) == ALDIS__TYPE_STATUS &&
+           find_or_add(&aldis_down_type) == ALDIS__TYPE_DOWN;
 }
 
 ALDIS_COLD aldis_err aldis__type_resolve(aldis_type *type)
@@ -220,6 +229,10 @@ aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldi
     kind->wants_child_ended = behaviour->on_child_ended != NULL;
     kind->has_digest = behaviour->digest != NULL;
     aldis_err err = aldis__limits_resolve(&behaviour->mailbox, defaults, &kind->limits);
+    if (err == ALDIS_OK)
+        err = aldis__restart_resolve(&behaviour->restart, NULL, &kind->restart);
+    if (err == ALDIS_OK)
+        err = aldis__supervisor_resolve(&behaviour->supervisor, &kind->supervisor);
     if (err == ALDIS_OK)
         err = fill_table(kind);
     if (err != ALDIS_OK) {

@@ -25,12 +25,21 @@ enum {
     ALDIS__TYPE_ADOPT,       /* the sender is a new child */
     ALDIS__TYPE_ROUTED,      /* the receiver has names or subscriptions: see multicast.h */
     ALDIS__TYPE_TRACK,       /* of a tracker, on the control lane: see tracked.h */
+    ALDIS__TYPE_FAILED,      /* struct aldis__failure: to the parent; see supervise.h */
+    ALDIS__TYPE_RESTART,     /* struct aldis__order: to the child */
+    ALDIS__TYPE_WATCH,       /* a ref: the sender monitors the receiver; see monitor.h */
+    ALDIS__TYPE_UNWATCH,     /* a ref: no more */
+    ALDIS__TYPE_LINK,        /* the sender's life is linked with the receiver */
+    ALDIS__TYPE_UNLINK,      /* no more */
+    ALDIS__TYPE_LINK_DOWN,   /* aldis_down: a linked actor has ended */
     ALDIS__TYPE_STATUS,      /* aldis_status; a message like any other */
+    ALDIS__TYPE_DOWN,        /* aldis_down; on the control lane if it is a notice */
     ALDIS__TYPE_RUNTIME_COUNT
 };
 
 struct aldis__command {
-    uint32_t command; /* aldis_command */
+    uint32_t command; /* aldis_command, or ALDIS__CMD_BEGIN */
+    uint32_t by_self; /* the actor gave it to itself */
     aldis_ns deadline_ns;
 };
 
@@ -103,7 +112,9 @@ struct aldis__kind {
     const aldis_behaviour *behaviour;
     struct aldis__limits limits;
     uint32_t index;
-    uint32_t state_bytes; /* rounded up to 16 */
+    uint32_t state_bytes;             /* rounded up to 16 */
+    aldis_restart_opts restart;       /* defaults filled in, as in the next */
+    aldis_supervisor_opts supervisor; /* of its children */
     bool wants_undelivered, wants_child_ended, has_digest;
     uint8_t send_flags; /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
     aldis__handle handle[ALDIS__TYPES_MAX]; /* by type index; NULL: not accepted */

@@ -266,7 +266,7 @@ void aldis__virtual_be_busy(struct aldis__worker *worker, struct aldis__cell *ce
 {
     aldis_ns until_ns = worker->ctx.now_ns + worker->ctx.busy_ns;
     worker->ctx.busy_ns = 0;
-    if (cell->flags & (ALDIS__CELL_ENDED | ALDIS__CELL_WAKING))
+    if (cell->flags & (ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_FAILING))
         return;
     struct aldis__msg *msg = aldis__pool_alloc(worker->pool, 0);
     if (!msg) {

@@ -204,14 +204,14 @@ static inline void handle_at_once(struct aldis__worker *worker, struct aldis__sh
     ctx->msg = msg;
     aldis_err err = cell->kind->handle[type](cell->state, payload, ctx);
     worker->counts[type].handled++;
-    if (aldis__unlikely(err != ALDIS_OK))
-        aldis__turn_handler_failed(worker, type, err, cell->handled);
     if (aldis__likely(!aldis__ctx_has_settled(ctx, cell->handled)))
         digest(worker, shard, cell, msg, payload, aldis__type_info(type)->size);
+    cell->handled++;
+    if (aldis__likely(err == ALDIS_OK) ||
+        !aldis__turn_handler_failed(worker, shard, cell, msg, err))
+        aldis__pool_free(worker->pool, msg);
     if (aldis__unlikely(ctx->busy_ns))
         aldis__virtual_be_busy(worker, cell);
-    cell->handled++;
-    aldis__pool_free(worker->pool, msg);
     aldis__turn_end(worker, shard, cell);
 }
 

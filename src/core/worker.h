@@ -19,7 +19,6 @@ struct aldis_ctx {
     aldis_system *system;
     aldis_ns now_ns;
     bool special;       /* sends take the slow path: virtual time, or the actor is parked */
-    bool failed;        /* the handler has called aldis_fail */
     uint8_t send_flags; /* of what this actor sends: ALDIS__MSG_NOTICE, if it wants to know */
     uint64_t send_tag;  /* of what it sends by the hot path, but for type and class */
     uint64_t drawn; /* the second half of the last block of random numbers: of whom, and which */
@@ -29,6 +28,8 @@ struct aldis_ctx {
     struct aldis__msg *built;   /* begun with aldis_build and neither posted nor discarded yet */
     uint32_t microstep;         /* virtual time */
     aldis_ns busy_ns;           /* virtual time: asked for by aldis_busy */
+    uint64_t failed; /* the number of the handler that has called aldis_fail, and its actor */
+    aldis_id failed_actor;
     char fail_text[128];
     /* The last message that its handler has not handled but kept aside or rejected: of which actor,
      * and which of its messages. */

@@ -50,6 +50,11 @@ static aldis_err puppet_on_aldis_status(struct puppet *self, const aldis_status 
     return ALDIS_OK;
 }
 
+static aldis_err puppet_on_aldis_down(struct puppet *self, const aldis_down *down, aldis_ctx *ctx)
+{
+    return self->script.down ? self->script.down(self, down, ctx) : ALDIS_OK;
+}
+
 static aldis_err puppet_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct puppet *self = state;
