@@ -4,6 +4,7 @@
 #define ALDIS_ALDIS_H
 
 #include <aldis/actor.h>
+#include <aldis/ask.h>
 #include <aldis/blob.h>
 #include <aldis/channel.h>
 #include <aldis/error.h>

@@ -39,6 +39,8 @@ typedef struct aldis_system_opts {
     uint64_t underway_msgs;     /**< virtual: on their way in the whole system; default 2^26 */
     uint32_t underway_per_sender; /**< virtual: sent by one actor in one window; default 65,536 */
 
+    uint32_t asks_max; /**< answers that one actor waits for, 1 .. 2^20; default 100,000 */
+
     /* virtual time */
     aldis_ns lookahead_ns;      /**< no message reaches another actor sooner; default 1 ms */
     aldis_ns default_delay_ns;  /**< of a send without one; default the lookahead */

@@ -142,7 +142,9 @@ struct aldis__cell_ext {
     aldis_ns unstashed_ns;   /* virtual time: the instant at which it last took some back, */
     uint32_t unstash_rounds; /* and how often it did at this instant */
 
-    struct aldis__links *links;  /* virtual time: to others, see link.h; NULL: none */
+    struct aldis__links *links; /* virtual time: to others, see link.h; NULL: none */
+    struct aldis__part *parts;  /* of parts of the library above the core: see part.h */
+
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
     uint32_t timer_count;
 

@@ -194,8 +194,9 @@ _Static_assert(RESERVE_PAYLOAD_BYTES >= sizeof(struct aldis__track) +
                                             ALDIS__POST_BYTES_MAX,
                "what is posted fits a block of the reserve");
 
-void aldis__post_tracked(struct aldis__worker *worker, aldis_id from, aldis_id to,
-                         const struct aldis__track *track, const void *payload, size_t size)
+struct aldis__msg *aldis__build_tracked(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                                        const struct aldis__track *track, const void *payload,
+                                        size_t size)
 {
     ALDIS_CHECK(size <= ALDIS__POST_BYTES_MAX);
     struct aldis__msg *msg = build_empty(worker, from, to, ALDIS__TYPE_TRACK,
@@ -207,6 +208,13 @@ void aldis__post_tracked(struct aldis__worker *worker, aldis_id from, aldis_id t
     varying->reserved = 0;
     if (size)
         memcpy(varying + 1, payload, size);
+    return msg;
+}
+
+void aldis__post_tracked(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                         const struct aldis__track *track, const void *payload, size_t size)
+{
+    struct aldis__msg *msg = aldis__build_tracked(worker, from, to, track, payload, size);
     if (worker->ctx.system->virtual_time)
         aldis__virtual_stamp_runtime(worker, msg);
     aldis__route(worker, msg);

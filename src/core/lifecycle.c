@@ -11,6 +11,7 @@
 #include "core/backpressure.h"
 #include "core/deliver.h"
 #include "core/monitor.h"
+#include "core/part.h"
 #include "core/supervise.h"
 #include "core/timer.h"
 #include "core/virtual.h"
@@ -279,6 +280,7 @@ void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
     cell->state = NULL;
     if (!cell->ext)
         return;
+    aldis__parts_free(cell);
     free(cell->ext->waiters);
     free(cell->ext->overflow);
     free(cell->ext->bounds);
@@ -375,6 +377,7 @@ bool aldis__cell_try_end(struct aldis__worker *worker, struct aldis__shard *shar
     if (cell->flags & ALDIS__CELL_OVERFLOW)
         return false; /* what it has sent must leave first; room will wake it */
     aldis__timers_cancel_all(worker, cell);
+    aldis__parts_end(worker, cell);
     cell->flags |= ALDIS__CELL_ENDED;
     bury_mail(worker, cell);
     if (!(cell->flags & ALDIS__CELL_UNSTARTED))

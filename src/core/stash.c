@@ -11,6 +11,7 @@
 #include "core/backpressure.h"
 #include "core/deliver.h"
 #include "core/timer.h"
+#include "core/tracked.h"
 
 /* The running handler's message, if the handler may still settle it. */
 static aldis_err check(aldis_ctx *ctx, const char *call)
@@ -21,6 +22,9 @@ static aldis_err check(aldis_ctx *ctx, const char *call)
     if (!ctx->msg)
         return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "", "%s: no message is being handled",
                                 call);
+    if (ctx->track && ctx->track->tracker->handle)
+        return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, aldis__type_info(ctx->msg->type)->name,
+                                "%s: an answer is not kept or rejected", call);
     if (aldis__ctx_has_settled(ctx, ctx->cell->handled))
         return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, aldis__type_info(ctx->msg->type)->name,
                                 "%s: the message was kept or rejected already", call);

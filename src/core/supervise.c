@@ -8,6 +8,7 @@
 #include "core/deliver.h"
 #include "core/lifecycle.h"
 #include "core/monitor.h"
+#include "core/part.h"
 #include "core/stash.h"
 #include "core/timer.h"
 #include "core/virtual.h"
@@ -134,6 +135,7 @@ static void begin_to_end(struct aldis__worker *worker, struct aldis__cell *cell)
     life->ordered = life->waiting = life->due = false;
     aldis__timers_cancel_all(worker, cell);
     aldis__monitors_cancel_all(worker, cell);
+    aldis__parts_restart(worker, cell);
     aldis__children_tell(worker, cell, ALDIS_CMD_STOP);
 }
 

@@ -81,6 +81,8 @@ static void fill_defaults(struct aldis_system_opts *o)
         o->default_delay_ns = o->lookahead_ns;
     if (!o->microsteps_max)
         o->microsteps_max = MICROSTEPS_DEFAULT;
+    if (!o->asks_max)
+        o->asks_max = 100000;
     if (!o->offload_threads)
         o->offload_threads = 4;
     if (!o->offload_queue)
@@ -103,6 +105,8 @@ static aldis_err check_options(const struct aldis_system_opts *o)
         return refuse_option("inflight_msgs", o->inflight_msgs, 1, 60000);
     if (o->microsteps_max > 65535)
         return refuse_option("microsteps_max", o->microsteps_max, 1, 65535);
+    if (o->asks_max > (1u << 20))
+        return refuse_option("asks_max", o->asks_max, 1, 1u << 20);
     if (o->offload_threads > 256)
         return refuse_option("offload_threads", o->offload_threads, 1, 256);
     if (o->lookahead_ns < 0)

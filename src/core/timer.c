@@ -6,6 +6,7 @@
 #include "core/deliver.h"
 #include "core/lifecycle.h"
 #include "core/send.h"
+#include "core/tracked.h"
 #include "core/virtual.h"
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,7 @@ static struct aldis__timer *timer_new(struct aldis__timer_table *table, struct a
     timer->msg = NULL;
     timer->period_ns = 0;
     timer->burst_max = 0;
+    timer->alarm = NULL;
     timer->owner_next = NULL;
     timer->owner_link = NULL;
     struct aldis__cell_ext *ext = cell ? cell->ext : NULL;
@@ -76,6 +78,11 @@ static void timer_free(struct aldis__timer_table *table, struct aldis__timer *ti
         if (timer->owner_next)
             timer->owner_next->owner_link = timer->owner_link;
         ext->timer_count--;
+    }
+    if (timer->alarm) { /* it may be set again, with another record */
+        timer->alarm->timer = NULL;
+        timer->alarm->due_ns = 0;
+        timer->alarm = NULL;
     }
     timer->generation++;
     timer->cell = NULL;
@@ -172,11 +179,22 @@ static void fire_periodic(struct aldis__worker *worker, struct aldis__shard *sha
         send_tick(worker, timer);
 }
 
+static void ring(struct aldis__worker *worker, const struct aldis__timer *timer)
+{
+    const struct aldis__track track = {timer->tracker, ALDIS_FOREVER, 0,
+                                       (uint64_t)timer->alarm->due_ns};
+    aldis__post_tracked(worker, timer->cell->id, timer->cell->id, &track, NULL, 0);
+}
+
 static void fire(struct aldis__worker *worker, struct aldis__shard *shard,
                  struct aldis__timer *timer, aldis_ns now_ns)
 {
     if (timer->period_ns) {
         fire_periodic(worker, shard, timer, now_ns);
+        return;
+    }
+    if (timer->alarm) {
+        ring(worker, timer);
         return;
     }
     struct aldis__msg *msg = timer->msg;
@@ -263,6 +281,66 @@ bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell 
     aldis__pool_free(worker->pool, msg);
     return false;
 }
+
+/* ------------------------------------------------------------------ alarms */
+
+static bool alarm_live(struct aldis__worker *worker, struct aldis__shard *shard,
+                       struct aldis__cell *cell, struct aldis__alarm *alarm, aldis_ns due_ns)
+{
+    if (!alarm->timer) {
+        alarm->timer = aldis__cell_extend(cell) ? timer_new(&shard->timers, cell) : NULL;
+        if (!alarm->timer)
+            return false;
+        alarm->timer->alarm = alarm;
+    }
+    if (aldis__wheel_is_armed(&alarm->timer->node))
+        aldis__wheel_remove(shard->wheel, &alarm->timer->node);
+    arm(worker, shard, alarm->timer, due_ns);
+    return true;
+}
+
+bool aldis__alarm_set(struct aldis__worker *worker, struct aldis__cell *cell,
+                      struct aldis__alarm *alarm, aldis_ns due_ns,
+                      const struct aldis__tracker *tracker)
+{
+    if (alarm->due_ns && alarm->due_ns <= due_ns)
+        return true;
+    aldis_system *system = worker->ctx.system;
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(cell->id, system->node_base)]);
+    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    if (system->virtual_time) {
+        const struct aldis__track track = {tracker, ALDIS_FOREVER, 0, (uint64_t)due_ns};
+        struct aldis__msg *msg = aldis__build_tracked(worker, cell->id, cell->id, &track, NULL, 0);
+        aldis__virtual_stamp_at(worker, cell, msg, due_ns);
+        aldis__virtual_schedule(worker, shard->index, msg);
+    } else if (!alarm_live(worker, shard, cell, alarm, due_ns)) {
+        return false;
+    } else {
+        alarm->timer->tracker = tracker;
+    }
+    alarm->due_ns = due_ns;
+    return true;
+}
+
+void aldis__alarm_clear(struct aldis__worker *worker, struct aldis__alarm *alarm)
+{
+    if (!alarm->timer)
+        return;
+    alarm->due_ns = 0;
+    if (aldis__wheel_is_armed(&alarm->timer->node))
+        aldis__wheel_remove(worker->ctx.shard->wheel, &alarm->timer->node);
+}
+
+bool aldis__alarm_came(struct aldis__alarm *alarm, const struct aldis__track *track)
+{
+    if ((uint64_t)alarm->due_ns != track->b)
+        return false;
+    alarm->due_ns = 0;
+    return true;
+}
+
+/* ------------------------------------------------------------------ in the turn */
 
 bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg)
 {

@@ -14,16 +14,20 @@ struct aldis__cell;
 struct aldis__command;
 struct aldis__msg;
 struct aldis__shard;
+struct aldis__track;
+struct aldis__tracker;
 struct aldis__worker;
 
 struct aldis__timer {
     struct aldis__wheel_node node;
     struct aldis__msg *msg; /* to be sent: itself (once, or a delayed send), or a copy (periodic) */
-    struct aldis__cell *cell; /* whose it is; NULL: a delayed send, which nobody can cancel */
-    aldis_ns period_ns;       /* 0: once */
-    uint32_t index;           /* in the table */
-    uint32_t generation;      /* of this entry: an old handle never reaches a new timer */
-    uint32_t burst_max;       /* 0: skip missed ticks */
+    struct aldis__cell *cell;   /* whose it is; NULL: a delayed send, which nobody can cancel */
+    aldis_ns period_ns;         /* 0: once */
+    uint32_t index;             /* in the table */
+    uint32_t generation;        /* of this entry: an old handle never reaches a new timer */
+    uint32_t burst_max;         /* 0: skip missed ticks */
+    struct aldis__alarm *alarm; /* whose it is; then there is no message, but a tracker */
+    const struct aldis__tracker *tracker;
     struct aldis__timer *owner_next, **owner_link; /* the actor's list; or the free list */
 };
 
@@ -35,6 +39,24 @@ struct aldis__timer_table {
     uint32_t chunk_count, chunk_capacity;
     struct aldis__timer *free;
 };
+
+/* Wakes a part of an actor (see part.h), which it lies in. Live it is a place on the timing wheel,
+ * in virtual time a message under way, which cannot be taken back: so it may come when it was
+ * cleared, or sooner than was asked last, and whoever is woken looks what there is to do. */
+struct aldis__alarm {
+    struct aldis__timer *timer; /* live, once made */
+    aldis_ns due_ns;            /* when it comes; 0: it is not set */
+};
+
+/** Post the actor a tracked message (type aldis.track, b = due_ns) with this tracker at due_ns, or
+ *  sooner if it is set for then. From a handler of the actor. False: out of memory. */
+bool aldis__alarm_set(struct aldis__worker *worker, struct aldis__cell *cell,
+                      struct aldis__alarm *alarm, aldis_ns due_ns,
+                      const struct aldis__tracker *tracker);
+/** Nothing is to be done: live, it will not come. */
+void aldis__alarm_clear(struct aldis__worker *worker, struct aldis__alarm *alarm);
+/** An alarm's message has come. False: it is one that has been overtaken by another. */
+bool aldis__alarm_came(struct aldis__alarm *alarm, const struct aldis__track *track);
 
 void aldis__timer_table_fini(struct aldis__timer_table *table);
 

@@ -129,6 +129,11 @@ static inline uint32_t aldis__tracked_aside(const struct aldis__cell *cell)
 
 /* ------------------------------------------------------------------ for the core */
 
+/** The message that aldis__post_tracked() posts, counted as sent, not stamped yet. */
+struct aldis__msg *aldis__build_tracked(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                                        const struct aldis__track *track, const void *payload,
+                                        size_t size);
+
 /** The turn of a tracked message has come; the context is entered. Takes msg. */
 void aldis__tracked_handle(struct aldis__worker *worker, struct aldis__shard *shard,
                            struct aldis__cell *cell, struct aldis__msg *msg);

@@ -32,6 +32,7 @@ static const struct bad_option bad_options[] = {
     {{.inflight_msgs = 60001}, "inflight_msgs", "60001"},
     {{.microsteps_max = 65536}, "microsteps_max", "65536"},
     {{.offload_threads = 257}, "offload_threads", "257"},
+    {{.asks_max = (1u << 20) + 1}, "asks_max", "1048577"},
     {{.lookahead_ns = -1}, "lookahead_ns", "-1"},
     {{.default_delay_ns = -7}, "default_delay_ns", "-7"},
     {{.clock = ALDIS_CLOCK_VIRTUAL, .default_delay_ns = ALDIS_MS - 1},

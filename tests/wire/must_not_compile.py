@@ -22,6 +22,9 @@ struct ping { uint32_t seq; };
 ALDIS_MESSAGE(ping, struct ping);
 ALDIS_SIGNAL(go);
 ALDIS_MESSAGE(pong, struct ping);
+struct count { uint64_t n; };
+ALDIS_MESSAGE(count, struct count);
+ALDIS_REQUEST(ping, count);
 
 #define SHIP_PROTOCOL(X, kind) X(kind, ping) X(kind, go)
 ALDIS_PROTOCOL(ship, SHIP_PROTOCOL);
@@ -49,12 +52,20 @@ static inline aldis_err talk(ping_tx to, ping_rx from, go_tx other)
     /*CHANNEL SEND*/ (void)aldis_channel_send(to, ping, .seq = 1);
     /*RECEIVE*/ return aldis_channel_receive(from, ping, &it);
 }
+static aldis_err ship_on_count(struct ship *self, const aldis_answer *answer,
+                               const struct count *count, aldis_ctx *ctx)
+{
+    (void)self; (void)answer; (void)count; (void)ctx;
+    return ALDIS_OK;
+}
+/*ON_REPLY*/ ALDIS_ON_REPLY(ship_on_count, struct ship, ping);
 
 static aldis_err ship_on_ping(struct ship *self, const struct ping *msg, aldis_ctx *ctx)
 {
     /*SEND*/ aldis_send(ctx, self->other, ping, .seq = msg->seq);
     aldis_send(ctx, self->home, dock, .berth = 1);
     aldis_signal(ctx, self->other, go);
+    /*ASK*/ aldis_ask(ctx, self->other, ping, ship_on_count, NULL, .seq = 1);
     /*COPY*/ aldis_send_copy(ctx, self->other, ping, msg);
     struct ping *place = aldis_build(ctx, self->other, ping);
     /*SPAWN*/ (void)aldis_spawn(ctx, ship, &self->other, NULL);
@@ -162,6 +173,30 @@ WRONG = [
     ("a message type that was never declared",
      RIGHT.replace("X(kind, ping) X(kind, go)", "X(kind, ping) X(kind, go) X(kind, undeclared)"),
      ["undeclared"]),
+    ("asking with a message that is no request",
+     line("/*ASK*/", "aldis_ask(ctx, self->home, dock, ship_on_count, NULL, .berth = 1);"),
+     ["dock_on_reply"]),
+    ("asking a kind that does not accept the request",
+     line("/*ASK*/", "aldis_ask(ctx, self->home, ping, ship_on_count, NULL, .seq = 1);"),
+     ["ping", "station_accepts"]),
+    ("a handler of answers with another reply",
+     RIGHT.replace("const struct count *count, aldis_ctx", "const struct ping *count, aldis_ctx"),
+     ["ship_on_count", "signature", "ping"]),
+    ("a handler of answers with another state",
+     RIGHT.replace("ship_on_count(struct ship *self", "ship_on_count(struct station *self"),
+     ["ship_on_count", "signature"]),
+    ("an answer handled by the handler of another request",
+     RIGHT.replace("ALDIS_REQUEST(ping, count);",
+                   "ALDIS_REQUEST(ping, count);\nALDIS_REQUEST(pong, count);")
+          .replace("ALDIS_ON_REPLY(ship_on_count, struct ship, ping)",
+                   "ALDIS_ON_REPLY(ship_on_count, struct ship, pong)"),
+     ["pong_on_reply"]),
+    ("asking without a handler for the answer",
+     line("/*ASK*/", "aldis_ask(ctx, self->other, ping, ship_on_ping, NULL, .seq = 1);"),
+     ["ship_on_ping_entry_"]),
+    ("calling from outside with room for another reply",
+     line("/*ASK*/", "struct ping got; aldis_call((aldis_system *)0, self->other, ping, &got, 0, "
+          ".seq = 1);"), ["struct ping"]),
     ("a struct whose inner struct was not described",
      RIGHT.replace("ALDIS_WIRE_STRUCT(Vec3);", ""), ["Vec3_wire"]),
     ("a struct that can be longer than a frame",
