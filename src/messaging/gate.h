@@ -88,12 +88,18 @@ static inline bool aldis__gate_look(struct aldis__gate *gate, uint64_t ticket)
 {
     /* GT1 acquire: pairs with GT2 in aldis__gate_leave(): its slot has been read out. */
     uint64_t taken = aldis__load_acquire(&gate->head) >> ALDIS__GATE_TAKEN_SHIFT;
-    /* GT3 release: pairs with GT4 in aldis__gate_enter(): hands GT2 on. */
+    /* GT3 release: pairs with GT4 in aldis__gate_seen(): hands GT2 on. */
     aldis__store_release(&gate->seen, taken);
     while (!aldis__gate_is_below(gate, ticket, taken))
         if (!aldis__gate_grow(gate))
             return false;
     return true;
+}
+
+static inline uint64_t aldis__gate_seen(struct aldis__gate *gate)
+{
+    /* GT4 acquire: pairs with GT3 in aldis__gate_look(): the slot has been read out. */
+    return aldis__load_acquire(&gate->seen);
 }
 
 /** Take a ticket. ALDIS_EFULL; ALDIS_ENORECEIVER, ALDIS_ESHUTDOWN: closed. */
@@ -105,9 +111,8 @@ static inline aldis_err aldis__gate_enter(struct aldis__gate *gate, uint64_t *ou
         if (tail & ALDIS__GATE_CLOSED)
             return aldis__gate_closed_error(tail);
         uint64_t ticket = tail >> ALDIS__GATE_TICKET_SHIFT;
-        /* GT4 acquire: pairs with GT3 in aldis__gate_look(): the slot has been read out. */
-        uint64_t seen = aldis__load_acquire(&gate->seen);
-        if (!aldis__gate_is_below(gate, ticket, seen) && !aldis__gate_look(gate, ticket))
+        if (!aldis__gate_is_below(gate, ticket, aldis__gate_seen(gate)) &&
+            !aldis__gate_look(gate, ticket))
             return ALDIS_EFULL;
         *out_ticket = ticket;
         /* Relaxed: GT1 or GT4 has ordered what the ticket stands for. */
