@@ -12,19 +12,11 @@
 ALDIS_SIGNAL(go);
 
 const struct bench_workload *const bench_workloads[] = {
-    &bench_ping_pong,
-    &bench_counting,
-    &bench_fan_in,
-    &bench_thread_ring,
-    &bench_fork_join_create,
-    &bench_fork_join_throughput,
-    &bench_big,
-    &bench_broadcast,
-    &bench_router,
-    &bench_router_4,
-    &bench_codec,
-    &bench_idle_memory,
-    &bench_phold,
+    &bench_ping_pong,   &bench_counting,         &bench_fan_in,
+    &bench_thread_ring, &bench_fork_join_create, &bench_fork_join_throughput,
+    &bench_big,         &bench_broadcast,        &bench_router,
+    &bench_router_4,    &bench_channel_mpsc,     &bench_channel_oneshot,
+    &bench_codec,       &bench_idle_memory,      &bench_phold,
 };
 const size_t bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];
 

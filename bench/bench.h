@@ -126,6 +126,7 @@ extern const struct bench_workload bench_fork_join_create, bench_idle_memory; /*
 extern const struct bench_workload bench_big;                                 /* big.c */
 extern const struct bench_workload bench_broadcast;                           /* broadcast.c */
 extern const struct bench_workload bench_router, bench_router_4;              /* router.c */
+extern const struct bench_workload bench_channel_mpsc, bench_channel_oneshot; /* channel.c */
 extern const struct bench_workload bench_codec;                               /* codec.c */
 extern const struct bench_workload bench_phold;                               /* phold.c */
 

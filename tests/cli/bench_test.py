@@ -11,8 +11,8 @@ from tap import case, check, check_equal, check_in, main
 from program import ALDIS, expect, refused
 
 WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create",
-             "fork-join-throughput", "big", "broadcast", "router", "router-4", "codec",
-             "idle-memory", "phold")
+             "fork-join-throughput", "big", "broadcast", "router", "router-4",
+             "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "phold")
 APART = WORKLOADS[:10]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
@@ -66,7 +66,7 @@ def every_set_of_actors_runs_apart():
 def apart_needs_two_workers_and_actors():
     for name in APART:
         check_in("--apart: needs 2 workers", refused("bench", name, "--apart", "--workers", "1"))
-    for name in ("codec", "idle-memory", "phold"):
+    for name in ("channel-mpsc", "codec", "idle-memory", "phold"):
         check_in(f"--apart: not for {name}", refused("bench", name, "--apart", "--workers", "2"))
 
 
