@@ -50,6 +50,13 @@ typedef struct aldis_status {
 } aldis_status;
 ALDIS_MESSAGE(aldis_status, aldis_status);
 
+/** The part of a state that is saved after each message handled, with what is known of the messages
+ *  that are done (see delivery.h), and put back into the zeroed state before on_start when the
+ *  actor is restarted. */
+typedef struct aldis_durable {
+    size_t offset, size; /**< bytes, inside the state */
+} aldis_durable;
+
 /** What a kind of actor does. Made by ALDIS_BEHAVIOUR; static and constant for the life of its
  *  systems. */
 typedef struct aldis_behaviour {
@@ -83,7 +90,14 @@ typedef struct aldis_behaviour {
     aldis_restart_opts restart;       /**< when it fails: see supervise.h */
     aldis_supervisor_opts supervisor; /**< when its children fail */
     aldis_budget_opts budget;         /**< of its handlers' time */
+    aldis_durable durable;            /**< from ALDIS_DURABLE; zeroes: none */
 } aldis_behaviour;
+
+/** The member of a state that outlives a restart: .durable = ALDIS_DURABLE(struct counter, kept) */
+#define ALDIS_DURABLE(state, member)                                                               \
+    {                                                                                              \
+        offsetof(state, member), sizeof(((state *)NULL)->member)                                   \
+    }
 
 #ifndef __cplusplus
 #define ALDIS_PAIR_KIND_(kind, state) kind

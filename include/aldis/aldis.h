@@ -7,6 +7,7 @@
 #include <aldis/ask.h>
 #include <aldis/blob.h>
 #include <aldis/channel.h>
+#include <aldis/delivery.h>
 #include <aldis/error.h>
 #include <aldis/link.h>
 #include <aldis/log.h>

@@ -43,12 +43,13 @@ enum {
     ALDIS__CELL_FAILING = 1u << 19,  /* has failed; its next turn deals with it: see supervise.h */
     ALDIS__CELL_FAILED = 1u << 20,   /* this incarnation ends, to begin again */
     ALDIS__CELL_RETRY = 1u << 21,    /* a message that failed is to be handled again, first */
+    ALDIS__CELL_DURABLE = 1u << 22,  /* a part of its state outlives a restart: see durable.h */
     /* A turn that is not simply "next message, please". */
     ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES |
                           ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING |
                           ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED | ALDIS__CELL_ENDED |
                           ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW | ALDIS__CELL_FAILING |
-                          ALDIS__CELL_FAILED | ALDIS__CELL_RETRY,
+                          ALDIS__CELL_FAILED | ALDIS__CELL_RETRY | ALDIS__CELL_DURABLE,
     /* No ordinary mail is handled. */
     ALDIS__CELL_HELD_BACK = ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_STOPPING |
                             ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_FAILING |
@@ -143,6 +144,7 @@ struct aldis__cell_ext {
     uint32_t unstash_rounds; /* and how often it did at this instant */
 
     struct aldis__links *links; /* virtual time: to others, see link.h; NULL: none */
+    void *saved;                /* the durable part of the state: see durable.h */
     struct aldis__part *parts;  /* of parts of the library above the core: see part.h */
 
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */

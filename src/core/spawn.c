@@ -236,6 +236,8 @@ static aldis_err make_cell(const struct birth *b, const struct aldis__limits *li
     cell->kind = b->kind;
     cell->state = arg;
     cell->flags = ALDIS__CELL_UNSTARTED;
+    if (b->kind->behaviour->durable.size)
+        cell->flags |= ALDIS__CELL_DURABLE;
     cell->parent = b->parent;
     cell->child_index = UINT32_MAX;
     cell->room = limits->room;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/backpressure.h"
 #include "core/deliver.h"
+#include "core/durable.h"
 #include "core/lifecycle.h"
 #include "core/monitor.h"
 #include "core/part.h"
@@ -372,6 +373,7 @@ static void begin_again(struct aldis__worker *worker, struct aldis__shard *shard
         discard_mail(worker, shard, cell);
     if (cell->state)
         memset(cell->state, 0, cell->kind->state_bytes);
+    aldis__durable_restore(cell);
     aldis_err err = aldis__cell_run_on_start(worker, shard, cell, life->arg);
     if (err == ALDIS_OK)
         return;

@@ -3,7 +3,9 @@
 #include "core/tracked.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "core/backpressure.h"
+#include "core/durable.h"
 #include "core/lifecycle.h"
 #include "core/send.h"
 #include "core/supervise.h"
@@ -28,6 +30,9 @@ static void handle(struct aldis__worker *worker, struct aldis__shard *shard,
         err = cell->kind->handle[type](cell->state, aldis__msg_payload(msg, NULL), ctx);
     worker->counts[type].handled++;
     bool settled = aldis__ctx_has_settled(ctx, cell->handled);
+    if (err == ALDIS_OK && !settled && aldis__unlikely(!aldis__durable_save(cell)))
+        aldis__log(ALDIS_LOG_ERROR, "actor %016llx: no memory to save its durable state",
+                   (unsigned long long)cell->id.bits);
     /* Of a supervised actor's failure the tracker hears when the message ends: see supervise.h. */
     bool taken = err != ALDIS_OK && aldis__failure_takes(cell, msg);
     if (track->tracker->handled && !settled && !taken)

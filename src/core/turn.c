@@ -10,6 +10,7 @@
 #include "core/backpressure.h"
 #include "core/control.h"
 #include "core/deliver.h"
+#include "core/durable.h"
 #include "core/lifecycle.h"
 #include "core/supervise.h"
 #include "core/timer.h"
@@ -155,6 +156,9 @@ bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard
     ctx->msg = msg;
     aldis_err err = cell->kind->handle[type](cell->state, payload, ctx);
     worker->counts[type].handled++;
+    if (err == ALDIS_OK && aldis__unlikely(!aldis__durable_save(cell)))
+        aldis__log(ALDIS_LOG_ERROR, "actor %016llx: no memory to save its durable state",
+                   (unsigned long long)cell->id.bits);
     if (ctx->system->virtual_time && aldis__likely(!aldis__ctx_has_settled(ctx, cell->handled)))
         aldis__window_digest(worker, shard, cell, msg);
     cell->handled++;

@@ -111,8 +111,10 @@ static bool add_runtime_types(void)
     for (uint32_t i = 0; i < sizeof runtime_types / sizeof runtime_types[0]; i++)
         if (find_or_add(&runtime_types[i]) != i + 1)
             return false;
+    static const aldis_type delivered = {"aldis_delivered", 0, ALDIS__DELIVERED_BYTES, NULL, 0};
     return find_or_add(&aldis_status_type) == ALDIS__TYPE_STATUS &&
-           find_or_add(&aldis_down_type) == ALDIS__TYPE_DOWN;
+           find_or_add(&aldis_down_type) == ALDIS__TYPE_DOWN &&
+           find_or_add(&delivered) == ALDIS__TYPE_DELIVERED;
 }
 
 ALDIS_COLD aldis_err aldis__type_resolve(aldis_type *type)
@@ -200,10 +202,13 @@ static aldis_err fill_table(struct aldis__kind *kind)
             return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), entry->type->name,
                                     "behaviour %s: %s is the runtime's own", b->name,
                                     entry->type->name);
-        if (kind->handle[index])
+        if (kind->handle[index] || (index == ALDIS__TYPE_DELIVERED && kind->delivered))
             return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), entry->type->name,
                                     "behaviour %s handles %s twice", b->name, entry->type->name);
-        kind->handle[index] = entry->handle;
+        if (index == ALDIS__TYPE_DELIVERED)
+            kind->delivered = entry->handle;
+        else
+            kind->handle[index] = entry->handle;
     }
     return ALDIS_OK;
 }
@@ -218,6 +223,14 @@ aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldi
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "behaviour %s: state_size is %zu; allowed: 0 to %d",
                                 behaviour->name, behaviour->state_size, STATE_BYTES_MAX);
+    const aldis_durable *durable = &behaviour->durable;
+    if (durable->offset > behaviour->state_size ||
+        durable->size > behaviour->state_size - durable->offset)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "behaviour %s: durable: %zu bytes at %zu; allowed: inside the "
+                                "state's %zu bytes",
+                                behaviour->name, durable->size, durable->offset,
+                                behaviour->state_size);
     struct aldis__kind *kind = calloc(1, sizeof *kind);
     if (!kind)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "behaviour %s", behaviour->name);

@@ -34,8 +34,11 @@ enum {
     ALDIS__TYPE_LINK_DOWN,   /* aldis_down: a linked actor has ended */
     ALDIS__TYPE_STATUS,      /* aldis_status; a message like any other */
     ALDIS__TYPE_DOWN,        /* aldis_down; on the control lane if it is a notice */
+    ALDIS__TYPE_DELIVERED,   /* aldis_delivered; users handle it, but only a tracker sends it */
     ALDIS__TYPE_RUNTIME_COUNT
 };
+
+enum { ALDIS__DELIVERED_BYTES = 40 }; /* of aldis_delivered, which a part above declares */
 
 struct aldis__command {
     uint32_t command; /* aldis_command, or ALDIS__CMD_BEGIN */
@@ -116,7 +119,8 @@ struct aldis__kind {
     aldis_restart_opts restart;       /* defaults filled in, as in the next */
     aldis_supervisor_opts supervisor; /* of its children */
     bool wants_undelivered, wants_child_ended, has_digest;
-    uint8_t send_flags; /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
+    uint8_t send_flags;      /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
+    aldis__handle delivered; /* aldis_delivered: apart, so that nobody can send it; or NULL */
     aldis__handle handle[ALDIS__TYPES_MAX]; /* by type index; NULL: not accepted */
 };
 

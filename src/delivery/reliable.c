@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: Apache-2.0
+/* reliable.c: reliable sends, their acknowledgements, repeats and confirmations. Layer: delivery.
+ *
+ * A reliable message is a tracked one. At its receiver, admit() filters out repeats and keeps the
+ * order; handled() acknowledges. The acknowledgement *is* the confirmation: a message of type
+ * aldis_delivered, whose place in the sender's mailbox is reserved, and which its own admit() lets
+ * through only if the message is pending. So a reliable message that arrives costs two messages, no
+ * timer and no search. Threads: the worker that runs the actor; all state is in the actor's
+ * attachments. */
+#include "base/error.h"
+#include "base/hash.h"
+#include "core/durable.h"
+#include "core/send.h"
+#include "core/tracked.h"
+#include "delivery/receiver.h"
+#include "delivery/sender.h"
+#include <string.h>
+
+_Static_assert(sizeof(aldis_delivered) == ALDIS__DELIVERED_BYTES, "as the core knows it");
+_Static_assert(ALDIS__FILTER_WORDS * 64 == ALDIS__STREAM_WINDOW, "a bit for each pending number");
+
+/* Word b of a track: slot 24, number above the stream's base 16, grade 2, then flags. */
+enum { BASE_SHIFT = 24, GRADE_SHIFT = 40 };
+#define SLOT_OF(b) ((uint32_t)((b)&ALDIS__PENDING_NONE))
+#define ABOVE_BASE_OF(b) (((b) >> BASE_SHIFT) & 0xffff)
+#define GRADE_OF(b) ((aldis_grade)(((b) >> GRADE_SHIFT) & 3))
+#define FLAG_ORDERED (UINT64_C(1) << 42)
+#define FLAG_SETTLED (UINT64_C(1) << 43) /* the receiver has confirmed or refused already */
+#define FLAG_QUIET (UINT64_C(1) << 44)   /* a repeat: its end tells nobody */
+
+enum { ALARM_TURN_MAX = 1024, RETRIES_DEFAULT = 3, JITTER_DEFAULT = 200 };
+#define TIMEOUT_DEFAULT_NS ALDIS_SECOND
+#define TIMEOUT_MAX_DEFAULT_NS (30 * ALDIS_SECOND)
+
+static const struct aldis__tracker message_tracker, ack_tracker, nack_tracker, alarm_tracker,
+    confirmation_tracker;
+
+static aldis_ns now_of(const aldis_ctx *ctx)
+{
+    return ctx->now_ns + ctx->busy_ns;
+}
+
+static aldis_ns later(aldis_ns now_ns, aldis_ns delay_ns)
+{
+    return delay_ns >= ALDIS_FOREVER - now_ns ? ALDIS_FOREVER - 1 : now_ns + delay_ns;
+}
+
+/* ------------------------------------------------------------------ the sender's side */
+
+/* The time-out varies, so that many senders of one receiver do not come back as one; by the seed
+ * and the message, and not by the actor's own random numbers, which are its user's. */
+static aldis_ns jittered(const aldis_ctx *ctx, const struct aldis__pending *pending)
+{
+    const uint64_t local = ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
+    uint64_t chance = aldis__mix64(
+        ctx->system->opts.seed ^ aldis__mix64(ctx->cell->id.bits & local) ^
+        aldis__mix64((pending->to.bits & local) + pending->number) ^ pending->attempts);
+    double spread = (double)pending->jitter_permille / 1000;
+    double factor = 1 - spread + 2 * spread * ((double)(chance >> 11) * 0x1p-53);
+    double wait_ns = (double)pending->wait_ns * factor;
+    return wait_ns < 1 ? 1 : (aldis_ns)wait_ns;
+}
+
+/* See to it that an alarm comes when the first time-out does. */
+static void set_alarm(struct aldis__worker *worker, struct aldis__cell *cell,
+                      struct aldis__sender *sender)
+{
+    aldis_ns due_ns = aldis__sender_next_due(sender), now_ns = now_of(&worker->ctx);
+    if (due_ns < ALDIS_FOREVER) /* else, and without memory: the next message sets it */
+        (void)aldis__alarm_set(worker, cell, &sender->alarm, due_ns > now_ns ? due_ns : now_ns + 1,
+                               &alarm_tracker);
+}
+
+static void release(struct aldis__worker *worker, struct aldis__sender *sender, uint32_t slot)
+{
+    aldis__sender_release(sender, slot, false);
+    if (sender->count == 0)
+        aldis__alarm_clear(worker, &sender->alarm);
+}
+
+static aldis_err transmit(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
+{
+    struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    bool loose = (pending->number & ALDIS__NUMBER_LOOSE) != 0;
+    uint64_t above = loose ? 0 : aldis__sender_above_base(sender, slot);
+    struct aldis__track track = {&message_tracker, pending->deadline_ns, pending->number,
+                                 slot | above << BASE_SHIFT |
+                                     (uint64_t)pending->grade << GRADE_SHIFT |
+                                     (pending->ordered ? FLAG_ORDERED : 0)};
+    aldis_send_opts opts = {.lane = (aldis_lane)pending->lane};
+    struct aldis__parcel parcel = {.to = pending->to,
+                                   .type = pending->type,
+                                   .payload = aldis__pending_payload(pending),
+                                   .size = pending->size,
+                                   .opts = pending->lane ? &opts : NULL};
+    pending->attempts++;
+    return aldis__send_tracked(ctx, &parcel, &track);
+}
+
+/* Will no repeat mend it? */
+static bool is_final(aldis_err err)
+{
+    return err == ALDIS_ENOTFOUND || err == ALDIS_ESTALE || err == ALDIS_ESHUTDOWN ||
+           err == ALDIS_EUNACCEPTED || err == ALDIS_EINVAL || err == ALDIS_ETOOLARGE ||
+           err == ALDIS_EEXPIRED;
+}
+
+static void wait_for(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
+{
+    struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    aldis_ns due_ns = later(now_of(ctx), jittered(ctx, pending));
+    pending->due_ns = due_ns < pending->deadline_ns ? due_ns : pending->deadline_ns;
+    /* Without memory for its time-out it is confirmed, or waits for the actor's next repeat. */
+    (void)aldis__sender_wait(sender, slot);
+    set_alarm(aldis__worker_of(ctx), ctx->cell, sender);
+}
+
+static void fill_confirmation(const aldis_ctx *ctx, const struct aldis__pending *pending,
+                              aldis_err result, aldis_delivered *out)
+{
+    *out = (aldis_delivered){.id = {ctx->cell->id, pending->to, pending->number},
+                             .context = pending->context,
+                             .attempts = pending->attempts,
+                             .result = (uint32_t)result};
+}
+
+/* It has failed: tell the sender, which is the running actor. */
+static void give_up(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot, aldis_err result)
+{
+    struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    struct aldis__track track = {&confirmation_tracker, ALDIS_FOREVER, 0, 0};
+    aldis_delivered told;
+    fill_confirmation(ctx, pending, result, &told);
+    struct aldis__parcel parcel = {
+        .to = ctx->cell->id, .type = &aldis_delivered_type, .payload = &told, .size = sizeof told};
+    if (aldis__send_tracked(ctx, &parcel, &track) != ALDIS_OK) {
+        pending->result = (uint16_t)result; /* no memory: told at the next time-out */
+        wait_for(ctx, sender, slot);
+        return;
+    }
+    sender->stats.failed++;
+    release(aldis__worker_of(ctx), sender, slot);
+}
+
+static void retry(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
+{
+    struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    if (pending->result != ALDIS_OK) {
+        give_up(ctx, sender, slot, (aldis_err)pending->result);
+        return;
+    }
+    if (now_of(ctx) >= pending->deadline_ns) {
+        give_up(ctx, sender, slot, ALDIS_EEXPIRED);
+        return;
+    }
+    if (pending->attempts > pending->max_retries) {
+        give_up(ctx, sender, slot, ALDIS_ETIMEDOUT);
+        return;
+    }
+    sender->stats.retries++;
+    aldis_ns longer_ns =
+        pending->wait_ns > pending->wait_max_ns / 2 ? pending->wait_max_ns : 2 * pending->wait_ns;
+    pending->wait_ns = longer_ns;
+    aldis_err err = transmit(ctx, sender, slot);
+    if (is_final(err))
+        give_up(ctx, sender, slot, err);
+    else
+        wait_for(ctx, sender, slot);
+}
+
+/* The actor's timers have gone with its incarnation. */
+void aldis__sender_restart(struct aldis__worker *worker, struct aldis__cell *cell,
+                           struct aldis__part *part)
+{
+    struct aldis__sender *sender = (struct aldis__sender *)(void *)part;
+    aldis__alarm_clear(worker, &sender->alarm);
+    set_alarm(worker, cell, sender);
+}
+
+static aldis_err on_alarm(struct aldis__worker *worker, struct aldis__cell *cell,
+                          struct aldis__msg *msg, struct aldis__track *track)
+{
+    aldis_ctx *ctx = &worker->ctx;
+    struct aldis__sender *sender = aldis__sender_of(cell);
+    (void)msg;
+    if (!aldis__alarm_came(&sender->alarm, track))
+        return ALDIS_OK;
+    for (int i = 0; i < ALARM_TURN_MAX; i++) {
+        uint32_t slot = aldis__sender_pop_due(sender, now_of(ctx));
+        if (slot == ALDIS__PENDING_NONE)
+            break;
+        retry(ctx, sender, slot);
+    }
+    set_alarm(worker, cell, sender);
+    return ALDIS_OK;
+}
+
+static const struct aldis__tracker alarm_tracker = {.name = "aldis.delivery.alarm",
+                                                    .handle = on_alarm};
+
+/* ------------------------------------------------------------------ acknowledgements */
+
+/* The pending message that `msg` answers; ALDIS__PENDING_NONE: it answers none. */
+static uint32_t answered(struct aldis__sender *sender, const struct aldis__msg *msg,
+                         const struct aldis__track *track)
+{
+    if (!sender)
+        return ALDIS__PENDING_NONE;
+    uint32_t slot = SLOT_OF(track->b);
+    const struct aldis__pending *pending = aldis__sender_find(sender, slot, track->a);
+    if (pending && aldis_id_equal(pending->to, msg->from) && pending->result == ALDIS_OK)
+        return slot;
+    sender->stats.ignored_acks++;
+    return ALDIS__PENDING_NONE;
+}
+
+static enum aldis__admission admit_ack(struct aldis__worker *worker, struct aldis__cell *cell,
+                                       struct aldis__msg *msg, struct aldis__track *track)
+{
+    struct aldis__sender *sender = aldis__sender_of(cell);
+    uint32_t slot = answered(sender, msg, track);
+    if (slot == ALDIS__PENDING_NONE)
+        return ALDIS__ADMIT_DROP;
+    const struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    uint32_t attempts = pending->attempts;
+    fill_confirmation(&worker->ctx, pending, ALDIS_OK, aldis__msg_body(msg));
+    sender->stats.confirmed++;
+    sender->stats.by_attempts[attempts < ALDIS_ATTEMPTS_COUNTED ? attempts - 1
+                                                                : ALDIS_ATTEMPTS_COUNTED - 1]++;
+    release(worker, sender, slot);
+    aldis__sender_unwait(sender);
+    return ALDIS__ADMIT_HANDLE;
+}
+
+static aldis_err tell(struct aldis__worker *worker, struct aldis__cell *cell,
+                      struct aldis__msg *msg, struct aldis__track *track)
+{
+    (void)track;
+    return cell->kind->delivered(cell->state, aldis__msg_body(msg), &worker->ctx);
+}
+
+static const struct aldis__tracker ack_tracker = {
+    .name = "aldis.delivery.ack", .reserved = true, .admit = admit_ack, .handle = tell};
+static const struct aldis__tracker confirmation_tracker = {
+    .name = "aldis.delivery.confirmation", .reserved = true, .handle = tell};
+
+/* A refusal: it is tried again when its time-out is over, if that can help. */
+static aldis_err on_nack(struct aldis__worker *worker, struct aldis__cell *cell,
+                         struct aldis__msg *msg, struct aldis__track *track)
+{
+    aldis_ctx *ctx = &worker->ctx;
+    struct aldis__sender *sender = aldis__sender_of(cell);
+    uint32_t slot = answered(sender, msg, track);
+    if (slot == ALDIS__PENDING_NONE)
+        return ALDIS_OK;
+    struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    uint32_t reason;
+    memcpy(&reason, aldis__msg_payload(msg, NULL), sizeof reason);
+    if (!is_final((aldis_err)reason) && pending->attempts <= pending->max_retries)
+        return ALDIS_OK; /* its time-out stands */
+    aldis__sender_unwait(sender);
+    give_up(ctx, sender, slot, (aldis_err)reason);
+    return ALDIS_OK;
+}
+
+static const struct aldis__tracker nack_tracker = {.name = "aldis.delivery.nack",
+                                                   .handle = on_nack};
+
+/* ------------------------------------------------------------------ the receiver's side */
+
+static void send_ack(aldis_ctx *ctx, aldis_id sender, uint64_t number, uint64_t b)
+{
+    struct aldis__track track = {&ack_tracker, ALDIS_FOREVER, number, b};
+    aldis_delivered blank = {.context = 0}; /* filled in by the sender's side */
+    struct aldis__parcel parcel = {
+        .to = sender, .type = &aldis_delivered_type, .payload = &blank, .size = sizeof blank};
+    /* One that cannot be sent is as one that was lost: the message comes again. */
+    (void)aldis__send_tracked(ctx, &parcel, &track);
+}
+
+static void send_nack(struct aldis__worker *worker, aldis_id from, aldis_id to,
+                      const struct aldis__track *track, aldis_err reason)
+{
+    struct aldis__track answer = {&nack_tracker, ALDIS_FOREVER, track->a, track->b};
+    uint32_t code = (uint32_t)reason;
+    aldis__post_tracked(worker, from, to, &answer, &code, sizeof code);
+}
+
+static bool has_filter(const struct aldis__track *track)
+{
+    return !(track->a & ALDIS__NUMBER_LOOSE);
+}
+
+static enum aldis__admission quietly(struct aldis__track *track)
+{
+    track->b |= FLAG_QUIET;
+    return ALDIS__ADMIT_DROP;
+}
+
+static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__cell *cell,
+                                   struct aldis__msg *msg, struct aldis__track *track)
+{
+    struct aldis__receiver *receiver = aldis__receiver_make(cell);
+    if (!receiver)
+        return quietly(track); /* no memory: it comes again */
+    if (!has_filter(track)) {
+        receiver->received++;
+        return ALDIS__ADMIT_HANDLE;
+    }
+    struct aldis__filter *filter = aldis__filter_of(receiver, msg->from);
+    if (!filter)
+        return quietly(track);
+    uint64_t number = track->a;
+    aldis__filter_advance(filter, number - ABOVE_BASE_OF(track->b) - 1);
+    if (aldis__filter_has(filter, number)) {
+        receiver->duplicates++;
+        if (GRADE_OF(track->b) != ALDIS_AT_MOST_ONCE)
+            send_ack(&worker->ctx, msg->from, number, track->b);
+        return quietly(track);
+    }
+    bool next = number == filter->done + 1;
+    if (number - filter->done > ALDIS__STREAM_WINDOW ||
+        (!next && (track->b & FLAG_ORDERED) && aldis__tracked_aside(cell) >= ALDIS__STREAM_WINDOW))
+        return quietly(track);
+    if (!next && (track->b & FLAG_ORDERED))
+        return ALDIS__ADMIT_HOLD;
+    if (GRADE_OF(track->b) == ALDIS_AT_MOST_ONCE && !aldis__filter_add(filter, number))
+        return quietly(track);
+    receiver->received++;
+    return ALDIS__ADMIT_HANDLE;
+}
+
+/* The message is done: for ever, with what it did to the durable state. False: no memory. */
+static bool settle(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id sender,
+                   const struct aldis__track *track)
+{
+    struct aldis__receiver *receiver = aldis__receiver_make(cell);
+    if (!receiver || !aldis__durable_save(cell))
+        return false;
+    if (!has_filter(track))
+        return true;
+    struct aldis__filter *filter = aldis__filter_of(receiver, sender);
+    if (!filter || !aldis__filter_add(filter, track->a))
+        return false;
+    if (aldis__tracked_aside(cell))
+        aldis__tracked_retry(worker, cell);
+    return true;
+}
+
+static void handled(struct aldis__worker *worker, struct aldis__cell *cell, struct aldis__msg *msg,
+                    struct aldis__track *track, aldis_err err)
+{
+    if (track->b & FLAG_SETTLED)
+        return;
+    if (err == ALDIS_OK && settle(worker, cell, msg->from, track))
+        send_ack(&worker->ctx, msg->from, track->a, track->b);
+    else
+        send_nack(worker, cell->id, msg->from, track, err == ALDIS_OK ? ALDIS_ENOMEM : err);
+}
+
+static void ended(struct aldis__worker *worker, struct aldis__msg *msg, struct aldis__track *track,
+                  enum aldis__fate fate, aldis_err reason)
+{
+    (void)fate;
+    /* A link that has lost it tells nobody (ALDIS_ECOMM). */
+    if (worker && !(track->b & FLAG_QUIET) && reason != ALDIS_ECOMM)
+        send_nack(worker, msg->to, msg->from, track, reason);
+}
+
+static const struct aldis__tracker message_tracker = {
+    .name = "aldis.delivery.message", .admit = admit, .handled = handled, .ended = ended};
+
+/* ------------------------------------------------------------------ public: receiving */
+
+static aldis_err check_settle(aldis_ctx *ctx, const char *call)
+{
+    if (!aldis__ctx_is_mine(ctx))
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "%s: the context is not that of the handler that runs on this "
+                                "thread",
+                                call);
+    const struct aldis__track *track = aldis__ctx_track(ctx);
+    if (!track || track->tracker != &message_tracker)
+        return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "",
+                                "%s: the message was not sent reliably", call);
+    if (track->b & FLAG_SETTLED)
+        return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "",
+                                "%s: the message is confirmed or refused already", call);
+    return ALDIS_OK;
+}
+
+aldis_err aldis_ack(aldis_ctx *ctx)
+{
+    aldis_err err = check_settle(ctx, "ack");
+    if (err != ALDIS_OK)
+        return err;
+    struct aldis__track *track = aldis__ctx_track(ctx);
+    if (!settle(aldis__worker_of(ctx), ctx->cell, ctx->msg->from, track))
+        return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "ack: its filter");
+    track->b |= FLAG_SETTLED;
+    send_ack(ctx, ctx->msg->from, track->a, track->b);
+    return ALDIS_OK;
+}
+
+aldis_err aldis_nack(aldis_ctx *ctx, aldis_err reason)
+{
+    aldis_err err = check_settle(ctx, "nack");
+    if (err != ALDIS_OK)
+        return err;
+    if (reason == ALDIS_OK)
+        return aldis__error_set(ALDIS_EINVAL, ctx->cell->id, "", "nack: the reason is ALDIS_OK");
+    struct aldis__track *track = aldis__ctx_track(ctx);
+    track->b |= FLAG_SETTLED;
+    send_nack(aldis__worker_of(ctx), ctx->cell->id, ctx->msg->from, track, reason);
+    return ALDIS_OK;
+}
+
+aldis_err aldis_ack_later(aldis_ctx *ctx, aldis_ack_token *out_token)
+{
+    aldis_err err = check_settle(ctx, "ack_later");
+    if (err != ALDIS_OK)
+        return err;
+    struct aldis__track *track = aldis__ctx_track(ctx);
+    if (!out_token || GRADE_OF(track->b) == ALDIS_EFFECT_ONCE)
+        return aldis__error_set(
+            out_token ? ALDIS_ESTATE : ALDIS_EINVAL, ctx->cell->id, "", "ack_later: %s",
+            out_token ? "effect-once confirms with the effect, not later" : "out_token is NULL");
+    track->b |= FLAG_SETTLED;
+    *out_token = (aldis_ack_token){ctx->msg->from, track->a, track->b};
+    return ALDIS_OK;
+}
+
+aldis_err aldis_ack_with(aldis_ctx *ctx, aldis_ack_token token, aldis_err result)
+{
+    if (!aldis__ctx_is_mine(ctx))
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "ack_with: the context is not that of the handler that runs on "
+                                "this thread");
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    struct aldis__track track = {&message_tracker, ALDIS_FOREVER, token.number, token.bits};
+    if (aldis_id_is_nobody(token.sender) || token.number == 0)
+        return aldis__error_set(ALDIS_EINVAL, ctx->cell->id, "", "ack_with: it is no token");
+    if (result != ALDIS_OK)
+        send_nack(worker, ctx->cell->id, token.sender, &track, result);
+    else if (settle(worker, ctx->cell, token.sender, &track))
+        send_ack(ctx, token.sender, token.number, token.bits);
+    else
+        return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "ack_with: its filter");
+    return ALDIS_OK;
+}
+
+/* ------------------------------------------------------------------ public: sending */
+
+static aldis_err bad(const char *option, long long value, const char *allowed)
+{
+    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                            "send_reliable: %s is %lld; allowed: %s", option, value, allowed);
+}
+
+/* The options with their defaults filled in. */
+static aldis_err resolve(const aldis_reliable_opts *given, aldis_reliable_opts *out)
+{
+    aldis_reliable_opts opts = given ? *given : (aldis_reliable_opts){.context = 0};
+    if ((unsigned)opts.grade > ALDIS_EFFECT_ONCE)
+        return bad("grade", (int)opts.grade, "at-least-once, at-most-once, effect-once");
+    if (opts.timeout_ns < 0)
+        return bad("timeout_ns", opts.timeout_ns, "0 or more");
+    if (opts.timeout_max_ns < 0)
+        return bad("timeout_max_ns", opts.timeout_max_ns, "0 or more");
+    if (opts.deadline_ns < 0)
+        return bad("deadline_ns", opts.deadline_ns, "0 (none) or more");
+    if (opts.jitter_permille > 1000)
+        return bad("jitter_permille", opts.jitter_permille, "0 to 1000");
+    unsigned rank = aldis__lane_rank(opts.lane);
+    if (rank == ALDIS__RANK_COUNT || rank == ALDIS__RANK_CONTROL)
+        return bad("lane", (int)opts.lane, "normal, critical, high, low");
+    if (opts.max_retries == 0)
+        opts.max_retries = RETRIES_DEFAULT;
+    if (opts.max_retries == ALDIS_NO_RETRIES || opts.grade == ALDIS_AT_MOST_ONCE)
+        opts.max_retries = 0;
+    if (opts.timeout_ns == 0)
+        opts.timeout_ns = TIMEOUT_DEFAULT_NS;
+    if (opts.timeout_max_ns == 0)
+        opts.timeout_max_ns = TIMEOUT_MAX_DEFAULT_NS;
+    if (opts.timeout_max_ns < opts.timeout_ns)
+        opts.timeout_max_ns = opts.timeout_ns;
+    if (opts.jitter_permille == 0)
+        opts.jitter_permille = JITTER_DEFAULT;
+    *out = opts;
+    return ALDIS_OK;
+}
+
+static void fill(const aldis_ctx *ctx, struct aldis__pending *pending, aldis_type *type,
+                 const void *payload, const aldis_reliable_opts *opts)
+{
+    pending->type = type;
+    pending->sent_ns = now_of(ctx);
+    pending->deadline_ns =
+        opts->deadline_ns ? later(now_of(ctx), opts->deadline_ns) : ALDIS_FOREVER;
+    pending->wait_ns = opts->timeout_ns;
+    pending->wait_max_ns = opts->timeout_max_ns;
+    pending->context = opts->context;
+    pending->attempts = 0;
+    pending->max_retries = opts->max_retries;
+    pending->jitter_permille = (uint16_t)opts->jitter_permille;
+    pending->result = ALDIS_OK;
+    pending->grade = (uint8_t)opts->grade;
+    pending->lane = (uint8_t)opts->lane;
+    pending->ordered = opts->ordered;
+    void *inside = pending->size > ALDIS__PENDING_INLINE ? pending->block : pending->bytes;
+    if (pending->size)
+        memcpy(inside, payload, pending->size);
+}
+
+static aldis_err check_send(aldis_ctx *ctx, aldis_type *type, const void *payload, size_t size,
+                            struct aldis__sender **out_sender)
+{
+    if (!aldis__ctx_is_mine(ctx))
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                                "send_reliable: the context is not that of the handler that runs "
+                                "on this thread");
+    if (!ctx->cell->kind->delivered)
+        return aldis__error_set(ALDIS_EUNACCEPTED, ctx->cell->id, "aldis_delivered",
+                                "send_reliable: %s does not list aldis_delivered in its protocol",
+                                ctx->cell->kind->behaviour->name);
+    uint32_t index;
+    aldis_err err = aldis__send_check_type(type, payload, size, &index);
+    if (err != ALDIS_OK)
+        return err;
+    *out_sender = aldis__sender_make(ctx->cell);
+    if (!*out_sender)
+        return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, type->name, "send_reliable");
+    return ALDIS_OK;
+}
+
+aldis_err aldis_send_reliable_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type,
+                                  const void *payload, size_t size, const aldis_reliable_opts *opts,
+                                  aldis_message_id *out_id)
+{
+    aldis_reliable_opts resolved = {.context = 0};
+    struct aldis__sender *sender = NULL;
+    uint32_t slot = ALDIS__PENDING_NONE;
+    aldis_err err = check_send(ctx, type, payload, size, &sender);
+    if (err == ALDIS_OK)
+        err = resolve(opts, &resolved);
+    if (err == ALDIS_OK) {
+        bool loose = resolved.grade == ALDIS_AT_LEAST_ONCE && !resolved.ordered;
+        err = aldis__sender_take(sender, to, loose, size, &slot);
+    }
+    if (err != ALDIS_OK)
+        return err;
+    struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    fill(ctx, pending, type, payload, &resolved);
+    err = transmit(ctx, sender, slot);
+    if (is_final(err) || (err != ALDIS_OK && resolved.grade == ALDIS_AT_MOST_ONCE)) {
+        aldis__sender_release(sender, slot, true);
+        return err;
+    }
+    sender->stats.sent++;
+    if (out_id)
+        *out_id = (aldis_message_id){ctx->cell->id, to, pending->number};
+    wait_for(ctx, sender, slot);
+    return ALDIS_OK;
+}
+
+/* ------------------------------------------------------------------ public: looking */
+
+size_t aldis_pending_count(aldis_ctx *ctx)
+{
+    const struct aldis__sender *sender =
+        aldis__ctx_is_mine(ctx) ? aldis__sender_of(ctx->cell) : NULL;
+    return sender ? sender->count : 0;
+}
+
+size_t aldis_pending_list(aldis_ctx *ctx, aldis_pending *out, size_t max)
+{
+    const struct aldis__sender *sender =
+        aldis__ctx_is_mine(ctx) ? aldis__sender_of(ctx->cell) : NULL;
+    size_t count = 0;
+    for (uint32_t s = 0; sender && s < sender->stream_count; s++) {
+        for (uint32_t slot = sender->streams[s].first; slot != ALDIS__PENDING_NONE;) {
+            const struct aldis__pending *pending = aldis__sender_at(sender, slot);
+            if (out && count < max)
+                out[count] = (aldis_pending){.id = {ctx->cell->id, pending->to, pending->number},
+                                             .type_name = pending->type->name,
+                                             .sent_ns = pending->sent_ns,
+                                             .retries = pending->attempts - 1,
+                                             .max_retries = pending->max_retries,
+                                             .timeout_ns = pending->wait_ns};
+            count++;
+            slot = pending->next;
+        }
+    }
+    return count;
+}
+
+aldis_err aldis_delivery_get_stats(aldis_ctx *ctx, aldis_delivery_stats *out_stats)
+{
+    if (!aldis__ctx_is_mine(ctx) || !out_stats)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "delivery_get_stats: %s",
+                                out_stats ? "the context is not that of the handler that runs on "
+                                            "this thread"
+                                          : "out_stats is NULL");
+    const struct aldis__sender *sender = aldis__sender_of(ctx->cell);
+    const struct aldis__receiver *receiver = aldis__receiver_of(ctx->cell);
+    aldis_delivery_stats stats = sender ? sender->stats : (aldis_delivery_stats){.pending = 0};
+    aldis_ns oldest_ns = now_of(ctx);
+    for (uint32_t s = 0; sender && s < sender->stream_count; s++) {
+        uint32_t first = sender->streams[s].first;
+        if (first != ALDIS__PENDING_NONE && aldis__sender_at(sender, first)->sent_ns < oldest_ns)
+            oldest_ns = aldis__sender_at(sender, first)->sent_ns;
+    }
+    stats.pending = sender ? sender->count : 0;
+    stats.oldest_age_ns = now_of(ctx) - oldest_ns;
+    stats.received = receiver ? receiver->received : 0;
+    stats.duplicates = receiver ? receiver->duplicates : 0;
+    *out_stats = stats;
+    return ALDIS_OK;
+}
