@@ -11,13 +11,28 @@
 
 ALDIS_SIGNAL(go);
 
+/* One a line. */
+/* clang-format off */
 const struct bench_workload *const bench_workloads[] = {
-    &bench_ping_pong,   &bench_counting,         &bench_fan_in,
-    &bench_thread_ring, &bench_fork_join_create, &bench_fork_join_throughput,
-    &bench_big,         &bench_broadcast,        &bench_router,
-    &bench_router_4,    &bench_channel_mpsc,     &bench_channel_oneshot,
-    &bench_codec,       &bench_idle_memory,      &bench_phold,
+    &bench_ping_pong,
+    &bench_counting,
+    &bench_fan_in,
+    &bench_thread_ring,
+    &bench_fork_join_create,
+    &bench_fork_join_throughput,
+    &bench_big,
+    &bench_chameneos,
+    &bench_request_response,
+    &bench_broadcast,
+    &bench_router,
+    &bench_router_4,
+    &bench_channel_mpsc,
+    &bench_channel_oneshot,
+    &bench_codec,
+    &bench_idle_memory,
+    &bench_phold,
 };
+/* clang-format on */
 const size_t bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];
 
 const struct bench_workload *bench_find(const char *name)

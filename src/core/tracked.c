@@ -172,20 +172,44 @@ static aldis_err send_reserved(struct aldis__worker *worker, struct aldis__msg *
     return err;
 }
 
-/* The short way, as in aldis_ctx_send_raw(): to an actor of this worker that has room. */
-static inline bool place_here(struct aldis__worker *worker, struct aldis__msg *msg, uint64_t word)
+/* The short way, as in aldis_ctx_send_raw(): a small message to an actor of this worker that has
+ * room. */
+static inline bool try_send(aldis_ctx *ctx, const struct aldis__parcel *parcel,
+                            const struct aldis__track *track)
 {
-    aldis_system *system = worker->ctx.system;
+    struct aldis__worker *worker = aldis__this_worker;
+    aldis_type *type = parcel->type;
+    aldis_id to = parcel->to;
+    size_t size = parcel->size;
+    if (ctx != &worker->ctx || !type || ctx->special || size != type->size ||
+        size > ALDIS__COPY_INLINE_MAX || (!parcel->payload && size) || parcel->opts)
+        return false;
+    aldis_system *system = ctx->system;
+    uint32_t index = aldis__type_index_if_known(type);
+    uint64_t place = aldis__id_index(to, system->node_base);
+    if (index < ALDIS__TYPE_STATUS || place >= system->index_limit)
+        return false;
+    uint64_t word = aldis__directory_read(&system->directory[place]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
-    if (worker->ctx.special || aldis__handover_owner(&shard->handover) != worker->index ||
-        aldis__msg_rank(msg) != ALDIS__RANK_NORMAL)
+    struct aldis__cell *cell = aldis__system_cell(system, place);
+    struct aldis__pool *pool = worker->pool;
+    unsigned class = aldis__pool_class(pool, sizeof *track + size);
+    struct aldis__msg *msg = pool->free[class];
+    int32_t units = aldis__class_units[class];
+    if (!aldis__word_is_open(word, to) || !msg ||
+        aldis__handover_owner(&shard->handover) != worker->index ||
+        (!cell->kind->handle[index] && !track->tracker->reserved) || cell->depth >= cell->mark ||
+        cell->room < units)
         return false;
-    struct aldis__cell *cell =
-        aldis__system_cell(system, aldis__id_index(msg->to, system->node_base));
-    if (!aldis__mailbox_try_push(cell, msg))
-        return false;
+    aldis__pool_pop(pool, msg, class);
+    msg->to = to;
+    msg->from = ctx->cell->id;
+    msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, ALDIS__MSG_TRACKED, 0, class, 0);
+    *aldis__msg_track(msg) = *track;
+    aldis__copy_payload((char *)(aldis__msg_track(msg) + 1), parcel->payload, size);
+    aldis__mailbox_append(cell, msg, units);
     aldis__cell_schedule_for_mail(worker, shard, cell);
-    worker->counts[msg->type].sent++;
+    worker->counts[index].sent++;
     return true;
 }
 
@@ -199,6 +223,8 @@ static aldis_err count_rejected(struct aldis__worker *worker, uint32_t type, ald
 aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel,
                               const struct aldis__track *track)
 {
+    if (aldis__likely(try_send(ctx, parcel, track)))
+        return ALDIS_OK;
     if (!aldis__ctx_is_mine(ctx))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "send: the context is not that of the handler that runs on this "
@@ -227,12 +253,8 @@ aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel
     msg->flags |= ctx->send_flags;
     msg->pool_stamp = worker->pool_stamp;
     aldis_ns delay_ns = parcel->opts ? parcel->opts->delay_ns : 0;
-    if (reserved && aldis__word_is_alive(word, msg->to) && place_here(worker, msg, word))
-        return ALDIS_OK;
     if (reserved)
         return send_reserved(worker, msg);
-    if (delay_ns <= 0 && place_here(worker, msg, word))
-        return ALDIS_OK;
     err = aldis__send_place(worker, msg, word, delay_ns);
     if (err != ALDIS_OK)
         aldis__pool_free(worker->pool, msg);

@@ -104,38 +104,34 @@ static void close_ask(struct aldis__asks *asks, struct aldis__ask *ask)
 /* ------------------------------------------------------------------ answers */
 
 /* Tell the actor, once: the entry of this index is open. Its context is entered. */
-static aldis_err answer(struct aldis__worker *worker, struct aldis__asks *asks, uint64_t index,
-                        const aldis_answer *given, const void *reply)
+static inline aldis_err answer(struct aldis__worker *worker, struct aldis__asks *asks,
+                               uint64_t index, aldis_err err, aldis_id from, const void *reply)
 {
-    struct aldis__ask *open = &asks->asks[index];
-    const struct aldis__ask ask = *open;
+    struct aldis__ask *ask = &asks->asks[index];
+    const aldis_on_reply *on_reply = ask->on_reply;
     aldis_ctx *ctx = &worker->ctx;
-    aldis_answer told = *given;
-    told.context = ask.context;
-    if (aldis_id_is_nobody(told.from))
-        told.from = ask.to;
-    close_ask(asks, open);
+    const aldis_answer told = {err, 0, aldis_id_is_nobody(from) ? ask->to : from, ask->context};
     /* What the handler asks now, it asks for whoever it has asked for before. */
-    ctx->track->deadline_ns = ask.parent_ns;
-    return ask.on_reply->handle(ctx->cell->state, &told, reply, ctx);
+    ctx->track->deadline_ns = ask->parent_ns;
+    close_ask(asks, ask);
+    return on_reply->handle(ctx->cell->state, &told, reply, ctx);
 }
 
 /* No timer is to keep a system awake in which nothing is asked any more. */
-static void rest(struct aldis__worker *worker, struct aldis__cell *cell)
+static void rest(struct aldis__worker *worker, struct aldis__asks *asks)
 {
-    struct aldis__asks *asks = aldis__asks_of(cell);
-    if (asks && !asks->due.used && asks->alarm.due_ns)
+    if (!asks->due.used && asks->alarm.due_ns)
         aldis__alarm_clear(worker, &asks->alarm);
 }
 
 /* The entry of this serial is open: reply_admit() has found it. */
 static aldis_err close_with(struct aldis__worker *worker, struct aldis__cell *cell, uint64_t serial,
-                            const aldis_answer *given, const void *reply)
+                            aldis_err reason, aldis_id from, const void *reply)
 {
     struct aldis__asks *asks = aldis__asks_of(cell);
     ALDIS_CHECK(asks != NULL);
-    aldis_err err = answer(worker, asks, serial & ALDIS__ASK_INDEX_MASK, given, reply);
-    rest(worker, cell);
+    aldis_err err = answer(worker, asks, serial & ALDIS__ASK_INDEX_MASK, reason, from, reply);
+    rest(worker, asks);
     return err;
 }
 
@@ -149,8 +145,7 @@ static enum aldis__admission reply_admit(struct aldis__worker *worker, struct al
 static aldis_err reply_handle(struct aldis__worker *worker, struct aldis__cell *cell,
                               struct aldis__msg *msg, struct aldis__track *track)
 {
-    const aldis_answer given = {.from = msg->from};
-    return close_with(worker, cell, track->b, &given, aldis__msg_payload(msg, NULL));
+    return close_with(worker, cell, track->b, ALDIS_OK, msg->from, aldis__msg_payload(msg, NULL));
 }
 
 const struct aldis__tracker aldis__ask_reply = {
@@ -160,8 +155,7 @@ const struct aldis__tracker aldis__ask_reply = {
 static aldis_err failure_handle(struct aldis__worker *worker, struct aldis__cell *cell,
                                 struct aldis__msg *msg, struct aldis__track *track)
 {
-    const aldis_answer given = {.err = (aldis_err)track->a, .from = msg->from};
-    return close_with(worker, cell, track->b, &given, NULL);
+    return close_with(worker, cell, track->b, (aldis_err)track->a, msg->from, NULL);
 }
 
 const struct aldis__tracker aldis__ask_failure = {
@@ -181,7 +175,6 @@ static aldis_err alarm_handle(struct aldis__worker *worker, struct aldis__cell *
     struct aldis__asks *asks = aldis__asks_of(cell);
     if (!asks || !aldis__alarm_came(&asks->alarm, track))
         return ALDIS_OK;
-    const aldis_answer given = {.err = ALDIS_ETIMEDOUT};
     aldis_err first = ALDIS_OK;
     while (!(cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_ENDED))) {
         struct aldis__due_links links = links_of(asks); /* a handler may have made it grow */
@@ -189,7 +182,7 @@ static aldis_err alarm_handle(struct aldis__worker *worker, struct aldis__cell *
         if (index == ALDIS__DUE_NONE)
             break;
         asks->asks[index].link.bucket = ALDIS__DUE_NONE;
-        aldis_err err = answer(worker, asks, index, &given, NULL);
+        aldis_err err = answer(worker, asks, index, ALDIS_ETIMEDOUT, aldis_nobody(), NULL);
         if (first == ALDIS_OK)
             first = err;
     }
@@ -259,18 +252,16 @@ static aldis_err reserve(aldis_ctx *ctx, struct aldis__asks **out_asks)
     return ALDIS_OK;
 }
 
-/* The message is on its way: nothing fails from here on, but for an alarm without memory. */
-static void open_ask(aldis_ctx *ctx, struct aldis__asks *asks, const struct aldis__ask *filled)
+/* The next free entry, filled in, is in use; it must be there. */
+static inline void open_ask(aldis_ctx *ctx, struct aldis__asks *asks, aldis_ns due_ns)
 {
     uint32_t index = asks->free - 1;
     struct aldis__ask *ask = &asks->asks[index];
-    uint64_t serial = ask->serial;
     asks->free = ask->link.next;
-    *ask = *filled;
-    ask->serial = serial;
+    ask->link.due_ns = due_ns;
     ask->used = true;
     asks->count++;
-    if (ask->link.due_ns == ALDIS_FOREVER) {
+    if (due_ns == ALDIS_FOREVER) {
         ask->link.bucket = ALDIS__DUE_NONE;
         return;
     }
@@ -296,22 +287,23 @@ aldis_err aldis_ask_raw(aldis_ctx *ctx, aldis_id to, const aldis_on_reply *on_re
     if (due_ns != ALDIS_FOREVER &&
         !aldis__alarm_set(worker, ctx->cell, &asks->alarm, due_ns, &alarm_tracker))
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "ask: its time-out");
+    struct aldis__ask *ask = &asks->asks[asks->free - 1];
     const struct aldis__track track = {&aldis__ask_request, due_ns, ctx->cell->id.bits,
-                                       asks->asks[asks->free - 1].serial};
+                                       ask->serial};
     const aldis_send_opts how = {opts ? opts->delay_ns : 0, opts ? opts->lane : ALDIS_LANE_NORMAL};
+    bool plain = how.delay_ns == 0 && how.lane == ALDIS_LANE_NORMAL;
     const struct aldis__parcel parcel = {to,   on_reply->request->type, payload,
-                                         size, opts ? &how : NULL,      NULL};
+                                         size, plain ? NULL : &how,     NULL};
     err = aldis__send_tracked(ctx, &parcel, &track);
     if (err != ALDIS_OK) {
-        rest(worker, ctx->cell);
+        rest(worker, asks);
         return err;
     }
-    const struct aldis__ask ask = {.link = {.due_ns = due_ns},
-                                   .on_reply = on_reply,
-                                   .to = to,
-                                   .context = opts ? opts->context : 0,
-                                   .parent_ns = aldis_deadline(ctx)};
-    open_ask(ctx, asks, &ask);
+    ask->on_reply = on_reply;
+    ask->to = to;
+    ask->context = opts ? opts->context : 0;
+    ask->parent_ns = aldis_deadline(ctx);
+    open_ask(ctx, asks, due_ns);
     return ALDIS_OK;
 }
 

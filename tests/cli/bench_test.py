@@ -11,9 +11,10 @@ from tap import case, check, check_equal, check_in, main
 from program import ALDIS, expect, refused
 
 WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create",
-             "fork-join-throughput", "big", "broadcast", "router", "router-4",
+             "fork-join-throughput", "big", "chameneos", "request-response", "broadcast",
+             "router", "router-4",
              "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "phold")
-APART = WORKLOADS[:10]
+APART = WORKLOADS[:12]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
           "handovers": int}
