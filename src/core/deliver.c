@@ -288,9 +288,13 @@ ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__m
 ALDIS_COLD void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg,
                               enum aldis__fate fate, aldis_err reason)
 {
-    aldis__refuse_tell(worker, msg, fate, reason);
-    if (msg->flags & ALDIS__MSG_TIMER)
-        aldis__timer_forget(worker, msg);
+    if ((msg->flags & ALDIS__MSG_TIMER) && fate == ALDIS__DEAD) {
+        worker->counts[msg->type].sent--; /* its timer has ended with its actor: never sent */
+    } else {
+        aldis__refuse_tell(worker, msg, fate, reason);
+        if (msg->flags & ALDIS__MSG_TIMER)
+            aldis__timer_forget(worker, msg);
+    }
     aldis__pool_free(worker->pool, msg);
 }
 

@@ -8,8 +8,11 @@
 #include "core/send.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
+#include "core/window.h"
 #include <stdlib.h>
 #include <string.h>
+
+enum { TICKS_WAITING_MAX = 1 << 20 };
 
 /* ------------------------------------------------------------------ records */
 
@@ -54,7 +57,8 @@ static struct aldis__timer *timer_new(struct aldis__timer_table *table, struct a
     timer->cell = cell;
     timer->msg = NULL;
     timer->period_ns = 0;
-    timer->burst_max = 0;
+    timer->waiting = 0;
+    timer->merged = 0;
     timer->alarm = NULL;
     timer->owner_next = NULL;
     timer->owner_link = NULL;
@@ -153,6 +157,7 @@ static void send_tick(struct aldis__worker *worker, struct aldis__timer *timer)
     counts->sent++;
     if (!tick) {
         counts->rejected++; /* no memory for this tick; the next may find some */
+        timer->waiting--;
         return;
     }
     unsigned class = aldis__msg_class(tick);
@@ -163,14 +168,26 @@ static void send_tick(struct aldis__worker *worker, struct aldis__timer *timer)
     aldis__deliver(worker, tick);
 }
 
+/* `due` more ticks are due. How many of them are to be sent. */
+static uint64_t ticks_to_send(struct aldis__timer *timer, uint64_t due)
+{
+    uint32_t max = timer->waiting_max ? timer->waiting_max : 1;
+    uint64_t room = timer->waiting < max ? max - timer->waiting : 0;
+    uint64_t sent = due < room ? due : room;
+    if (timer->waiting == 0)
+        timer->merged = 0;
+    if (timer->waiting_max == 0)
+        timer->merged += due - sent;
+    timer->waiting += (uint32_t)sent;
+    return sent;
+}
+
 static void fire_periodic(struct aldis__worker *worker, struct aldis__shard *shard,
                           struct aldis__timer *timer, aldis_ns now_ns)
 {
     aldis_ns due_ns = timer->node.due_ns;
     uint64_t missed = (uint64_t)(now_ns - due_ns) / (uint64_t)timer->period_ns;
-    uint64_t ticks = 1;
-    if (timer->burst_max)
-        ticks = missed + 1 < timer->burst_max ? missed + 1 : timer->burst_max;
+    uint64_t ticks = ticks_to_send(timer, missed + 1);
     /* The last one that was due is not after now: only the next can lie beyond the end of time. */
     aldis_ns last_ns = due_ns + (aldis_ns)missed * timer->period_ns;
     arm(worker, shard, timer, add_saturated(last_ns, timer->period_ns));
@@ -347,15 +364,22 @@ bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg)
     struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
     if (!timer)
         return false;
-    if (!timer->period_ns)
+    if (!timer->period_ns) {
         timer_free(&shard->timers, timer);
+        return true;
+    }
+    timer->waiting--;
     return true;
 }
 
 void aldis__timer_kept(struct aldis__shard *shard, struct aldis__msg *msg)
 {
-    if (!find(&shard->timers, *handle_in(msg)))
+    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
+    if (!timer) {
         msg->flags &= (uint8_t)~ALDIS__MSG_TIMER;
+        return;
+    }
+    timer->waiting++;
 }
 
 void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
@@ -371,14 +395,14 @@ void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
     struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
     if (timer && !timer->period_ns)
         timer_free(&shard->timers, timer);
-}
-
-void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *shard,
-                          struct aldis__msg *msg)
-{
-    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
     if (!timer || !timer->period_ns)
         return;
+    timer->waiting--;
+}
+
+static void send_next(struct aldis__worker *worker, struct aldis__shard *shard,
+                      struct aldis__timer *timer, struct aldis__msg *msg)
+{
     aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
     if (timer->period_ns > ALDIS_FOREVER - 1 - at_ns)
         return; /* the next tick lies beyond the end of time */
@@ -399,8 +423,26 @@ void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *sha
     next->pool_stamp = worker->pool_stamp;
     memcpy(aldis__msg_inline(next), payload, bytes);
     counts->sent++;
-    aldis__virtual_stamp_at(worker, timer->cell, next, at_ns + timer->period_ns);
+    timer->node.due_ns = at_ns + timer->period_ns;
+    aldis__virtual_stamp_at(worker, timer->cell, next, timer->node.due_ns);
     aldis__virtual_schedule(worker, shard->index, next);
+}
+
+bool aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *shard,
+                          struct aldis__msg *msg)
+{
+    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
+    if (timer && timer->period_ns) {
+        bool sends = ticks_to_send(timer, 1) > 0;
+        send_next(worker, shard, timer, msg);
+        if (sends)
+            return true;
+    } else if (timer) {
+        return true;
+    }
+    worker->counts[msg->type].sent--; /* as if it had never been sent */
+    aldis__pool_free(worker->pool, msg);
+    return false;
 }
 
 static void cancel(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -415,7 +457,63 @@ static void cancel(struct aldis__worker *worker, struct aldis__shard *shard,
             worker->counts[timer->msg->type].sent--;
         aldis__pool_free(worker->pool, timer->msg);
     }
+    aldis_system *system = worker->ctx.system;
+    if (system->virtual_time && timer->node.due_ns >= system->virtual_engine->end_ns) {
+        shard->timers.cancelled++;
+        /* Relaxed: looked at after the window, whose end orders it. */
+        aldis__store_relaxed(&system->virtual_engine->cancelled, true);
+    }
     timer_free(&shard->timers, timer);
+}
+
+/* ------------------------------------------------------------------ cancelled (virtual time)
+ *
+ * The message of a cancelled timer stays in the calendar until its time comes, for it cannot be
+ * found there. So that they do not gather (most time-outs are cancelled), they are swept out when
+ * they may be half of all: a sweep costs no more than the cancels since the last, so a cancel is
+ * O(1) all the same. And they are swept out when nothing else is left: time ends with what is to
+ * happen, not with what is not. The count is of those cancelled since the last sweep; some of them
+ * may have come and gone, which only makes the next sweep early. */
+
+struct sweep {
+    struct aldis__worker *worker;
+    struct aldis__shard *shard;
+};
+
+static bool sweep_one(void *arg, struct aldis__msg *msg)
+{
+    const struct sweep *sweep = arg;
+    if (!(msg->flags & ALDIS__MSG_TIMER) || find(&sweep->shard->timers, *handle_in(msg)))
+        return false;
+    sweep->worker->counts[msg->type].sent--;
+    aldis__pool_free(sweep->worker->pool, msg);
+    return true;
+}
+
+static void sweep_shard(aldis_system *system, struct aldis__shard *shard)
+{
+    struct sweep sweep = {&system->workers[0], shard};
+    shard->timers.cancelled = 0;
+    aldis__vqueue_remove_if(&shard->future, sweep_one, &sweep);
+}
+
+void aldis__timers_sweep(aldis_system *system)
+{
+    enum { FEW = 256 };
+    struct aldis__virtual *engine = system->virtual_engine;
+    uint64_t cancelled = 0, count = 0;
+    for (uint32_t i = 0; i < system->shard_count; i++) {
+        struct aldis__shard *shard = &system->shards[i];
+        if (shard->timers.cancelled >= FEW && shard->timers.cancelled >= shard->future.count / 2)
+            sweep_shard(system, shard);
+        cancelled += shard->timers.cancelled;
+        count += shard->future.count;
+    }
+    for (uint32_t i = 0; cancelled >= count && i < system->shard_count; i++)
+        if (system->shards[i].timers.cancelled)
+            sweep_shard(system, &system->shards[i]);
+    if (cancelled == 0 || cancelled >= count)
+        aldis__store_relaxed(&engine->cancelled, false); /* relaxed: no worker runs */
 }
 
 void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *cell)
@@ -448,8 +546,10 @@ static aldis_err check_start(aldis_ctx *ctx, const aldis_timer_opts *opts, const
         return refuse_opts("delay_ns", opts->delay_ns, "0 or more");
     if (opts->period_ns < 0)
         return refuse_opts("period_ns", opts->period_ns, "1 or more, or 0 for once");
-    if ((unsigned)opts->missed > ALDIS_MISSED_BURST)
-        return refuse_opts("missed", (long long)opts->missed, "skip or burst");
+    if ((unsigned)opts->missed > ALDIS_MISSED_MERGE)
+        return refuse_opts("missed", (long long)opts->missed, "skip, burst or merge");
+    if (opts->burst_max > TICKS_WAITING_MAX)
+        return refuse_opts("burst_max", opts->burst_max, "up to 1048576");
     if (ctx->cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_FAILED))
         return aldis__error_set(ALDIS_ESHUTDOWN, ctx->cell->id, type->name,
                                 "timer: the actor is stopping");
@@ -510,13 +610,15 @@ aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, al
     }
     *handle_in(msg) = handle_of(timer);
     timer->period_ns = opts->period_ns;
+    timer->waiting_max = opts->missed == ALDIS_MISSED_MERGE ? 0 : 1;
     if (opts->period_ns) /* its ticks are many: a full mailbox refuses them, and holds none back */
         msg->flags |= ALDIS__MSG_FANOUT;
     if (opts->missed == ALDIS_MISSED_BURST)
-        timer->burst_max = opts->burst_max ? opts->burst_max : 8;
+        timer->waiting_max = opts->burst_max ? opts->burst_max : 8;
     out_timer->bits = handle_of(timer);
     if (ctx->system->virtual_time) {
         worker->counts[index].sent++;
+        timer->node.due_ns = due_ns;
         aldis__virtual_stamp_at(worker, ctx->cell, msg, due_ns);
         aldis__virtual_schedule(worker, ctx->shard->index, msg);
         return ALDIS_OK;
@@ -526,6 +628,24 @@ aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, al
     timer->msg = msg;
     arm(worker, ctx->shard, timer, due_ns);
     return ALDIS_OK;
+}
+
+aldis_err aldis_timer_every_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, aldis_type *type,
+                                const void *payload, size_t size, aldis_timer *out_timer)
+{
+    if (opts && opts->period_ns <= 0)
+        return refuse_opts("period_ns", opts->period_ns, "1 or more");
+    return aldis_timer_start_raw(ctx, opts, type, payload, size, out_timer);
+}
+
+uint64_t aldis_ticks(const aldis_ctx *ctx)
+{
+    if (!aldis__ctx_is_mine(ctx) || !ctx->msg)
+        return 0;
+    if (!(ctx->msg->flags & ALDIS__MSG_TIMER))
+        return 1;
+    const struct aldis__timer *timer = find(&ctx->shard->timers, *handle_in(ctx->msg));
+    return timer && timer->period_ns ? 1 + timer->merged : 1;
 }
 
 aldis_err aldis_timer_cancel(aldis_ctx *ctx, aldis_timer handle)

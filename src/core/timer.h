@@ -19,13 +19,17 @@ struct aldis__tracker;
 struct aldis__worker;
 
 struct aldis__timer {
-    struct aldis__wheel_node node;
+    struct aldis__wheel_node node; /* virtual time: its due_ns only */
     struct aldis__msg *msg; /* to be sent: itself (once, or a delayed send), or a copy (periodic) */
-    struct aldis__cell *cell;   /* whose it is; NULL: a delayed send, which nobody can cancel */
-    aldis_ns period_ns;         /* 0: once */
-    uint32_t index;             /* in the table */
-    uint32_t generation;        /* of this entry: an old handle never reaches a new timer */
-    uint32_t burst_max;         /* 0: skip missed ticks */
+    struct aldis__cell *cell; /* whose it is; NULL: a delayed send, which nobody can cancel */
+    aldis_ns period_ns;       /* 0: once */
+    uint32_t index;           /* in the table */
+    uint32_t generation;      /* of this entry: an old handle never reaches a new timer */
+    /* Of a periodic one: */
+    uint32_t
+        waiting_max;  /* more of its ticks never wait; 0: one waits, and stands for the others */
+    uint32_t waiting; /* ticks sent and not handled yet */
+    uint64_t merged;  /* for which the one that waits, or is handled, stands beside its own */
     struct aldis__alarm *alarm; /* whose it is; then there is no message, but a tracker */
     const struct aldis__tracker *tracker;
     struct aldis__timer *owner_next, **owner_link; /* the actor's list; or the free list */
@@ -38,6 +42,7 @@ struct aldis__timer_table {
     struct aldis__timer **chunks;
     uint32_t chunk_count, chunk_capacity;
     struct aldis__timer *free;
+    uint64_t cancelled; /* virtual time: since the last sweep */
 };
 
 /* Wakes a part of an actor (see part.h), which it lies in. Live it is a place on the timing wheel,
@@ -76,11 +81,16 @@ bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg);
 void aldis__timer_kept(struct aldis__shard *shard, struct aldis__msg *msg);
 /** A timer's message was refused or is freed unhandled: its record goes too. */
 void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg);
-/** Virtual time: a timer's message has arrived; a periodic one sends its next. */
-void aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *shard,
+/** Virtual time: a timer's message has arrived; a periodic one sends its next. False: the timer was
+ *  cancelled, or the tick is one too many, and msg is gone. */
+bool aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *shard,
                           struct aldis__msg *msg);
 /** The actor ends. */
 void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *cell);
+
+/** Virtual time, between windows: let go of the messages of cancelled timers where they are many,
+ *  or all that is left. */
+void aldis__timers_sweep(aldis_system *system);
 
 /** Live: fire all that is due on the shards of this worker; sets the worker's next due time. */
 void aldis__timers_fire(struct aldis__worker *worker, aldis_ns now_ns);

@@ -470,6 +470,9 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
                  aldis_err *out_err)
 {
     struct aldis__virtual *engine = system->virtual_engine;
+    /* Relaxed: written inside a window, which the phases order before this look. */
+    if (aldis__unlikely(aldis__load_relaxed(&engine->cancelled)))
+        aldis__timers_sweep(system);
     uint64_t window = earliest_window(system);
     if (window == ALDIS__NO_WINDOW)
         return rest(system, true, until_ns, out_end);

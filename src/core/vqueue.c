@@ -184,6 +184,47 @@ void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *o
     queue->next = find_next(queue);
 }
 
+/* Empty a bucket and put back what stays, in chunks that have just become free. */
+static void filter(struct aldis__vqueue *queue, struct aldis__vbucket bucket,
+                   bool (*takes)(void *arg, struct aldis__msg *msg), void *arg)
+{
+    while (bucket.loose) {
+        struct aldis__msg *msg = bucket.loose;
+        bucket.loose = msg->next;
+        if (takes(arg, msg))
+            queue->count--;
+        else
+            aldis__vqueue_put(queue, aldis__vqueue_entry(queue, msg),
+                              aldis__vqueue_window(queue, msg));
+    }
+    while (bucket.chunks) {
+        struct aldis__vchunk chunk = *bucket.chunks;
+        uint32_t count = fill_of(&bucket, bucket.chunks);
+        drop_first(queue, &bucket);
+        for (uint32_t i = 0; i < count; i++) {
+            if (takes(arg, chunk.entries[i].msg))
+                queue->count--;
+            else
+                aldis__vqueue_put(queue, chunk.entries[i],
+                                  aldis__vqueue_window(queue, chunk.entries[i].msg));
+        }
+    }
+}
+
+void aldis__vqueue_remove_if(struct aldis__vqueue *queue,
+                             bool (*takes)(void *arg, struct aldis__msg *msg), void *arg)
+{
+    for (unsigned level = 0; level < ALDIS__VQUEUE_LEVELS; level++)
+        for (uint64_t used = queue->used[level]; used; used &= used - 1) {
+            unsigned slot = (unsigned)__builtin_ctzll(used);
+            struct aldis__vbucket bucket = queue->bucket[level][slot];
+            queue->bucket[level][slot] = (struct aldis__vbucket){0};
+            queue->used[level] &= ~(UINT64_C(1) << slot);
+            filter(queue, bucket, takes, arg);
+        }
+    queue->next = find_next(queue);
+}
+
 void aldis__vqueue_walk(const struct aldis__vqueue *queue,
                         void (*visit)(void *arg, struct aldis__msg *msg), void *arg)
 {

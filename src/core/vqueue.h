@@ -173,6 +173,10 @@ uint32_t aldis__vqueue_open(struct aldis__vqueue *queue, uint64_t window);
 /** Take the messages of the window that was opened; out has room for them. */
 void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *out);
 
+/** Take every message out for which `takes` says true, having done with it. O(messages). */
+void aldis__vqueue_remove_if(struct aldis__vqueue *queue,
+                             bool (*takes)(void *arg, struct aldis__msg *msg), void *arg);
+
 /** Call visit on every message; it must not change the queue. */
 void aldis__vqueue_walk(const struct aldis__vqueue *queue,
                         void (*visit)(void *arg, struct aldis__msg *msg), void *arg);

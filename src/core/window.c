@@ -222,8 +222,8 @@ static void run_message(struct aldis__worker *worker, struct aldis__shard *shard
     worker->ctx.now_ns = stamp->at_ns;
     worker->ctx.microstep = (uint32_t)(stamp->order >> ALDIS__SEQUENCE_BITS);
     worker->window_events++;
-    if (msg->flags & ALDIS__MSG_TIMER)
-        aldis__timer_arrived(worker, shard, msg);
+    if (aldis__unlikely(msg->flags & ALDIS__MSG_TIMER) && !aldis__timer_arrived(worker, shard, msg))
+        return;
     const uint32_t special = ALDIS__CELL_SPECIAL | ALDIS__CELL_QUEUED | ALDIS__CELL_HELD;
     if (aldis__likely(!(cell->flags & special) && !cell->head &&
                       aldis__msg_rank(msg) != ALDIS__RANK_CONTROL)) {

@@ -19,7 +19,8 @@ struct aldis__virtual {
     uint64_t sequence;   /* of what the engine itself sends at the end of a window */
     uint64_t underway;   /* messages under way when the window began */
     bool in_window;
-    _Atomic(bool) halt; /* asked for by a handler */
+    _Atomic(bool) halt;      /* asked for by a handler */
+    _Atomic(bool) cancelled; /* messages of cancelled timers may lie in the calendars */
     struct aldis__watch watch;
     struct aldis__pace pace;
     const aldis_input *given; /* an input that is put in again brings its own stamp */

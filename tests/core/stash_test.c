@@ -413,7 +413,8 @@ TEST_EACH(taking_back_at_the_very_end_is_too_late)
 
 static aldis_err start_timer(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
-    aldis_timer_opts opts = {.delay_ns = (aldis_ns)act->a, .period_ns = (aldis_ns)act->b};
+    aldis_timer_opts opts = {
+        .delay_ns = (aldis_ns)act->a, .period_ns = (aldis_ns)act->b, .missed = ALDIS_MISSED_BURST};
     EXPECT_OK(aldis_timer_start_raw(ctx, &opts, &tick_type, NULL, 0, &self->timer));
     return ALDIS_OK;
 }

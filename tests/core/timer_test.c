@@ -677,3 +677,197 @@ TEST_VIRTUAL(a_delay_from_outside_counts_from_the_next_window)
     CHECK_OK(aldis_system_run(f->system, 2 * ALDIS_SECOND, NULL));
     CHECK(aldis_is_closed(f->system, p.id));
 }
+
+/* Time-outs that are armed and cancelled again and again take no more room than live ones. */
+
+/* Each tick says for how many it stands; tag: how many to handle. */
+static aldis_err note_ticks(struct puppet *self, aldis_ctx *ctx)
+{
+    trace_add(TICKED, aldis_ticks(ctx), aldis_now(ctx));
+    if (self->count == self->script.tag)
+        EXPECT_OK(aldis_timer_cancel(ctx, self->timer));
+    return ALDIS_OK;
+}
+
+/* a: the rule, b: burst_max. */
+static aldis_err start_rule(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    aldis_timer_opts opts = {.delay_ns = ALDIS_MS,
+                             .period_ns = ALDIS_MS,
+                             .missed = (aldis_missed_ticks)act->a,
+                             .burst_max = (uint32_t)act->b};
+    EXPECT_UINT(aldis_ticks(ctx), 1); /* of any message */
+    EXPECT_OK(aldis_timer_every_raw(ctx, &opts, &tick_type, NULL, 0, &self->timer));
+    return ALDIS_OK;
+}
+
+/* The actor is paused for 20 ms and more: what has become of the ticks? */
+static uint64_t miss_ticks(struct fixture *f, aldis_missed_ticks rule, uint64_t burst_max,
+                           uint64_t until_count)
+{
+    trace_clear();
+    uint64_t handled = fixture_counts(f, "tick").handled, acts = fixture_counts(f, "act").handled;
+    puppet_ref p = fixture_spawn(f, &(struct script){.tick = note_ticks, .tag = until_count}, NULL);
+    CHECK_OK(aldis_pause(f->system, p.id));
+    fixture_settle(f);
+    fixture_tell(f, p, start_rule, (struct act){.a = rule, .b = burst_max});
+    CHECK_OK(aldis_resume(f->system, p.id));
+    fixture_await(f, "act", acts + 1);
+    CHECK_OK(aldis_pause(f->system, p.id));
+    CHECK_OK(aldis_system_run(f->system, aldis_system_now(f->system) + 25 * ALDIS_MS, NULL));
+    uint64_t waiting = fixture_status(f, p.id).depth_msgs;
+    fixture_check(f);
+    CHECK_OK(aldis_resume(f->system, p.id));
+    fixture_settle(f);
+    CHECK_UINT(fixture_counts(f, "tick").handled - handled, until_count);
+    for (size_t i = 1; i < trace_count(); i++)
+        CHECK(trace_at(i).at_ns >= trace_at(i - 1).at_ns);
+    return waiting;
+}
+
+TEST_EACH(a_skipped_tick_is_left_out)
+{
+    fixture_open(f, NULL);
+    CHECK_UINT(miss_ticks(f, ALDIS_MISSED_SKIP, 0, 4), 1);
+    for (size_t i = 0; i < 4; i++)
+        CHECK_UINT(trace_at(i).tag, 1);
+}
+
+TEST_EACH(a_merged_tick_tells_for_how_many_it_stands)
+{
+    fixture_open(f, NULL);
+    CHECK_UINT(miss_ticks(f, ALDIS_MISSED_MERGE, 0, 4), 1);
+    uint64_t ticks = 0;
+    for (size_t i = 0; i < 4; i++)
+        ticks += trace_at(i).tag;
+    CHECK(trace_at(0).tag >= 20 || trace_at(1).tag >= 20); /* live, the pause may come late */
+    CHECK(ticks >= 23);
+    if (f->clock == ALDIS_CLOCK_VIRTUAL)
+        CHECK_UINT(ticks, trace_at(0).tag + 3); /* in time again: none is missed or told twice */
+}
+
+TEST_EACH(a_burst_is_bounded)
+{
+    fixture_open(f, NULL);
+    CHECK_UINT(miss_ticks(f, ALDIS_MISSED_BURST, 5, 9), 5);
+    CHECK_UINT(miss_ticks(f, ALDIS_MISSED_BURST, 0, 9), 8);
+    for (size_t i = 0; i < 9; i++)
+        CHECK_UINT(trace_at(i).tag, 1);
+}
+
+/* A full mailbox refuses a tick; that one waits no more, and the next may come. */
+TEST_EACH(a_refused_tick_does_not_hold_up_the_next)
+{
+    fixture_open(f, NULL);
+    puppet_ref p =
+        fixture_spawn(f, &(struct script){.tick = note_ticks, .tag = 3},
+                      &(aldis_spawn_opts){.mailbox = {.capacity_msgs = 1, .policy = ALDIS_REJECT}});
+    fixture_tell(f, p, start_rule, (struct act){.a = ALDIS_MISSED_MERGE});
+    fixture_await(f, "act", 1);
+    CHECK_OK(aldis_pause(f->system, p.id));
+    CHECK_OK(aldis_system_run(f->system, aldis_system_now(f->system) + 25 * ALDIS_MS, NULL));
+    CHECK_OK(aldis_resume(f->system, p.id));
+    fixture_settle(f);
+    CHECK_UINT(fixture_counts(f, "tick").handled, 3);
+}
+
+static aldis_err every_badly(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)act;
+    aldis_timer timer = {7};
+    static const aldis_timer_opts bad[] = {
+        {.delay_ns = 1},
+        {.delay_ns = 1, .period_ns = -1},
+        {.delay_ns = -1, .period_ns = 1},
+        {.period_ns = 1, .missed = (aldis_missed_ticks)3},
+        {.period_ns = 1, .missed = ALDIS_MISSED_BURST, .burst_max = (1u << 20) + 1},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        EXPECT_ERR(aldis_timer_every_raw(ctx, &bad[i], &tick_type, NULL, 0, &timer), ALDIS_EINVAL);
+    EXPECT_ERR(aldis_timer_every_raw(ctx, NULL, &tick_type, NULL, 0, &timer), ALDIS_EINVAL);
+    EXPECT_ERR(aldis_timer_every(ctx, 0, tick, &timer), ALDIS_EINVAL);
+    EXPECT(strstr(aldis_error_last()->text, "period_ns is 0") != NULL);
+    EXPECT_ERR(aldis_timer_every(ctx, -5 * ALDIS_SECOND, tick, &timer), ALDIS_EINVAL);
+    EXPECT(strstr(aldis_error_last()->text, "period_ns is -5000000000") != NULL);
+    EXPECT_UINT(timer.bits, 7);
+    return ALDIS_OK;
+}
+
+TEST_EACH(a_period_is_at_least_a_nanosecond)
+{
+    fixture_open(f, NULL);
+    puppet_ref p = fixture_spawn(f, NULL, NULL);
+    fixture_tell(f, p, every_badly, (struct act){.a = 0});
+    fixture_settle(f);
+    CHECK_UINT(fixture_counts(f, "tick").sent, 0);
+}
+
+/* ------------------------------------------------------------------ cancelled in virtual time */
+
+/* Arm `a` timers of `b` nanoseconds and more, and cancel all but the last `id`. */
+static aldis_err arm_and_cancel(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    for (uint64_t i = 0; i < act->a; i++) {
+        aldis_timer timer;
+        EXPECT_OK(aldis_timer_once(ctx, (aldis_ns)(act->b + i), tick, &timer));
+        if (i + act->id.bits < act->a)
+            EXPECT_OK(aldis_timer_cancel(ctx, timer));
+    }
+    return ALDIS_OK;
+}
+
+TEST_VIRTUAL(time_does_not_go_on_to_what_was_cancelled)
+{
+    fixture_open(f, NULL);
+    puppet_ref p = fixture_spawn(f, &ticker, NULL);
+    fixture_tell(f, p, arm_and_cancel, (struct act){.a = 3, .b = 3600000000000});
+    fixture_settle(f);
+    CHECK(aldis_system_now(f->system) < 10 * ALDIS_MS);
+    CHECK_UINT(fixture_counts(f, "tick").sent, 0);
+    /* Nor does it stop before what was not. */
+    fixture_tell(f, p, arm_and_cancel, (struct act){.a = 1000, .b = 60000000000, .id = {1}});
+    fixture_settle(f);
+    CHECK_UINT(trace_count_of(TICKED), 1);
+    CHECK(aldis_system_now(f->system) >= 60 * ALDIS_SECOND);
+}
+
+/* Time-outs that are armed and cancelled again and again take no more room than the live ones. */
+TEST_VIRTUAL(cancelled_timers_do_not_gather)
+{
+    fixture_open(f, &(aldis_system_opts){.underway_msgs = 20000});
+    puppet_ref p = fixture_spawn(f, &ticker, NULL), q = fixture_spawn(f, &ticker, NULL);
+    for (int i = 0; i < 100; i++) {
+        fixture_tell(f, p, arm_and_cancel, (struct act){.a = 1010, .b = 60000000000, .id = {10}});
+        CHECK_OK(aldis_system_run(f->system, aldis_system_now(f->system) + 2 * ALDIS_MS, NULL));
+        CHECK(fixture_counts(f, "tick").queued < 4000);
+        CHECK_OK(aldis_send(f->system, q, num, 1)); /* which looks at underway_msgs */
+    }
+    fixture_settle(f);
+    CHECK_UINT(fixture_counts(f, "tick").handled, 1000);
+    CHECK_UINT(fixture_counts(f, "tick").sent, 1000);
+}
+
+TEST(cancelled_timers_leave_one_run_print)
+{
+    uint64_t print = 0;
+    for (uint32_t workers = 1; workers <= 4; workers *= 2) {
+        struct fixture f = {ALDIS_CLOCK_VIRTUAL, workers, NULL};
+        fixture_open(&f, NULL);
+        for (uint32_t i = 0; i < 8; i++) {
+            aldis_spawn_opts there = {.placement = ALDIS_PLACE_SHARD, .shard = i};
+            puppet_ref p = fixture_spawn(&f, &ticker, &there);
+            struct act act = {.run = arm_and_cancel, .a = 700, .b = 20000000, .id = {i}};
+            for (int k = 0; k < 5; k++)
+                CHECK_OK(aldis_send_with(f.system, p, act, &act,
+                                         &(aldis_send_opts){.delay_ns = 3 * k * ALDIS_MS + 1}));
+        }
+        fixture_settle(&f);
+        CHECK_UINT(fixture_counts(&f, "tick").handled, 5 * 28);
+        if (workers > 1)
+            CHECK_UINT(aldis_system_run_print(f.system), print);
+        print = aldis_system_run_print(f.system);
+        fixture_close(&f);
+    }
+}
