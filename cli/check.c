@@ -3,6 +3,7 @@
 #include "command.h"
 #include "input.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static const struct argp_child children[] = {{.argp = &command_shared_argp}, {0}};
@@ -21,7 +22,10 @@ int command_check(int argc, char **argv)
     command_parse(&check_argp, argc, argv, 0, &path);
     struct scenario *scenario = NULL;
     int status = input_read(path, &scenario);
-    if (status == EXIT_GOOD)
+    uint32_t warnings = scenario ? scenario_warnings_print(scenario, path, stdout) : 0;
+    if (status == EXIT_GOOD && warnings > 0)
+        printf("%s: good, with %" PRIu32 " warning%s\n", path, warnings, warnings > 1 ? "s" : "");
+    else if (status == EXIT_GOOD)
         printf("%s: good\n", path);
     scenario_destroy(scenario);
     return status;

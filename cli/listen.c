@@ -3,7 +3,7 @@
 #include "listen.h"
 
 #include "command.h"
-#include "order.pb.h"
+#include "proto/space.pb.h"
 
 #include <aldis/router.h>
 #include <aldis/wire.h>
@@ -22,7 +22,7 @@
 ALDIS_WIRE_STRUCT(SetDestination);
 ALDIS_MESSAGE_CODEC(set_destination, SetDestination, 0, ALDIS_CODEC(SetDestination));
 
-/* What may be sent. The scenario's ships know a struct set_destination of the same layout. */
+/* What may be sent. */
 static aldis_type *const order_types[] = {&set_destination_type};
 union order {
     SetDestination set_destination;

@@ -35,6 +35,8 @@ enum {
     OPTION_PRINT_WINDOWS,
     OPTION_LISTEN,
     OPTION_RECORD,
+    OPTION_EVENTS,
+    OPTION_CHECK_BALANCE,
     OPTION_JSON
 };
 static const struct argp_option options[] = {
@@ -76,6 +78,15 @@ static const struct argp_option options[] = {
      .key = OPTION_RECORD,
      .arg = "OUT",
      .doc = "Keep what comes into the run from outside in the file OUT, for `aldis replay'"},
+    {.name = "events",
+     .key = OPTION_EVENTS,
+     .arg = "OUT",
+     .doc = "Write what happens to the file OUT, as JSON lines"},
+    {.name = "check-balance",
+     .key = OPTION_CHECK_BALANCE,
+     .doc =
+         "Look after every window whether all goods, fuel and credits are still there (else only "
+         "at the end)"},
     {.name = "json", .key = OPTION_JSON, .doc = "Print the report as one JSON object"},
     {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
     {0}};
@@ -94,6 +105,10 @@ static void check_together(const struct argp_state *state, const struct run_args
         argp_error(state, "--print-windows: a run by --clock=live has no windows");
     if (args->opts.live && args->session.record)
         argp_error(state, "--record: a run by --clock=live cannot be repeated");
+    if (args->opts.live && args->session.events)
+        argp_error(state, "--events: a run by --clock=live has no order of events");
+    if (args->opts.check_balance && (args->opts.live || args->session.print_windows))
+        argp_error(state, "--check-balance: not with --clock=live or --print-windows");
     if (args->opts.live && args->opts.paced)
         argp_error(state, "--realtime: a run by --clock=live has no other time");
     if (args->session.listen && !args->opts.paced)
@@ -132,6 +147,10 @@ static error_t parse(int key, char *value, struct argp_state *state)
         opts->named = true;
     } else if (key == OPTION_RECORD) {
         args->session.record = value;
+    } else if (key == OPTION_EVENTS) {
+        args->session.events = value;
+    } else if (key == OPTION_CHECK_BALANCE) {
+        opts->check_balance = true;
     } else if (key == ARGP_KEY_END) {
         check_together(state, args);
     } else if (key == OPTION_JSON) {
@@ -176,14 +195,43 @@ static const char *duration_text(aldis_ns ns, char text[32])
     return text;
 }
 
+static double monotonic_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* "idle 12 flying 180 ..." */
+static const char *states_text(const struct space_view *view, char *text, size_t size)
+{
+#define STATE_NAME(name) #name,
+    static const char *const names[] = {SPACE_SHIP_STATES(STATE_NAME)};
+#undef STATE_NAME
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s %" PRIu64, i > 0 ? " " : "",
+                                 names[i], view->ships[i]);
+    return text;
+}
+
 static bool on_progress(void *arg, const struct space_progress *now)
 {
-    (void)arg;
+    const struct session *session = arg;
     char at[32], until[32];
-    if (progress_is_due())
-        progress_show("run: %s of %s, %" PRIu64 " messages, %" PRIu64 " dockings",
-                      duration_text(now->now_ns, at), duration_text(now->until_ns, until),
-                      now->handled_msgs, now->dockings);
+    struct space_view view;
+    if (progress_is_due() && space_look(now, &view)) {
+        char states[128], behind[48] = "";
+        double wall_s = monotonic_s() - session->start_s, run_s = (double)now->now_ns * 1e-9;
+        double due_s = wall_s * session->factor;
+        if (session->factor > 0 && due_s > run_s)
+            snprintf(behind, sizeof behind, ", behind %.1f s", due_s - run_s);
+        progress_show(
+            "run: %s of %s, %s, %.3g msgs/s, refused %" PRIu64 "%s", duration_text(now->now_ns, at),
+            duration_text(now->until_ns, until), states_text(&view, states, sizeof states),
+            wall_s > 0 ? (double)view.handled_msgs / wall_s : 0, view.refused_msgs, behind);
+    }
     return interrupt_signal() == 0;
 }
 
@@ -208,13 +256,6 @@ static void on_end(void *arg, const struct space_run_facts *facts, aldis_run_end
     session_end(arg, facts, end_reason);
 }
 
-static double monotonic_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void print_error(const char *path, aldis_err err)
 {
     const aldis_error_info *info = aldis_error_last();
@@ -234,6 +275,11 @@ static int judge(const struct run_args *args, aldis_err err, const struct space_
         fprintf(stderr, "aldis run: %s: audit: %s\n", args->path, report->audit.text);
         return EXIT_WRONG;
     }
+    if (report->lost) {
+        fprintf(stderr, "aldis run: %s: balance: %s; the last exchanges:\n%s", args->path,
+                report->balance, report->evidence ? report->evidence : "");
+        return EXIT_WRONG;
+    }
     if (report->end_reason == ALDIS_RUN_LAG) {
         fprintf(stderr, "aldis run: %s: the run fell more than %s behind the wall clock\n",
                 args->path, args->max_lag);
@@ -249,6 +295,9 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     int opened = session_open(&session, &args->session, args->path);
     if (opened != EXIT_GOOD)
         return opened;
+    args->opts.events = session.events;
+    session.start_s = monotonic_s();
+    session.factor = args->opts.live ? 1 : args->opts.paced ? args->opts.pace.factor : 0;
     interrupt_install();
     progress_begin(!args->quiet);
     args->opts.on_progress = on_progress;
@@ -256,11 +305,14 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     args->opts.on_begin = on_begin;
     args->opts.on_end = on_end;
     args->opts.arg = &session;
-    double start_s = monotonic_s();
     aldis_err err = space_run(scenario, &args->opts, &report);
-    report.wall_s = monotonic_s() - start_s;
+    report.wall_s = monotonic_s() - session.start_s;
     progress_clear();
-    if (err != ALDIS_OK)
+    if (err == ALDIS_ENOMEM && report.bytes_needed > report.bytes_at_hand)
+        fprintf(stderr,
+                "aldis run: %s: needs %" PRIu64 " MiB of memory, there are %" PRIu64 " MiB\n",
+                args->path, report.bytes_needed >> 20, report.bytes_at_hand >> 20);
+    else if (err != ALDIS_OK)
         print_error(args->path, err);
     /* A loop of zero-delay messages is found in the middle of a run: what was done until then is
      * worth reading. After other errors there was no run. A failed write is seen when stdout is

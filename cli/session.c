@@ -35,6 +35,14 @@ int session_open(struct session *session, const struct session_opts *opts, const
     int status = opts->record ? try_record(opts->record) : EXIT_GOOD;
     if (status == EXIT_GOOD && opts->print_windows)
         status = chain_create(&session->chain, opts->print_windows);
+    if (status == EXIT_GOOD && opts->events) {
+        session->events = fopen(opts->events, "w");
+        if (!session->events) {
+            fprintf(stderr, "aldis: %s cannot be created: %s\n", opts->events, strerror(errno));
+            status = EXIT_NO_OUTPUT;
+            (void)session_close(session);
+        }
+    }
     if (status == EXIT_GOOD && opts->listen) {
         status = listen_open(&session->listener, opts->listen);
         if (status != EXIT_GOOD)
@@ -118,5 +126,11 @@ int session_close(struct session *session)
     if (session->opts->listen)
         listen_close(&session->listener);
     int status = session->chain.file ? chain_close(&session->chain) : EXIT_GOOD;
+    if (session->events && fclose(session->events) != 0) {
+        fprintf(stderr, "aldis: %s: cannot be written: %s\n", session->opts->events,
+                strerror(errno));
+        status = EXIT_IO;
+    }
+    session->events = NULL;
     return session->status != EXIT_GOOD ? session->status : status;
 }

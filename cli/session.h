@@ -7,11 +7,13 @@
 #include "listen.h"
 
 #include <aldis/record.h>
+#include <stdio.h>
 
 struct session_opts {
     const char *print_windows; /* file for the run print after each window; NULL: none */
     const char *listen;        /* socket for orders from outside; NULL: none */
     const char *record;        /* file for what comes from outside; NULL: none */
+    const char *events;        /* file for what happens; NULL: none */
 };
 
 struct session {
@@ -20,6 +22,8 @@ struct session {
     struct chain_writer chain;
     aldis_recording *recording;
     struct listener listener; /* used if it was asked for */
+    FILE *events;             /* NULL: not asked for */
+    double start_s, factor;   /* for the progress: wall time, and virtual seconds in one of it */
     int status;               /* of what has failed meanwhile */
 };
 

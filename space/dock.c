@@ -111,7 +111,8 @@ struct dock_answer dock_ask(struct dock *dock, aldis_id ship, double length_m, a
         return grant(dock, at, ship, now_ns);
     if (dock->queue_count >= dock->station->queue_limit)
         return (struct dock_answer){.verdict = DOCK_FULL, .ship = ship};
-    dock->queue[dock->queue_count] = (struct dock_place){.ship = ship, .length_m = length_m};
+    dock->queue[dock->queue_count] =
+        (struct dock_place){.ship = ship, .length_m = length_m, .asked_ns = now_ns};
     return queued(dock, dock->queue_count++, now_ns);
 }
 
@@ -138,6 +139,7 @@ bool dock_next(struct dock *dock, aldis_ns now_ns, struct dock_answer *out_answe
         uint32_t berth;
         if (find_free(dock, dock->queue[place].length_m, &berth)) {
             *out_answer = grant(dock, berth, dock->queue[place].ship, now_ns);
+            out_answer->wait_ns = now_ns - dock->queue[place].asked_ns;
             remove_place(dock, place);
             return true;
         }
@@ -180,6 +182,12 @@ bool dock_leave(struct dock *dock, aldis_id ship)
         return false;
     remove_place(dock, at);
     return true;
+}
+
+bool dock_has_berth(const struct dock *dock, aldis_id ship)
+{
+    uint32_t at;
+    return find_berth(dock, ship, &at) && dock->berths[at].state != BERTH_HELD;
 }
 
 const struct dock_berth *dock_since(const struct dock *dock, uint32_t berth, uint32_t change)

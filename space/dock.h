@@ -31,6 +31,7 @@ struct dock_berth {
 struct dock_place {
     aldis_id ship;
     double length_m;
+    aldis_ns asked_ns;
 };
 
 struct dock {
@@ -48,6 +49,7 @@ struct dock_answer {
     aldis_id ship;
     uint32_t berth, change;     /**< granted */
     uint32_t place;             /**< queued: 1 is next */
+    aldis_ns wait_ns;           /**< granted: since it asked */
     aldis_ns estimated_wait_ns; /**< queued: until its permission */
 };
 
@@ -72,6 +74,9 @@ uint32_t dock_served(struct dock *dock, uint32_t berth);
 
 /** A ship leaves its berth, or gives up its permission or its place. false: it has none. */
 bool dock_leave(struct dock *dock, aldis_id ship);
+
+/** Is the ship in a berth (and not only on its way to one)? */
+bool dock_has_berth(const struct dock *dock, aldis_id ship);
 
 /** The berth, if its last change is this one; else NULL. */
 const struct dock_berth *dock_since(const struct dock *dock, uint32_t berth, uint32_t change);

@@ -23,3 +23,8 @@ double maths_sqrt(double x)
 {
     return sqrt(x);
 }
+
+double maths_log(double x)
+{
+    return log(x);
+}

@@ -10,6 +10,7 @@
 double maths_sin(double x);
 double maths_cos(double x);
 double maths_exp(double x);
+double maths_log(double x);
 double maths_sqrt(double x);
 
 #define MATHS_TAU 6.283185307179586476925286766559

@@ -103,23 +103,24 @@ double motion_eta(const struct motion *motion, struct vec aim, const struct thru
 
 /* Brake straight ahead for at most `seconds`; returns the seconds left over once at rest. */
 static double brake(struct motion *motion, double speed, const struct thrust *thrust,
-                    double seconds)
+                    double seconds, double *out_way)
 {
     double rest_s = speed / thrust->acceleration;
     double used = seconds < rest_s ? seconds : rest_s;
-    double kept = 1 - used / rest_s;
-    motion->position =
-        vec_add(motion->position, vec_scale(motion->velocity, used * (1 + kept) / 2));
+    double kept = 1 - used / rest_s, mean_s = used * (1 + kept) / 2;
+    motion->position = vec_add(motion->position, vec_scale(motion->velocity, mean_s));
     motion->velocity = vec_scale(motion->velocity, kept);
+    *out_way = speed * mean_s;
     return seconds - used;
 }
 
-double motion_advance(struct motion *motion, struct vec aim, const struct thrust *thrust,
-                      double seconds)
+double motion_fly(struct motion *motion, struct vec aim, const struct thrust *thrust,
+                  double seconds, double *out_way)
 {
     struct course c = look_ahead(motion, aim, thrust);
+    *out_way = 0;
     if (!c.reachable) {
-        seconds = brake(motion, c.speed, thrust, seconds);
+        seconds = brake(motion, c.speed, thrust, seconds, out_way);
         if (seconds <= 0)
             return 0;
         motion->velocity = (struct vec){0, 0, 0};
@@ -131,12 +132,21 @@ double motion_advance(struct motion *motion, struct vec aim, const struct thrust
     double whole = p.rise_s + p.cruise_s + p.brake_s;
     if (seconds >= whole) {
         *motion = (struct motion){.position = aim};
+        *out_way += c.distance;
         return seconds - whole;
     }
     double speed, way = follow_profile(&p, seconds, &speed);
     motion->position = vec_add(motion->position, vec_scale(c.heading, way));
     motion->velocity = vec_scale(c.heading, speed);
+    *out_way += way;
     return 0;
+}
+
+double motion_advance(struct motion *motion, struct vec aim, const struct thrust *thrust,
+                      double seconds)
+{
+    double way;
+    return motion_fly(motion, aim, thrust, seconds, &way);
 }
 
 /* The distance d follows d' = push x (radius - d), so radius - d shrinks by exp(-push x t): no step

@@ -28,6 +28,10 @@ double motion_eta(const struct motion *motion, struct vec aim, const struct thru
 double motion_advance(struct motion *motion, struct vec aim, const struct thrust *thrust,
                       double seconds);
 
+/** The same, with the way that it made, u: what its fuel is burnt for. */
+double motion_fly(struct motion *motion, struct vec aim, const struct thrust *thrust,
+                  double seconds, double *out_way);
+
 /** Where a hazard drives what is at `place` in `seconds`: inside its radius it pushes away from its
  *  centre by `push` (1/s) x (radius - distance). */
 struct vec motion_pushed(struct vec place, struct vec centre, double radius, double push,

@@ -7,206 +7,254 @@
  *     station  -> ship     docking_permission  a berth; or a place in the queue and, later, a berth
  *     ship     -> station  docked              it is in the berth
  *     station  -> ship     service_done
+ *     ship     -> station  market_order        sells what it has brought, buys fuel and goods
+ *     station  -> ship     trade_answer
+ *     ship     -> station  trade_settled
  *     ship     -> station  undock              at any time: gives up berth, permission or place
  *
- * A sector warns of hazards, the market tells its prices, and ships tell the ledger what became of
- * them. Messages named _due, ship_tick and ship_wake are an actor's own timers. */
+ * An emergency:
+ *
+ *     ship     -> near it, rescue   distress_signal
+ *     another  -> ship              distress_answer   it will come
+ *     ship     -> another           stand_down        not needed, or over
+ *     another  -> ship              aid, trade_offer  it has come: help, and fuel as a gift
+ *
+ * The messages are those of proto/space.proto: typed, encodable, and checked against the rules
+ * below before a handler sees them. Messages named _due are an actor's own timers and never leave
+ * it. */
 #ifndef SPACE_PROTOCOL_H
 #define SPACE_PROTOCOL_H
 
 #include "maths.h"
+#include "proto/space.pb.h"
 #include "scenario.h"
 #include "space.h"
 
 #include <aldis/actor.h>
+#include <aldis/wire.h>
 
 #define MANIFEST_ITEMS_MAX 16
+#define RESOURCE_FUEL 16u
+#define RESOURCE_REPAIR 17u
+#define RESOURCES 18u
 
-/* The run print digests messages byte by byte, so no payload may have bytes that no field names. */
-#define NO_PADDING(type, fields) _Static_assert(sizeof(type) == (fields), #type ": it has padding")
+_Static_assert(SCENARIO_COMMODITIES_MAX == 16, "the schema's counts");
 
-/* ---- Ship to station ---- */
+/* clang-format off */
+ALDIS_WIRE_STRUCT(Vec3);
+ALDIS_WIRE_STRUCT(OfferItem);
+ALDIS_WIRE_STRUCT_RULES(RequestItem, ALDIS_WIRE_RANGE(RequestItem, resource, 0, RESOURCE_FUEL));
+ALDIS_WIRE_STRUCT_RULES(ShipSpecs, ALDIS_WIRE_RANGE(ShipSpecs, length, 1e-3, 1e6),
+                        ALDIS_WIRE_RANGE(ShipSpecs, mass, 1e-3, 1e12));
+ALDIS_WIRE_STRUCT_RULES(Price, ALDIS_WIRE_RANGE(Price, resource, 0, RESOURCE_REPAIR));
+ALDIS_WIRE_STRUCT_RULES(PriceChange, ALDIS_WIRE_RANGE(PriceChange, resource, 0, RESOURCE_REPAIR));
 
-struct ship_specs {
-    uint32_t class; /**< of the scenario */
-    uint32_t cargo_t;
-    double length_m, mass_t;
-};
+ALDIS_WIRE_STRUCT_RULES(FormationRequest, ALDIS_WIRE_RANGE(FormationRequest, place_in_line, 1, 8));
+ALDIS_WIRE_STRUCT(FormationAnswer);
+ALDIS_WIRE_STRUCT(FormationLead);
+ALDIS_WIRE_STRUCT_RULES(TradeOffer, ALDIS_WIRE_RANGE(TradeOffer, gift, 0, 1),
+                        ALDIS_WIRE_RANGE(TradeOffer, fuel, 0, 1e18));
+ALDIS_WIRE_STRUCT(TradeAnswer);
+ALDIS_WIRE_STRUCT(TradeSettled);
+ALDIS_WIRE_STRUCT_RULES(DistressSignal, ALDIS_WIRE_RANGE(DistressSignal, severity, 0, 10));
+ALDIS_WIRE_STRUCT_RULES(DistressAnswer, ALDIS_WIRE_RANGE(DistressAnswer, arrival_ns, 0, 9.2e18));
+ALDIS_WIRE_STRUCT(StandDown);
+ALDIS_WIRE_STRUCT(Aid);
+ALDIS_WIRE_STRUCT(RequestDocking);
+ALDIS_WIRE_STRUCT(Docked);
+ALDIS_WIRE_STRUCT(RequestPrices);
+ALDIS_WIRE_STRUCT_RULES(RequestServices, ALDIS_WIRE_RANGE(RequestServices, fuel, 0, 1e18));
+ALDIS_WIRE_STRUCT_RULES(MarketOrder, ALDIS_WIRE_RANGE(MarketOrder, resource, 0, RESOURCE_REPAIR),
+                        ALDIS_WIRE_RANGE(MarketOrder, quantity, 1, 1e18),
+                        ALDIS_WIRE_RANGE(MarketOrder, limit, 0, 1e12));
+ALDIS_WIRE_STRUCT_RULES(DockingPermission,
+                        ALDIS_WIRE_RANGE(DockingPermission, estimated_wait_ns, 0, 9.2e18));
+ALDIS_WIRE_STRUCT(MarketPrices);
+ALDIS_WIRE_STRUCT(ServiceAvailability);
+ALDIS_WIRE_STRUCT_RULES(NavigationHazard, ALDIS_WIRE_RANGE(NavigationHazard, radius, 0, 1e9));
+ALDIS_WIRE_STRUCT(MarketUpdate);
+ALDIS_WIRE_STRUCT_RULES(WeatherAlert, ALDIS_WIRE_RANGE(WeatherAlert, radius, 0, 1e12));
+ALDIS_WIRE_STRUCT_RULES(UpdatePosition, ALDIS_WIRE_RANGE(UpdatePosition, dt, 0, 1e9));
+ALDIS_WIRE_STRUCT(SetDestination);
+ALDIS_WIRE_STRUCT(InitiateDocking);
+ALDIS_WIRE_STRUCT(ProcessTradeOffer);
+ALDIS_WIRE_STRUCT(HandleEmergency);
+ALDIS_WIRE_STRUCT(ProposeTrade);
+ALDIS_WIRE_STRUCT(Shutdown);
+ALDIS_WIRE_STRUCT(Pause);
+ALDIS_WIRE_STRUCT(Resume);
+ALDIS_WIRE_STRUCT(GetStatus);
+ALDIS_WIRE_STRUCT(ShipStatus);
+ALDIS_WIRE_STRUCT(Refused);
 
-struct manifest_item {
-    uint32_t commodity; /**< of the scenario's market */
-    uint32_t tonnes;
-    uint32_t unit_value; /**< credits a tonne, as the ship last heard */
-};
-
-struct request_docking {
-    struct ship_specs specs;
-    struct manifest_item items[MANIFEST_ITEMS_MAX];
-    uint32_t item_count; /**< 0 .. MANIFEST_ITEMS_MAX */
-    uint32_t unused;
-};
-NO_PADDING(struct request_docking, 24 + 12 * MANIFEST_ITEMS_MAX + 4 + 4);
-ALDIS_MESSAGE(request_docking, struct request_docking);
-
-struct docked {
-    uint32_t berth;
-};
-ALDIS_MESSAGE(docked, struct docked);
+#define SPACE_MESSAGE(name, M) ALDIS_MESSAGE_CODEC(name, M, 0, ALDIS_CODEC(M))
+SPACE_MESSAGE(formation_request, FormationRequest);
+SPACE_MESSAGE(formation_answer, FormationAnswer);
+SPACE_MESSAGE(formation_lead, FormationLead);
+SPACE_MESSAGE(trade_offer, TradeOffer);
+SPACE_MESSAGE(trade_answer, TradeAnswer);
+SPACE_MESSAGE(trade_settled, TradeSettled);
+SPACE_MESSAGE(distress_signal, DistressSignal);
+SPACE_MESSAGE(distress_answer, DistressAnswer);
+SPACE_MESSAGE(stand_down, StandDown);
+SPACE_MESSAGE(aid, Aid);
+SPACE_MESSAGE(request_docking, RequestDocking);
+SPACE_MESSAGE(docked, Docked);
+SPACE_MESSAGE(request_prices, RequestPrices);
+SPACE_MESSAGE(request_services, RequestServices);
+SPACE_MESSAGE(market_order, MarketOrder);
+SPACE_MESSAGE(docking_permission, DockingPermission);
+SPACE_MESSAGE(market_prices, MarketPrices);
+SPACE_MESSAGE(service_availability, ServiceAvailability);
+SPACE_MESSAGE(navigation_hazard, NavigationHazard);
+SPACE_MESSAGE(market_update, MarketUpdate);
+SPACE_MESSAGE(weather_alert, WeatherAlert);
+SPACE_MESSAGE(update_position, UpdatePosition);
+SPACE_MESSAGE(set_destination, SetDestination);
+SPACE_MESSAGE(initiate_docking, InitiateDocking);
+SPACE_MESSAGE(process_trade_offer, ProcessTradeOffer);
+SPACE_MESSAGE(handle_emergency, HandleEmergency);
+SPACE_MESSAGE(propose_trade, ProposeTrade);
+SPACE_MESSAGE(shutdown, Shutdown);
+SPACE_MESSAGE(pause, Pause);
+SPACE_MESSAGE(resume, Resume);
+SPACE_MESSAGE(get_status, GetStatus);
+SPACE_MESSAGE(ship_status, ShipStatus);
+SPACE_MESSAGE(refused, Refused);
+/* clang-format on */
 ALDIS_SIGNAL(undock);
-
-/* ---- Station to ship ---- */
-
-enum docking_verdict {
-    DOCKING_GRANTED, /**< come to the berth before the permission expires */
-    DOCKING_QUEUED,  /**< wait: permission will follow */
-    DOCKING_REFUSED  /**< for the reason given */
-};
-
-enum docking_refusal {
-    REFUSAL_NONE,
-    REFUSAL_QUEUE_FULL,
-    REFUSAL_TOO_LONG,  /**< no berth takes a ship of its length */
-    REFUSAL_BAD_SPECS, /**< a length, mass or manifest that cannot be */
-    REFUSAL_EXPIRED    /**< the permission: the ship did not come, or came too late */
-};
-
-struct docking_permission {
-    enum docking_verdict verdict;
-    enum docking_refusal refusal;
-    uint32_t berth;             /**< granted */
-    uint32_t place;             /**< queued: 1 is next */
-    aldis_ns estimated_wait_ns; /**< queued */
-};
-NO_PADDING(struct docking_permission, 4 * 4 + 8);
-ALDIS_MESSAGE(docking_permission, struct docking_permission);
 ALDIS_SIGNAL(service_done);
-
-/* ---- To all whom it concerns ---- */
-
-struct navigation_hazard {
-    struct vec place;
-    double radius; /**< u */
-    aldis_ns until_ns;
-    uint32_t kind; /**< enum scenario_hazard_kind */
-    uint32_t unused;
-};
-NO_PADDING(struct navigation_hazard, 3 * 8 + 8 + 8 + 4 + 4);
-ALDIS_MESSAGE(navigation_hazard, struct navigation_hazard);
-
-struct price_change {
-    uint32_t commodity;
-    uint32_t price; /**< credits a tonne, from now on */
-};
-
-struct market_update {
-    uint32_t change_count; /**< 1 .. SCENARIO_COMMODITIES_MAX */
-    struct price_change changes[SCENARIO_COMMODITIES_MAX];
-};
-NO_PADDING(struct market_update, 4 + 8 * SCENARIO_COMMODITIES_MAX);
-ALDIS_MESSAGE(market_update, struct market_update);
-
-/* ---- Orders to a ship ---- */
-
-struct set_destination {
-    uint32_t station; /**< of the scenario */
-};
-ALDIS_MESSAGE(set_destination, struct set_destination);
 
 /* ---- To the ledger ---- */
 
-struct ship_changed {
-    enum space_ship_state from, to;
-    uint32_t station; /**< where it is or goes */
+struct ship_berthed {
+    uint32_t station;
     uint32_t unused;
-    aldis_ns wait_ns;     /**< docking: from the first request to permission */
-    aldis_ns estimate_ns; /**< docking: what the station had said */
+    aldis_ns wait_ns;     /**< from the first request to permission */
+    aldis_ns estimate_ns; /**< what the station had said */
 };
-NO_PADDING(struct ship_changed, 4 * 4 + 2 * 8);
-ALDIS_MESSAGE(ship_changed, struct ship_changed);
+ALDIS_MESSAGE(ship_berthed, struct ship_berthed);
 ALDIS_SIGNAL(ship_refused);
 
-/* ---- Timers ---- */
+/* ---- An actor's own timers: one that it has outlived says so by its number ---- */
 
-ALDIS_SIGNAL(ship_tick); /**< under way: look at the position */
-ALDIS_SIGNAL(ship_wake); /**< at rest: it has waited long enough */
+struct ship_due {
+    uint32_t change;
+};
+ALDIS_MESSAGE(ship_due, struct ship_due);
 
 struct berth_due {
     uint32_t berth;
     uint32_t change; /**< of the berth, for which this was armed */
 };
 ALDIS_MESSAGE(berth_due, struct berth_due);
+ALDIS_SIGNAL(market_due);
 
 struct hazard_due {
     uint32_t schedule; /**< of the scenario's hazards */
+    uint32_t hazard;   /**< 0: a new one; else one that lives, + 1 */
 };
 ALDIS_MESSAGE(hazard_due, struct hazard_due);
-ALDIS_SIGNAL(market_due);
+
+struct weather_due {
+    uint32_t region;
+};
+ALDIS_MESSAGE(weather_due, struct weather_due);
+
+struct tug_due {
+    uint32_t call;
+    uint32_t change;
+};
+ALDIS_MESSAGE(tug_due, struct tug_due);
+ALDIS_SIGNAL(traffic_due);
 
 /* ---- Who accepts what ---- */
 
 #define SHIP_PROTOCOL(X, kind)                                                                     \
+    X(kind, update_position)                                                                       \
     X(kind, set_destination)                                                                       \
-    X(kind, ship_tick)                                                                             \
-    X(kind, ship_wake)                                                                             \
+    X(kind, initiate_docking)                                                                      \
+    X(kind, process_trade_offer)                                                                   \
+    X(kind, handle_emergency)                                                                      \
+    X(kind, propose_trade)                                                                         \
+    X(kind, shutdown)                                                                              \
+    X(kind, pause)                                                                                 \
+    X(kind, resume)                                                                                \
+    X(kind, get_status)                                                                            \
+    X(kind, formation_request)                                                                     \
+    X(kind, formation_answer)                                                                      \
+    X(kind, formation_lead)                                                                        \
+    X(kind, trade_offer)                                                                           \
+    X(kind, trade_answer)                                                                          \
+    X(kind, trade_settled)                                                                         \
+    X(kind, distress_signal)                                                                       \
+    X(kind, distress_answer)                                                                       \
+    X(kind, stand_down)                                                                            \
+    X(kind, aid)                                                                                   \
     X(kind, docking_permission)                                                                    \
     X(kind, service_done)                                                                          \
+    X(kind, service_availability)                                                                  \
+    X(kind, market_prices)                                                                         \
+    X(kind, market_update)                                                                         \
     X(kind, navigation_hazard)                                                                     \
-    X(kind, market_update)
+    X(kind, weather_alert)                                                                         \
+    X(kind, refused)                                                                               \
+    X(kind, ship_due)
 
 #define STATION_PROTOCOL(X, kind)                                                                  \
     X(kind, request_docking)                                                                       \
     X(kind, docked)                                                                                \
     X(kind, undock)                                                                                \
-    X(kind, berth_due)
+    X(kind, request_prices)                                                                        \
+    X(kind, request_services)                                                                      \
+    X(kind, market_order)                                                                          \
+    X(kind, trade_settled)                                                                         \
+    X(kind, weather_alert)                                                                         \
+    X(kind, berth_due)                                                                             \
+    X(kind, market_due)
 
-#define SECTOR_PROTOCOL(X, kind) X(kind, hazard_due)
-#define MARKET_PROTOCOL(X, kind) X(kind, market_due)
-#define LEDGER_PROTOCOL(X, kind) X(kind, ship_changed) X(kind, ship_refused)
+#define HAZARDS_PROTOCOL(X, kind) X(kind, hazard_due)
+#define WEATHER_PROTOCOL(X, kind) X(kind, weather_due)
+#define RESCUE_PROTOCOL(X, kind)                                                                   \
+    X(kind, distress_signal)                                                                       \
+    X(kind, stand_down)                                                                            \
+    X(kind, trade_answer)                                                                          \
+    X(kind, tug_due)
+#define TRAFFIC_PROTOCOL(X, kind) X(kind, traffic_due)
+#define LEDGER_PROTOCOL(X, kind) X(kind, ship_berthed) X(kind, ship_refused)
 
 ALDIS_PROTOCOL(ship, SHIP_PROTOCOL);
 ALDIS_PROTOCOL(station, STATION_PROTOCOL);
-ALDIS_PROTOCOL(sector, SECTOR_PROTOCOL);
-ALDIS_PROTOCOL(market, MARKET_PROTOCOL);
+ALDIS_PROTOCOL(hazards, HAZARDS_PROTOCOL);
+ALDIS_PROTOCOL(weather, WEATHER_PROTOCOL);
+ALDIS_PROTOCOL(rescue, RESCUE_PROTOCOL);
+ALDIS_PROTOCOL(traffic, TRAFFIC_PROTOCOL);
 ALDIS_PROTOCOL(ledger, LEDGER_PROTOCOL);
 
-/* ---- How each is spawned: what on_start gets ---- */
+/** A message whose bytes are all named or zero: the run print digests them, padding too. */
+#define NEW_MESSAGE(M, name)                                                                       \
+    M name;                                                                                        \
+    memset(&name, 0, sizeof name)
 
-/** What all may look at, since nothing changes it while they live. */
-struct chart {
-    const struct scenario *scenario;
-    const station_ref *stations; /**< of the scenario's stations, in their order */
-    ledger_ref ledger;
-};
+static inline struct vec vec_of(const Vec3 *v)
+{
+    return (struct vec){v->x, v->y, v->z};
+}
 
-struct ship_arg {
-    struct chart chart;
-    uint32_t fleet;
-    uint32_t home; /**< the station where it begins */
-    uint32_t leg;  /**< the place of home on the fleet's route */
-};
+static inline Vec3 wire_vec(struct vec v)
+{
+    return (Vec3){v.x, v.y, v.z};
+}
 
-struct station_arg {
-    struct chart chart;
-    uint32_t station;
-};
+/** Refuse a message by name: tell its sender, if it can be told, and fail the handler with the
+ *  reason. state: static. */
+aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *state, Refusal reason);
 
-/** What the ledger hands over when it stops. The program that gave it reads it after
- *  aldis_system_stop, when no actor is left; the ledger writes it only then. */
-struct ledger_result {
-    uint64_t ships[SPACE_SHIP_STATE_COUNT];
-    uint64_t dockings, refusals;
-    struct space_times waits, wait_errors;
-    struct {
-        uint64_t dockings;
-        aldis_ns wait_total_ns;
-    } stations[SCENARIO_STATIONS_MAX];
-};
+/** "queue full". Static. */
+const char *refusal_text(Refusal reason);
 
-struct ledger_arg {
-    uint32_t ship_count;          /**< all idle */
-    struct ledger_result *result; /**< borrowed until the ledger has stopped */
-};
-
-/* The sector and the market get a struct chart. */
+/** Does a message that came from another actor keep the rules of its type? Own timers are not
+ *  checked. Else the handler is to fail with the error given. */
+aldis_err check_message(aldis_ctx *ctx, const aldis_type *type, const void *payload);
 
 #endif

@@ -104,7 +104,8 @@ static void print_text(const struct space_report *r, FILE *out)
         if (r->stats.types[i].sent > 0)
             print_type(&r->stats.types[i], r->stats.types[i].name, out);
     print_type(&r->stats.total, "all", out);
-    fprintf(out, "\naudit: %s\n", r->audit.text);
+    fprintf(out, "\naudit: %s\nbalance: %s\n", r->audit.text,
+            r->balance[0] ? r->balance : "not looked at");
 }
 
 /* ---- For programs ---- */

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run.c: sets a scenario's actors up, lets them run, and gathers the report. See space.h. */
-#include "protocol.h"
+#include "chronicle.h"
+#include "ledger.h"
+#include "ship.h"
+#include "station.h"
 
 #include <aldis/router.h>
 
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 /* The run is cut into about this many pieces, for progress. They are always the same ones, so that
  * looking at a run cannot change it. A live run cannot be changed so: it is looked at oftener. */
@@ -20,30 +23,42 @@ struct run {
     const struct space_run_opts *opts;
     struct space_report *report;
     aldis_system *system;
-    station_ref *stations;
+    struct books books;
     struct chart chart;
-    struct ledger_result *result;
+    struct ledger_result result;
+    station_ref *stations;
+    uint32_t *prices;
 };
 
-static aldis_spawn_opts anywhere(const void *arg, size_t size)
+/* ---- Setting up ---- */
+
+static aldis_spawn_opts on_shard_of(const struct run *run, uint32_t account, const void *arg,
+                                    size_t size)
 {
-    return (aldis_spawn_opts){.arg = arg, .arg_size = size, .placement = ALDIS_PLACE_ANYWHERE};
+    return (aldis_spawn_opts){.arg = arg,
+                              .arg_size = size,
+                              .placement = ALDIS_PLACE_SHARD,
+                              .shard = chronicle_shard(run->chart.chronicle, account)};
 }
 
 static aldis_err spawn_services(struct run *run)
 {
     const struct scenario *scenario = run->scenario;
-    struct ledger_arg ledger = {.ship_count = scenario->ship_count, .result = run->result};
-    aldis_spawn_opts opts = anywhere(&ledger, sizeof ledger);
+    const struct chart *chart = &run->chart;
+    struct ledger_arg ledger = {.result = &run->result};
+    uint32_t account = scenario->stations.count;
+    aldis_spawn_opts opts = on_shard_of(run, account, &ledger, sizeof ledger);
     aldis_err err = aldis_spawn(run->system, ledger, &run->chart.ledger, &opts);
-    opts = anywhere(&run->chart, sizeof run->chart);
+    opts = on_shard_of(run, account, &chart, sizeof chart);
+    if (err == ALDIS_OK && scenario->rescue.tugs > 0)
+        err = aldis_spawn(run->system, rescue, &run->chart.rescue, &opts);
     if (err == ALDIS_OK && scenario->hazards.count > 0) {
-        sector_ref sector;
-        err = aldis_spawn(run->system, sector, &sector, &opts);
+        hazards_ref hazards;
+        err = aldis_spawn(run->system, hazards, &hazards, &opts);
     }
-    if (err == ALDIS_OK && scenario->market.commodities.count > 0) {
-        market_ref market;
-        err = aldis_spawn(run->system, market, &market, &opts);
+    if (err == ALDIS_OK && scenario->weather.count > 0) {
+        weather_ref weather;
+        err = aldis_spawn(run->system, weather, &weather, &opts);
     }
     return err;
 }
@@ -51,30 +66,33 @@ static aldis_err spawn_services(struct run *run)
 /* All stations before the first ship: a ship looks at the table, and then nothing may change it. */
 static aldis_err spawn_stations(struct run *run)
 {
-    uint32_t count = run->scenario->stations.count;
     aldis_err err = ALDIS_OK;
-    for (uint32_t i = 0; err == ALDIS_OK && i < count; i++) {
-        struct station_arg arg = {.chart = run->chart, .station = i};
-        aldis_spawn_opts opts = anywhere(&arg, sizeof arg);
+    for (uint32_t i = 0; err == ALDIS_OK && i < run->scenario->stations.count; i++) {
+        struct station_arg arg = {.chart = &run->chart, .station = i};
+        aldis_spawn_opts opts = on_shard_of(run, i, &arg, sizeof arg);
         err = aldis_spawn(run->system, station, &run->stations[i], &opts);
     }
     return err;
 }
 
-/* The ships of a fleet begin spread over the stations of its route, or over all that take them. */
+/* The ships of a fleet begin spread over the stations of its route, or over all that take them;
+ * those that fly together begin together. */
 static void choose_home(const struct scenario *scenario, const struct scenario_fleet *fleet,
-                        uint32_t ship, struct ship_arg *arg)
+                        uint32_t number, struct ship *ship)
 {
+    uint32_t group = fleet->formation > 0 ? fleet->formation_size : 1;
+    uint32_t place = number / group;
+    ship->place_in_line = (uint8_t)(number % group);
     if (fleet->route.count > 0) {
-        arg->leg = ship % fleet->route.count;
-        arg->home = fleet->route.stations[arg->leg];
+        ship->leg = (uint8_t)(place % fleet->route.count);
+        ship->station = fleet->route.stations[ship->leg];
         return;
     }
     const struct scenario_class *class = &scenario->classes.items[fleet->class];
-    uint32_t home = ship % scenario->stations.count;
+    uint32_t home = place % scenario->stations.count;
     while (!scenario_station_takes(&scenario->stations.items[home], class))
         home = (home + 1) % scenario->stations.count;
-    arg->home = home;
+    ship->station = home;
 }
 
 /* So that messages from outside can name it. */
@@ -85,55 +103,120 @@ static aldis_err name_ship(const struct run *run, ship_ref ship, uint32_t number
     return aldis_system_register(run->system, ship.id, name);
 }
 
-static aldis_err spawn_ships(struct run *run)
+static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet *fleet)
 {
-    uint32_t number = 0;
-    const struct scenario *scenario = run->scenario;
     aldis_err err = ALDIS_OK;
-    for (uint32_t i = 0; i < scenario->fleets.count; i++) {
-        const struct scenario_fleet *fleet = &scenario->fleets.items[i];
-        for (uint32_t j = 0; err == ALDIS_OK && j < fleet->count; j++) {
-            struct ship_arg arg = {.chart = run->chart, .fleet = i};
-            choose_home(scenario, fleet, j, &arg);
-            aldis_spawn_opts opts = anywhere(&arg, sizeof arg);
-            ship_ref ship;
-            err = aldis_spawn(run->system, ship, &ship, &opts);
-            if (err == ALDIS_OK && run->opts->named)
-                err = name_ship(run, ship, ++number);
-        }
+    aldis_id leader = aldis_nobody();
+    for (uint32_t i = 0; err == ALDIS_OK && i < fleet->count; i++) {
+        struct ship *page = &run->books.ships[fleet->first + i];
+        page->chart = &run->chart;
+        choose_home(run->scenario, fleet, i, page);
+        page->leader = page->place_in_line > 0 ? leader : aldis_nobody();
+        aldis_spawn_opts opts = on_shard_of(run, page->account.index, &page, sizeof page);
+        ship_ref ship;
+        err = aldis_spawn(run->system, ship, &ship, &opts);
+        if (page->place_in_line == 0)
+            leader = ship.id;
+        if (err == ALDIS_OK && run->opts->named)
+            err = name_ship(run, ship, fleet->first + i + 1);
     }
     return err;
 }
 
+/* The prices that all know: those of the stations' stocks at the start. */
+static void publish_prices(struct run *run)
+{
+    const struct scenario *scenario = run->scenario;
+    for (uint32_t i = 0; i < scenario->stations.count; i++) {
+        for (uint32_t j = 0; j < scenario->market.commodities.count; j++) {
+            const struct scenario_goods *goods = &scenario->stations.items[i].goods[j];
+            if (goods->target > 0)
+                run->prices[i * SCENARIO_COMMODITIES_MAX + j] = (uint32_t)market_price(
+                    &scenario->market.commodities.items[j], goods, goods->stock);
+        }
+    }
+}
+
 static aldis_err spawn_all(struct run *run)
 {
-    run->chart = (struct chart){.scenario = run->scenario, .stations = run->stations};
+    const struct scenario *scenario = run->scenario;
+    run->chart.scenario = scenario;
+    run->chart.books = &run->books;
+    run->chart.stations = run->stations;
+    run->chart.prices = run->prices;
+    publish_prices(run);
     aldis_err err = spawn_services(run);
     if (err == ALDIS_OK)
         err = spawn_stations(run);
-    return err == ALDIS_OK ? spawn_ships(run) : err;
+    for (uint32_t i = 0; err == ALDIS_OK && i < scenario->fleets.count; i++)
+        err = spawn_fleet(run, &scenario->fleets.items[i]);
+    return err;
 }
 
 /* ---- Running ---- */
 
-static aldis_err tell_progress(const struct run *run, aldis_ns until_ns, bool *out_go_on)
+static void count_ships(const struct run *run, uint64_t out[SPACE_SHIP_STATE_COUNT])
 {
-    *out_go_on = true;
-    if (!run->opts->on_progress)
-        return ALDIS_OK;
+    for (uint32_t i = 0; i < run->books.ship_count; i++)
+        out[run->books.ships[i].state]++;
+}
+
+bool space_look(const struct space_progress *progress, struct space_view *out_view)
+{
+    const struct run *run = progress->run;
     aldis_stats stats;
-    aldis_err err = aldis_system_stats(run->system, &stats);
-    if (err != ALDIS_OK)
-        return err;
-    const aldis_type_stats *docked = aldis_stats_type(&stats, "docked");
-    struct space_progress progress = {.now_ns = aldis_system_now(run->system),
-                                      .until_ns = until_ns,
-                                      .handled_msgs = stats.total.handled,
-                                      .refused_msgs = stats.failed_deliveries,
-                                      .dockings = docked ? docked->handled : 0};
+    *out_view = (struct space_view){0};
+    if (aldis_system_stats(run->system, &stats) != ALDIS_OK)
+        return false;
+    const aldis_type_stats *berthed = aldis_stats_type(&stats, "docked");
+    out_view->handled_msgs = stats.total.handled;
+    out_view->refused_msgs = stats.failed_deliveries;
+    out_view->dockings = berthed ? berthed->handled : 0;
     aldis_stats_fini(&stats);
-    *out_go_on = run->opts->on_progress(run->opts->arg, &progress);
-    return ALDIS_OK;
+    if (!run->opts->live) /* live, the ships write while we read */
+        count_ships(run, out_view->ships);
+    return true;
+}
+
+static bool tell_progress(const struct run *run, aldis_ns until_ns)
+{
+    const struct space_progress progress = {
+        .now_ns = aldis_system_now(run->system), .until_ns = until_ns, .run = run};
+    return !run->opts->on_progress || run->opts->on_progress(run->opts->arg, &progress);
+}
+
+/* Is everything still there? If not, say what is not, and what led to it. */
+static bool check_balance(struct run *run)
+{
+    struct space_report *report = run->report;
+    if (report->lost)
+        return false;
+    report->lost =
+        !books_balance(&run->books, run->scenario, report->balance, sizeof report->balance);
+    if (!report->lost)
+        return true;
+    size_t size = 0;
+    FILE *out = open_memstream(&report->evidence, &size);
+    if (out) {
+        chronicle_evidence(run->chart.chronicle, run->scenario, out, 64);
+        fclose(out);
+    }
+    return false;
+}
+
+static void check_window(void *arg, const aldis_window *window)
+{
+    (void)window;
+    struct run *run = arg;
+    if (!check_balance(run))
+        aldis_system_halt(run->system);
+}
+
+static aldis_err drain_events(const struct run *run)
+{
+    if (!run->opts->events)
+        return ALDIS_OK;
+    return chronicle_drain(run->chart.chronicle, run->scenario, run->opts->events);
 }
 
 static aldis_err run_pieces(const struct run *run, aldis_ns until_ns)
@@ -144,21 +227,20 @@ static aldis_err run_pieces(const struct run *run, aldis_ns until_ns)
     aldis_run_end end = ALDIS_RUN_UNTIL;
     aldis_err err = ALDIS_OK;
     for (aldis_ns done_ns = 0; err == ALDIS_OK && end == ALDIS_RUN_UNTIL && done_ns < until_ns;) {
-        bool go_on;
-        err = tell_progress(run, until_ns, &go_on);
-        if (err != ALDIS_OK)
-            break;
+        bool go_on = tell_progress(run, until_ns);
         done_ns = until_ns - done_ns > piece_ns ? done_ns + piece_ns : until_ns;
         if (go_on)
             err = aldis_system_run(run->system, done_ns, &end);
         else
             end = ALDIS_RUN_HALTED;
+        aldis_err drained = drain_events(run);
+        err = err != ALDIS_OK ? err : drained;
     }
     run->report->end_reason = end;
     return err;
 }
 
-static aldis_err run_watched(const struct run *run)
+static aldis_err run_watched(struct run *run)
 {
     const struct space_run_opts *opts = run->opts;
     struct space_run_facts facts = {.system = run->system,
@@ -169,6 +251,8 @@ static aldis_err run_watched(const struct run *run)
     if (opts->on_begin)
         opts->on_begin(opts->arg, &facts);
     aldis_err err = opts->paced ? aldis_system_pace(run->system, &opts->pace) : ALDIS_OK;
+    if (err == ALDIS_OK && opts->check_balance)
+        err = aldis_system_on_window(run->system, check_window, run);
     if (err == ALDIS_OK)
         err = run_pieces(run, facts.until_ns);
     if (opts->on_end)
@@ -195,29 +279,35 @@ static aldis_err gather_counts(const struct run *run)
     return err == ALDIS_EAUDIT ? ALDIS_OK : err; /* the report says so */
 }
 
-/* What the ledger has written, once it has stopped. */
-static aldis_err gather_result(const struct run *run)
+static void gather_stations(const struct run *run)
 {
     struct space_report *report = run->report;
-    const struct ledger_result *result = run->result;
+    for (uint32_t i = 0; i < report->station_count; i++) {
+        struct space_station_report *station = &report->stations[i];
+        const struct station_page *page = &run->books.stations[i];
+        memcpy(station->name, run->scenario->stations.items[i].name, sizeof station->name);
+        station->dockings = page->dockings;
+        report->dockings += page->dockings;
+        if (page->grants > 0)
+            station->wait_mean_ns = page->wait_total_ns / (aldis_ns)page->grants;
+    }
+}
+
+/* What stands in the pages, and what the ledger has written, once all have stopped. */
+static aldis_err gather_result(struct run *run)
+{
+    struct space_report *report = run->report;
     uint32_t count = run->scenario->stations.count;
-    memcpy(report->ships, result->ships, sizeof report->ships);
-    report->dockings = result->dockings;
-    report->refusals = result->refusals;
-    report->waits = result->waits;
-    report->wait_errors = result->wait_errors;
+    count_ships(run, report->ships);
+    report->refusals = run->result.refusals;
+    report->waits = run->result.waits;
+    report->wait_errors = run->result.wait_errors;
+    (void)check_balance(run);
     report->stations = calloc(count, sizeof *report->stations);
     if (!report->stations)
         return ALDIS_ENOMEM;
     report->station_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct space_station_report *station = &report->stations[i];
-        uint64_t dockings = result->stations[i].dockings;
-        memcpy(station->name, run->scenario->stations.items[i].name, sizeof station->name);
-        station->dockings = dockings;
-        if (dockings > 0)
-            station->wait_mean_ns = result->stations[i].wait_total_ns / (aldis_ns)dockings;
-    }
+    gather_stations(run);
     return ALDIS_OK;
 }
 
@@ -246,13 +336,46 @@ static aldis_err make_system(struct run *run)
     aldis_err err = aldis_system_create(&system_opts, &run->system);
     if (err != ALDIS_OK)
         return err;
+    run->chart.chronicle =
+        chronicle_create(aldis_system_shards(run->system), run->scenario->stations.count,
+                         run->scenario->ship_count, opts->events != NULL);
     if (opts->on_system)
         opts->on_system(opts->arg, run->system);
-    err = run_system(run);
+    err = run->chart.chronicle ? run_system(run) : ALDIS_ENOMEM;
     if (opts->on_system)
         opts->on_system(opts->arg, NULL);
     aldis_system_destroy(run->system);
+    chronicle_destroy(run->chart.chronicle);
     return err;
+}
+
+/* What the machine can give without taking it from others; UINT64_MAX: it does not say. */
+static uint64_t bytes_at_hand(void)
+{
+    FILE *file = fopen("/proc/meminfo", "r");
+    char line[128];
+    unsigned long long kib = 0;
+    bool found = false;
+    while (file && !found && fgets(line, sizeof line, file))
+        found = sscanf(line, "MemAvailable: %llu kB", &kib) == 1;
+    if (file)
+        fclose(file);
+    return found ? kib * 1024u : UINT64_MAX;
+}
+
+static aldis_err set_up(struct run *run)
+{
+    const struct scenario *scenario = run->scenario;
+    struct space_report *report = run->report;
+    report->bytes_needed = books_bytes_needed(scenario);
+    report->bytes_at_hand = bytes_at_hand();
+    if (report->bytes_needed > report->bytes_at_hand)
+        return ALDIS_ENOMEM;
+    run->stations = calloc(scenario->stations.count, sizeof *run->stations);
+    run->prices = calloc(scenario->stations.count, SCENARIO_COMMODITIES_MAX * sizeof *run->prices);
+    if (!run->stations || !run->prices || !books_init(&run->books, scenario))
+        return ALDIS_ENOMEM;
+    return make_system(run);
 }
 
 aldis_err space_run(const struct scenario *scenario, const struct space_run_opts *opts,
@@ -265,10 +388,9 @@ aldis_err space_run(const struct scenario *scenario, const struct space_run_opts
                               .live = run.opts->live,
                               .paced = run.opts->paced};
     memcpy(out_report->scenario, scenario->name, sizeof out_report->scenario);
-    run.stations = calloc(scenario->stations.count, sizeof *run.stations);
-    run.result = calloc(1, sizeof *run.result);
-    aldis_err err = run.stations && run.result ? make_system(&run) : ALDIS_ENOMEM;
-    free(run.result);
+    aldis_err err = set_up(&run);
+    books_fini(&run.books);
+    free(run.prices);
     free(run.stations);
     return err;
 }
@@ -277,5 +399,6 @@ void space_report_fini(struct space_report *report)
 {
     aldis_stats_fini(&report->stats);
     free(report->stations);
+    free(report->evidence);
     *report = (struct space_report){0};
 }

@@ -10,18 +10,35 @@
 #include "space.h"
 
 #define SCENARIO_NAME_BYTES 64
-#define SCENARIO_STATIONS_MAX 1024
+#define SCENARIO_BODIES_MAX 4096
+#define SCENARIO_STATIONS_MAX 4096
 #define SCENARIO_BERTHS_MAX 64
 #define SCENARIO_QUEUE_MAX 1024
 #define SCENARIO_ROUTE_MAX 16
 #define SCENARIO_COMMODITIES_MAX 16
-#define SCENARIO_SHIPS_MAX 1000000
+#define SCENARIO_HAZARDS_MAX 64
+#define SCENARIO_WEATHER_MAX 64
+#define SCENARIO_SHIPS_MAX 16000000
+#define SCENARIO_FORMATION_MAX 8
+
+/** Fuel is kept in nano: 1e-9 of the unit that tanks and stocks are given in. */
+#define FUEL_NANO 1000000000
+#define CENTS 100
 
 struct scenario_body {
     char name[SCENARIO_NAME_BYTES];
-    bool moves; /**< has elements; the first body has none and stands in the middle */
+    bool moves;    /**< has elements */
+    struct vec at; /**< where its orbit has its middle; one without an orbit rests there */
     struct orbit_elements elements;
     struct orbit orbit; /**< made of the elements */
+};
+
+/** What a station does with a commodity. */
+struct scenario_goods {
+    uint32_t stock;  /**< tonnes at the start */
+    uint32_t target; /**< tonnes at which its price is the commodity's; 0: it does not trade it */
+    uint32_t makes;  /**< tonnes an hour */
+    uint32_t uses;   /**< tonnes an hour, as long as there are any */
 };
 
 struct scenario_station {
@@ -35,14 +52,33 @@ struct scenario_station {
     aldis_ns approach_ns;   /**< from permission to berth */
     aldis_ns permission_ns; /**< after which a permission that is not used expires */
     uint32_t queue_limit;   /**< ships that may wait */
+    uint32_t credits;       /**< at the start */
+    double fuel;            /**< units in stock at the start */
+    uint32_t fuel_price;    /**< credits a unit */
+    uint32_t repair_price;  /**< credits */
+    uint32_t spares;        /**< for so many repairs */
+    uint32_t quarters;      /**< crews that it has room for */
+    struct scenario_goods goods[SCENARIO_COMMODITIES_MAX];
 };
 
+/** What the ships of a class are like. The rules of a ship's conduct are here too. */
 struct scenario_class {
     char name[SCENARIO_NAME_BYTES];
     double length_m, mass_t;
     uint32_t cargo_t;
     double speed, acceleration; /**< u/s, u/s2 */
-    double arrival;             /**< u: a ship at rest within it has arrived */
+    double arrival;             /**< u: a ship at rest nearer than this has arrived */
+    double tank;                /**< units of fuel */
+    double burn;                /**< units of fuel for each u */
+    uint32_t purse;             /**< credits at the start */
+    uint32_t offer_floor;       /**< credits: an offer above it is taken */
+    uint32_t peer_offer_floor;  /**< credits: the same from another ship */
+    double distress_range;      /**< u: an idle ship goes to the help of one nearer than this */
+    double hazard_radius;       /**< u: of the hazard that its emergency is to others */
+    double formation_rate;      /**< 1/s: velocity = rate x offset to the slot */
+    double push_rate;           /**< 1/s: a hazard drives it away by rate x (radius - distance) */
+    aldis_ns failure_ns;        /**< mean time under way between two emergencies; 0: none */
+    aldis_ns repair_ns;         /**< its crew needs to end an emergency that it can end itself */
 };
 
 /** Where the ships of a fleet go: round a list of stations, or anywhere that takes them. */
@@ -51,29 +87,54 @@ struct scenario_route {
     uint32_t count; /**< 0: a random station each time */
 };
 
+#define SCENARIO_FORMATIONS(X) X(none) X(convoy) X(defensive) X(exploration)
+
 struct scenario_fleet {
     char name[SCENARIO_NAME_BYTES];
     uint32_t class;
     uint32_t count;
     struct scenario_route route;
-    aldis_ns departure_ns; /**< ships leave for the first time at random within it */
-    aldis_ns rest_ns;      /**< a ship stays idle at random up to it between two flights */
+    aldis_ns departure_ns;   /**< ships leave for the first time at random within it */
+    aldis_ns rest_ns;        /**< a ship stays idle at random up to it between two flights */
+    uint32_t formation;      /**< 0: none; else FormationKind + 1 */
+    uint32_t formation_size; /**< ships that fly together, with their leader */
+    bool trades;             /**< buys and sells; else it only docks and refuels */
+    uint32_t first;          /**< number of its first ship, of all ships */
+    uint32_t line;           /**< of the file, where it stands */
 };
 
 #define SCENARIO_HAZARD_KINDS(X) X(asteroid) X(debris) X(energy_storm) X(pirates)
 
-enum scenario_hazard_kind {
-#define SCENARIO_HAZARD_ENUM_(name) HAZARD_##name,
-    SCENARIO_HAZARD_KINDS(SCENARIO_HAZARD_ENUM_)
-#undef SCENARIO_HAZARD_ENUM_
-};
-
 struct scenario_hazard {
-    uint32_t kind;     /**< enum scenario_hazard_kind */
+    uint32_t kind;     /**< HazardKind */
     aldis_ns every_ns; /**< on average: each comes after 0.5 to 1.5 of it */
     aldis_ns life_ns;
     double radius;  /**< u */
+    double speed;   /**< u/s: it moves straight on, in some direction */
     uint32_t count; /**< at most so many in a run; 0: no limit */
+};
+
+/** Weather of a region: a sphere around a body. */
+struct scenario_weather {
+    char name[SCENARIO_NAME_BYTES];
+    uint32_t body;
+    double radius;
+    aldis_ns every_ns;                 /**< it changes after 0.5 to 1.5 of it */
+    uint32_t worst;                    /**< WeatherLevel: it never gets worse */
+    double speed_moderate, speed_high; /**< parts of their speed that ships then make */
+};
+
+struct scenario_rescue {
+    uint32_t tugs; /**< 0: there is no rescue service */
+    uint32_t station;
+    double speed;         /**< u/s */
+    double fuel;          /**< units in stock */
+    aldis_ns patience_ns; /**< it gives ships nearby so long to answer first */
+};
+
+struct scenario_traffic {
+    aldis_ns every_ns; /**< 0: there is no traffic control */
+    double distance;   /**< u: two ships under way nearer than this are named */
 };
 
 struct scenario_commodity {
@@ -89,6 +150,14 @@ struct scenario_market {
         struct scenario_commodity *items;
         uint32_t count;
     } commodities;
+};
+
+/** Bodies and stations that are made from the seed. */
+struct scenario_galaxy {
+    uint32_t systems;              /**< 0: none are made */
+    uint32_t stations;             /**< in each */
+    double radius;                 /**< u: of the sphere that the systems lie in */
+    struct scenario_station model; /**< what its stations are like, but for name and place */
 };
 
 struct scenario {
@@ -119,9 +188,19 @@ struct scenario {
         struct scenario_hazard *items;
         uint32_t count;
     } hazards;
+    struct {
+        struct scenario_weather *items;
+        uint32_t count;
+    } weather;
     struct scenario_market market;
+    struct scenario_galaxy galaxy;
+    struct scenario_rescue rescue;
+    struct scenario_traffic traffic;
     uint32_t ship_count; /**< in all fleets */
 };
+
+/** Where a body is at a time of the run. */
+struct vec scenario_body_position(const struct scenario *scenario, uint32_t body, aldis_ns now_ns);
 
 /** Where a station is at a time of the run. */
 struct vec scenario_station_position(const struct scenario *scenario, uint32_t station,
@@ -130,5 +209,8 @@ struct vec scenario_station_position(const struct scenario *scenario, uint32_t s
 /** Does some berth of the station take a ship of this class? */
 bool scenario_station_takes(const struct scenario_station *station,
                             const struct scenario_class *class);
+
+/** How far a ship of the class comes with a full tank, u. */
+double scenario_class_range(const struct scenario_class *class);
 
 #endif

@@ -73,15 +73,38 @@ void scenario_destroy(struct scenario *scenario);
 /** Print one line for each error, as `path:line:column: what: found ..., allowed: ...`. */
 void scenario_errors_print(const struct scenario_errors *errors, FILE *out);
 
+/** Print what may be meant otherwise, as `path:line: warning: ...`: routes that are longer than its
+ *  ships come with a full tank. Returns how many there are. */
+uint32_t scenario_warnings_print(const struct scenario *scenario, const char *path, FILE *out);
+
 /* ---- Runs ---- */
+
+/** X(name): the states of a ship. */
+#define SPACE_SHIP_STATES(X) X(idle) X(flying) X(docking) X(docked) X(trading) X(emergency)
+
+enum space_ship_state {
+#define SPACE_STATE_ENUM_(name) SHIP_##name,
+    SPACE_SHIP_STATES(SPACE_STATE_ENUM_)
+#undef SPACE_STATE_ENUM_
+};
+#define SPACE_SHIP_STATE_COUNT 6
 
 /** How a run is going. */
 struct space_progress {
     aldis_ns now_ns, until_ns; /**< of the run's clock */
-    uint64_t handled_msgs;     /**< since the start */
-    uint64_t refused_msgs;     /**< rejected, dropped, expired or dead */
-    uint64_t dockings;         /**< ships that reached a berth */
+    const void *run;           /**< for space_look */
 };
+
+/** A closer look, which takes longer. */
+struct space_view {
+    uint64_t handled_msgs;                  /**< since the start */
+    uint64_t refused_msgs;                  /**< rejected, dropped, expired or dead */
+    uint64_t dockings;                      /**< ships that reached a berth */
+    uint64_t ships[SPACE_SHIP_STATE_COUNT]; /**< by state; all 0 in a live run */
+};
+
+/** Look at a run from within on_progress. false: no memory. */
+bool space_look(const struct space_progress *progress, struct space_view *out_view);
 
 /** What makes a run of virtual time, beside its scenario and what comes from outside: runs with
  *  equal ones are equal. */
@@ -102,7 +125,10 @@ struct space_run_opts {
     aldis_ns until_ns; /**< of the run's clock; 0: the scenario's duration */
     bool paced;        /**< virtual time follows the wall clock, as pace says */
     aldis_pace_opts pace;
-    bool named; /**< register each ship as ship-1, ship-2, ... in the order of the fleets */
+    bool check_balance; /**< look after every window whether goods, fuel and money are all there;
+                             else only at the end. Takes aldis_system_on_window for itself */
+    FILE *events;       /**< what happened goes there as JSON lines; not live. NULL: nowhere */
+    bool named;         /**< register each ship as ship-1, ship-2, ... in the order of the fleets */
 
     /** Called on the calling thread before the run begins and then a hundred times in it, at points
      *  that do not depend on whether it is set (live: five times a second). false ends the run.
@@ -117,16 +143,6 @@ struct space_run_opts {
     void (*on_end)(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason);
     void *arg; /**< for all of them */
 };
-
-/** X(name): the states of a ship. */
-#define SPACE_SHIP_STATES(X) X(idle) X(flying) X(waiting) X(docking) X(docked)
-
-enum space_ship_state {
-#define SPACE_STATE_ENUM_(name) SHIP_##name,
-    SPACE_SHIP_STATES(SPACE_STATE_ENUM_)
-#undef SPACE_STATE_ENUM_
-};
-#define SPACE_SHIP_STATE_COUNT 5
 
 /** Of many times: percentiles are exact to 1.6 % (upwards), the rest exactly. All 0: none. */
 struct space_times {
@@ -152,9 +168,13 @@ struct space_report {
     aldis_ns virtual_ns;    /**< what the run's clock shows at the end */
     double wall_s;          /**< 0: for the caller to fill in, since space reads no clock */
     aldis_run_end end_reason;
+    uint64_t bytes_needed, bytes_at_hand; /**< estimated before the start */
     aldis_stats stats; /**< at the end of the run, before the actors were stopped */
     aldis_audit audit;
     uint64_t ships[SPACE_SHIP_STATE_COUNT]; /**< by state */
+    bool lost;                              /**< goods, fuel or credits are not what they were */
+    char balance[160];                      /**< "balanced", or what is not, with its figures */
+    char *evidence; /**< lost: the last exchanges, as JSON lines; else NULL */
     uint64_t dockings;
     uint64_t refusals;              /**< requests answered with a refusal */
     struct space_times waits;       /**< from a ship's first request to its permission */
@@ -173,6 +193,8 @@ enum space_report_format { SPACE_TEXT, SPACE_JSON };
  *           End it with space_report_fini. Whether audit.balanced holds is for the caller to see.
  * Thread: any.          Blocks: for the whole run.
  * Errors: as aldis_system_create, aldis_spawn and aldis_system_run; see aldis_error_last.
+ * ALDIS_ENOMEM
+ *         before anything is made, if the memory at hand would not do: out_report->bytes_needed.
  */
 aldis_err space_run(const struct scenario *scenario, const struct space_run_opts *opts,
                     struct space_report *out_report);

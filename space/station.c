@@ -4,29 +4,21 @@
  * The rules of berths and queue are dock.c's; here they become messages and times. Every step has a
  * time-out, so that a ship that is gone cannot keep a berth: a permission expires, and after its
  * service a ship has as long again to leave. */
+#include "station.h"
+
 #include "digest.h"
-#include "dock.h"
-#include "protocol.h"
 
 #include <aldis/timer.h>
-#include <math.h>
-
-struct station {
-    struct chart chart;
-    uint32_t index;
-    uint32_t served;
-    struct dock dock;
-};
 
 static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
 {
-    (void)ctx;
     const struct station_arg *given = arg;
     struct station *self = state;
     self->chart = given->chart;
     self->index = given->station;
-    dock_init(&self->dock, &given->chart.scenario->stations.items[given->station]);
-    return ALDIS_OK;
+    self->page = &given->chart->books->stations[given->station];
+    dock_init(&self->dock, &given->chart->scenario->stations.items[given->station]);
+    return station_open_market(self, ctx);
 }
 
 static aldis_err arm(aldis_ctx *ctx, uint32_t berth, uint32_t change, aldis_ns delay_ns)
@@ -38,27 +30,34 @@ static aldis_err arm(aldis_ctx *ctx, uint32_t berth, uint32_t change, aldis_ns d
 }
 
 /* false: it is gone, and the runtime has counted the message as refused. */
-static bool tell(aldis_ctx *ctx, aldis_id ship, const struct docking_permission *answer)
+static bool tell(aldis_ctx *ctx, aldis_id ship, const DockingPermission *answer)
 {
     ship_ref to = {.id = ship};
     return aldis_send_copy(ctx, to, docking_permission, answer) == ALDIS_OK;
 }
 
-static void refuse(aldis_ctx *ctx, aldis_id ship, enum docking_refusal reason)
+static void refuse(aldis_ctx *ctx, aldis_id ship, Refusal reason)
 {
-    tell(ctx, ship, &(struct docking_permission){.verdict = DOCKING_REFUSED, .refusal = reason});
+    NEW_MESSAGE(DockingPermission, answer);
+    answer.verdict = DOCKING_REFUSED;
+    answer.reason = reason;
+    tell(ctx, ship, &answer);
 }
 
 /* A ship that cannot be told is gone: its berth is free again. */
 static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_answer *answer)
 {
-    struct docking_permission permission = {.verdict = DOCKING_GRANTED, .berth = answer->berth};
+    NEW_MESSAGE(DockingPermission, permission);
+    permission.verdict = DOCKING_GRANTED;
+    permission.berth = answer->berth;
     if (!tell(ctx, answer->ship, &permission)) {
         dock_leave(&self->dock, answer->ship);
         return ALDIS_OK;
     }
     if (!answer->anew)
         return ALDIS_OK;
+    self->page->grants++;
+    self->page->wait_total_ns += answer->wait_ns;
     return arm(ctx, answer->berth, answer->change, self->dock.station->permission_ns);
 }
 
@@ -72,33 +71,40 @@ static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
     return err;
 }
 
-static bool is_possible(const struct request_docking *msg)
+/* Refused are: those who cannot be, and everyone while the docks are closed. */
+static Refusal judge_request(const struct station *self, const RequestDocking *msg, aldis_ctx *ctx)
 {
-    return isfinite(msg->specs.length_m) && msg->specs.length_m > 0 &&
-           isfinite(msg->specs.mass_t) && msg->specs.mass_t > 0 &&
-           msg->item_count <= MANIFEST_ITEMS_MAX;
+    uint64_t tonnes = 0;
+    for (uint32_t i = 0; i < msg->manifest_count; i++) {
+        if (msg->manifest[i].commodity >= self->page->account.kinds)
+            return REFUSAL_UNKNOWN_GOODS;
+        tonnes += msg->manifest[i].tonnes;
+    }
+    if (tonnes > msg->specs.cargo)
+        return REFUSAL_BAD_SPECS;
+    bool closed = self->weather == WEATHER_EXTREME && self->weather_until_ns > aldis_now(ctx);
+    return closed ? REFUSAL_CLOSED : REFUSAL_NONE;
 }
 
-static aldis_err station_on_request_docking(struct station *self, const struct request_docking *msg,
-                                            aldis_ctx *ctx)
+static void tell_queued(struct station *self, aldis_ctx *ctx, const struct dock_answer *answer)
+{
+    NEW_MESSAGE(DockingPermission, wait);
+    wait.verdict = DOCKING_QUEUED;
+    wait.place = answer->place;
+    wait.estimated_wait_ns = answer->estimated_wait_ns;
+    if (!tell(ctx, answer->ship, &wait))
+        dock_leave(&self->dock, answer->ship);
+}
+
+static aldis_err answer_request(struct station *self, const RequestDocking *msg, aldis_ctx *ctx)
 {
     aldis_id ship = aldis_sender(ctx);
-    if (aldis_id_is_nobody(ship))
-        return aldis_fail(ctx, "docking asked for nobody");
-    if (!is_possible(msg)) {
-        refuse(ctx, ship, REFUSAL_BAD_SPECS);
-        return ALDIS_OK;
-    }
-    struct dock_answer answer = dock_ask(&self->dock, ship, msg->specs.length_m, aldis_now(ctx));
-    struct docking_permission wait = {.verdict = DOCKING_QUEUED,
-                                      .place = answer.place,
-                                      .estimated_wait_ns = answer.estimated_wait_ns};
+    struct dock_answer answer = dock_ask(&self->dock, ship, msg->specs.length, aldis_now(ctx));
     switch (answer.verdict) {
     case DOCK_GRANTED:
         return grant(self, ctx, &answer);
     case DOCK_QUEUED:
-        if (!tell(ctx, ship, &wait))
-            dock_leave(&self->dock, ship);
+        tell_queued(self, ctx, &answer);
         break;
     case DOCK_FULL:
         refuse(ctx, ship, REFUSAL_QUEUE_FULL);
@@ -110,6 +116,22 @@ static aldis_err station_on_request_docking(struct station *self, const struct r
     return ALDIS_OK;
 }
 
+static aldis_err station_on_request_docking(struct station *self, const RequestDocking *msg,
+                                            aldis_ctx *ctx)
+{
+    aldis_id ship = aldis_sender(ctx);
+    if (aldis_id_is_nobody(ship))
+        return aldis_fail(ctx, "docking asked for nobody");
+    aldis_err err = check_message(ctx, &request_docking_type, msg);
+    Refusal reason = err == ALDIS_OK ? judge_request(self, msg, ctx) : REFUSAL_BAD_SPECS;
+    if (reason != REFUSAL_NONE)
+        refuse(ctx, ship, reason);
+    else
+        err = answer_request(self, msg, ctx);
+    station_note_docks(self);
+    return err;
+}
+
 /* Each service takes 0.75 to 1.25 of the station's mean. */
 static aldis_ns draw_service(const struct station *self, aldis_ctx *ctx)
 {
@@ -117,13 +139,25 @@ static aldis_ns draw_service(const struct station *self, aldis_ctx *ctx)
     return mean_ns - mean_ns / 4 + (aldis_ns)aldis_random_below(ctx, (uint64_t)mean_ns / 2 + 1);
 }
 
-static aldis_err station_on_docked(struct station *self, const struct docked *msg, aldis_ctx *ctx)
+void station_note_docks(struct station *self)
+{
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < self->dock.berth_count; i++)
+        taken += self->dock.berths[i].state != BERTH_FREE;
+    self->page->berths_taken = taken;
+    self->page->queue = self->dock.queue_count;
+}
+
+static aldis_err station_on_docked(struct station *self, const Docked *msg, aldis_ctx *ctx)
 {
     uint32_t change;
     aldis_id ship = aldis_sender(ctx);
+    if (aldis_id_is_nobody(ship))
+        return aldis_fail(ctx, "docked by nobody");
     aldis_ns service_ns = draw_service(self, ctx);
     switch (dock_arrive(&self->dock, ship, msg->berth, aldis_now(ctx), service_ns, &change)) {
     case DOCK_ARRIVED:
+        self->page->dockings++;
         return arm(ctx, msg->berth, change, service_ns);
     case DOCK_THERE_ALREADY:
         break;
@@ -139,7 +173,9 @@ static aldis_err station_on_undock(struct station *self, const aldis_none *msg, 
     (void)msg;
     /* It may have nothing here any more: its word may have crossed our time-out. */
     dock_leave(&self->dock, aldis_sender(ctx));
-    return serve_queue(self, ctx);
+    aldis_err err = serve_queue(self, ctx);
+    station_note_docks(self);
+    return err;
 }
 
 /* The ship in the berth has been served: false if it is gone. */
@@ -172,7 +208,55 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
         break; /* it has had its time to leave */
     }
     dock_leave(&self->dock, ship);
-    return serve_queue(self, ctx);
+    aldis_err err = serve_queue(self, ctx);
+    station_note_docks(self);
+    return err;
+}
+
+static aldis_err station_on_weather_alert(struct station *self, const WeatherAlert *msg,
+                                          aldis_ctx *ctx)
+{
+    aldis_err err = check_message(ctx, &weather_alert_type, msg);
+    if (err != ALDIS_OK)
+        return err;
+    self->weather = msg->level;
+    self->weather_until_ns = msg->until_ns;
+    return ALDIS_OK;
+}
+
+/* ---- The market and the services: station_market.c ---- */
+
+static aldis_err station_on_request_prices(struct station *self, const RequestPrices *msg,
+                                           aldis_ctx *ctx)
+{
+    (void)msg;
+    return station_tell_prices(self, ctx);
+}
+
+static aldis_err station_on_request_services(struct station *self, const RequestServices *msg,
+                                             aldis_ctx *ctx)
+{
+    aldis_err err = check_message(ctx, &request_services_type, msg);
+    return err == ALDIS_OK ? station_tell_services(self, msg, ctx) : err;
+}
+
+static aldis_err station_on_market_order(struct station *self, const MarketOrder *msg,
+                                         aldis_ctx *ctx)
+{
+    aldis_err err = check_message(ctx, &market_order_type, msg);
+    return err == ALDIS_OK ? station_take_order(self, msg, ctx) : err;
+}
+
+static aldis_err station_on_trade_settled(struct station *self, const TradeSettled *msg,
+                                          aldis_ctx *ctx)
+{
+    return station_close_trade(self, msg, ctx);
+}
+
+static aldis_err station_on_market_due(struct station *self, const aldis_none *msg, aldis_ctx *ctx)
+{
+    (void)msg;
+    return station_produce(self, ctx);
 }
 
 /* A ship had ended before our word reached it: nothing here is for it any more. */
@@ -194,6 +278,10 @@ static uint64_t station_digest(const void *state)
     }
     for (uint32_t i = 0; i < self->dock.queue_count; i++)
         digest = digest_mix(digest, self->dock.queue[i].ship.bits);
+    digest = digest_mix(digest, (uint64_t)self->page->account.credits);
+    digest = digest_mix(digest, (uint64_t)self->page->account.fuel);
+    for (uint32_t i = 0; i < self->page->account.kinds; i++)
+        digest = digest_mix(digest, self->page->account.goods[i]);
     return digest;
 }
 

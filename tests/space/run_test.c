@@ -33,6 +33,8 @@ static uint64_t run_print(struct scenario *scenario, uint64_t seed, uint32_t wor
         .has_seed = true, .seed = seed, .workers = workers, .until_ns = 15 * ALDIS_MINUTE};
     CHECK_OK(space_run(scenario, &opts, &report));
     CHECK(report.audit.balanced);
+    CHECK_STR(report.balance, "balanced");
+    CHECK(!report.lost);
     CHECK_INT(report.end_reason, ALDIS_RUN_UNTIL);
     CHECK_UINT(report.workers, workers);
     CHECK_UINT(report.seed, seed);
@@ -72,7 +74,7 @@ TEST(an_hour_of_harbour_is_what_it_says)
     CHECK(report.audit.balanced);
     CHECK_UINT(ships_of(&report), 200);
     CHECK(report.dockings > 800); /* several trips each */
-    CHECK_UINT(report.waits.count, report.dockings);
+    CHECK(report.waits.count >= report.dockings);
     CHECK(report.waits.p50_ns <= report.waits.p99_ns && report.waits.p99_ns <= report.waits.max_ns);
     CHECK(report.waits.p99_ns > 10 * ALDIS_SECOND); /* there are queues */
     CHECK_UINT(report.station_count, 5);
@@ -83,8 +85,9 @@ TEST(an_hour_of_harbour_is_what_it_says)
     }
     CHECK_UINT(dockings, report.dockings);
     static const char *const types[] = {
-        "request_docking", "docking_permission", "docked",       "service_done",
-        "undock",          "navigation_hazard",  "market_update"};
+        "request_docking", "docking_permission", "docked",        "service_done",
+        "undock",          "navigation_hazard",  "market_update", "market_order",
+        "trade_answer",    "trade_settled",      "market_prices"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         const aldis_type_stats *type = aldis_stats_type(&report.stats, types[i]);
         CHECK(type != NULL);
@@ -181,7 +184,7 @@ static struct scenario *fast_scenario(void)
         "  - {name: Alpha, body: Sun, radius: 60 u, berths: 2, service: 3 ms, approach: 1 ms}\n"
         "  - {name: Beta, body: Sun, radius: 0 u, berths: 1, service: 2 ms, approach: 1 ms}\n"
         "classes:\n"
-        "  - {name: dart, speed: 10000 u/s, acceleration: 1000000 u/s2}\n"
+        "  - {name: dart, speed: 10000 u/s, acceleration: 1000000 u/s2, burn: 0}\n"
         "fleets:\n"
         "  - {name: darts, class: dart, count: 20, route: [Alpha, Beta], departure: 5 ms,\n"
         "     rest: 5 ms}\n"
@@ -198,7 +201,8 @@ static struct scenario *fast_scenario(void)
 static bool until_docked(void *arg, const struct space_progress *progress)
 {
     (void)arg;
-    return progress->dockings < 50;
+    struct space_view view;
+    return !space_look(progress, &view) || view.dockings < 50;
 }
 
 /* It ends with the fiftieth docking, whenever that comes. */
@@ -216,7 +220,7 @@ TEST(ships_dock_by_the_wall_clock_too)
         CHECK_UINT(report.run_print, 0);
         CHECK_UINT(ships_of(&report), 20);
         CHECK(aldis_stats_type(&report.stats, "docked")->handled >= 50);
-        CHECK(aldis_stats_type(&report.stats, "market_update")->handled > 0);
+        CHECK(aldis_stats_type(&report.stats, "market_prices")->handled > 0);
         space_report_fini(&report);
     }
     scenario_destroy(scenario);
@@ -290,11 +294,11 @@ TEST(json_of_a_live_run_has_no_run_print)
 TEST(text_names_what_matters)
 {
     struct space_report report = sample();
-    report.ships[SHIP_waiting] = 12;
+    report.ships[SHIP_docking] = 12;
     report.ships[SHIP_docked] = 3;
     const char *text = print(&report, SPACE_TEXT);
     CHECK(strstr(text, "run print 0000000000000abc") != NULL);
-    CHECK(strstr(text, "waiting 12") != NULL);
+    CHECK(strstr(text, "docking 12") != NULL);
     CHECK(strstr(text, "docked 3") != NULL);
     CHECK(strstr(text, "all 15") != NULL);
     CHECK(strstr(text, "audit: balanced") != NULL);

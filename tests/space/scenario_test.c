@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* scenario_test.c: what a scenario file may say, and what each wrong one is told. */
 #include "harness.h"
+#include "proto/space.pb.h"
 #include "scenario.h"
 #include "space.h"
 
@@ -98,7 +99,7 @@ TEST(good_scenario_is_read_as_it_stands)
     CHECK_UINT(s->fleets.items[0].route.count, 2);
     CHECK_UINT(s->fleets.items[0].route.stations[1], 1);
     CHECK_UINT(s->ship_count, 3);
-    CHECK_UINT(s->hazards.items[0].kind, HAZARD_asteroid);
+    CHECK_UINT(s->hazards.items[0].kind, HAZARD_ASTEROID);
     CHECK_UINT(s->market.commodities.items[0].price, 40);
     scenario_destroy(s);
 }
@@ -139,13 +140,15 @@ TEST(unknown_key_is_refused_with_the_nearest)
     EXPECT_CHANGED(
         "count: 3", "count: 3\n    xyzzyplugh: 1",
         "x.yaml:27:5: fleets[0]: found unknown key \"xyzzyplugh\", allowed: name, class, "
-        "count, route, departure, rest\n");
+        "count, route, departure, rest, formation, formation_size, trades\n");
     EXPECT_CHANGED("count: 3", "count: 3\n    <<: {rest: 1 s}",
                    "x.yaml:27:5: fleets[0]: found unknown key \"<<\", allowed: name, class, count, "
-                   "route, departure, rest\n");
+                   "route, departure, rest, formation, "
+                   "formation_size, trades\n");
     EXPECT_CHANGED("count: 3", "count: 3\n    [a, b]: 1",
                    "x.yaml:27:5: fleets[0]: found a list, allowed: as a key of a fleet: name, "
-                   "class, count, route, departure, rest\n");
+                   "class, count, route, departure, rest, "
+                   "formation, formation_size, trades\n");
 }
 
 TEST(wrong_unit_is_refused)
@@ -273,12 +276,14 @@ TEST(missing_references_are_refused)
 TEST(missing_parts_are_named)
 {
     EXPECT("name: tiny\n",
-           "x.yaml:1:1: bodies: found nothing, allowed: a list of 1 to 256 entries\n"
+           "x.yaml:1:1: bodies: found nothing, allowed: a list of 1 to 4096 entries (or "
+           "a galaxy: that makes them)\n"
            "x.yaml:1:1: classes: found nothing, allowed: a list of 1 to 64 entries\n"
            "x.yaml:1:1: duration: found nothing, allowed: a time from 1 ms to 3650 d, as in 10 min "
            "(units: ns, us, ms, s, min, h, d)\n"
            "x.yaml:1:1: fleets: found nothing, allowed: a list of 1 to 256 entries\n"
-           "x.yaml:1:1: stations: found nothing, allowed: a list of 2 to 1024 entries\n"
+           "x.yaml:1:1: stations: found nothing, allowed: a list of 2 to 4096 entries (or "
+           "a galaxy: that makes them)\n"
            "x.yaml:1:1: units_per_AU: found nothing, allowed: a number from 0.001 to 1000000000\n");
 }
 
@@ -290,8 +295,8 @@ TEST(rules_between_keys_hold)
                    "x.yaml:15:11: stations[1].body: found \"Sun\", allowed: the name of a body "
                    "above\n");
     EXPECT_CHANGED("  - name: Earth\n", "  - name: Rogue\n  - name: Earth\n",
-                   "x.yaml:6:5: bodies[1]: found no orbit, allowed: an orbit: only the first body "
-                   "has none\n");
+                   "x.yaml:6:5: bodies[1]: found no orbit, allowed: an orbit or a place: only the "
+                   "first body has none\n");
     EXPECT_CHANGED("speed: 20 u/s", "speed: 0.05 u/s",
                    "x.yaml:24:5: fleets[0]: found class \"tug\" at 0.05 u/s, allowed: at least "
                    "0.0702184 u/s, twice the speed of station \"Alpha\"\n");
@@ -309,9 +314,9 @@ TEST(rules_between_keys_hold)
                    "allowed: less than it, so that no price is 0\n");
     EXPECT_CHANGED(
         "count: 3",
-        "count: 600000\n    route: random\n  - name: more\n    class: tug\n    count: "
-        "600000",
-        "x.yaml:28:5: fleets[1]: found too many ships, allowed: 1000000 in all fleets\n");
+        "count: 16000000\n    route: random\n  - name: more\n    class: tug\n    count: "
+        "16000000",
+        "x.yaml:28:5: fleets[1]: found too many ships, allowed: 16000000 in all fleets\n");
 }
 
 TEST(what_is_no_scenario_is_refused)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* station_test.c: a station as an actor: what it answers, when, and what becomes of those who do
  * not keep to the rules. Virtual time, so every time below is exact. */
-#include "protocol.h"
+#include "stage.h"
 #include "tiny.h"
 
 #include <aldis/timer.h>
@@ -19,7 +19,7 @@ enum manner {
 
 struct probe_seen {
     uint32_t queued, granted, refused, served;
-    enum docking_refusal refusal;
+    Refusal refusal;
     uint32_t place;
     aldis_ns granted_ns, estimate_ns, served_ns;
 };
@@ -57,16 +57,18 @@ static aldis_err probe_start(void *state, const void *arg, aldis_ctx *ctx)
 static aldis_err probe_on_probe_ask(struct probe *self, const aldis_none *msg, aldis_ctx *ctx)
 {
     (void)msg;
-    struct request_docking request = {.specs = {.length_m = self->arg.length_m, .mass_t = 100},
-                                      .item_count = self->arg.item_count};
+    NEW_MESSAGE(RequestDocking, request);
+    request.specs.length = self->arg.length_m;
+    request.specs.mass = 100;
+    request.manifest_count = (pb_size_t)self->arg.item_count;
     aldis_err err = aldis_send_copy(ctx, self->arg.station, request_docking, &request);
     if (self->arg.manner == DIES_WAITING)
         (void)aldis_stop(ctx, aldis_self(ctx));
     return err;
 }
 
-static aldis_err probe_on_docking_permission(struct probe *self,
-                                             const struct docking_permission *msg, aldis_ctx *ctx)
+static aldis_err probe_on_docking_permission(struct probe *self, const DockingPermission *msg,
+                                             aldis_ctx *ctx)
 {
     struct probe_seen *mine = &seen[self->arg.number];
     aldis_timer timer;
@@ -86,7 +88,7 @@ static aldis_err probe_on_docking_permission(struct probe *self,
         return ALDIS_OK;
     case DOCKING_REFUSED:
         mine->refused++;
-        mine->refusal = msg->refusal;
+        mine->refusal = msg->reason;
         return ALDIS_OK;
     }
     return ALDIS_OK;
@@ -96,7 +98,9 @@ static aldis_err probe_on_probe_arrive(struct probe *self, const aldis_none *msg
 {
     (void)msg;
     aldis_err err = aldis_send(ctx, self->arg.station, docked, .berth = self->berth);
-    struct request_docking again = {.specs = {.length_m = self->arg.length_m, .mass_t = 100}};
+    NEW_MESSAGE(RequestDocking, again);
+    again.specs.length = self->arg.length_m;
+    again.specs.mass = 100;
     if (self->arg.manner == ASKS_DOCKED)
         err = aldis_send_copy(ctx, self->arg.station, request_docking, &again);
     return err;
@@ -116,28 +120,19 @@ ALDIS_BEHAVIOUR(probe, struct probe, PROBE_PROTOCOL, .on_start = probe_start);
 
 /* ---- The stage: one station, some probes, one worker ---- */
 
-struct stage {
-    struct scenario *scenario;
-    aldis_system *system;
-    station_ref station;
-};
+static station_ref the_station;
 
-static struct stage stage;
-
-static void stage_open(uint32_t station)
+static void open_with(uint32_t station)
 {
     memset(seen, 0, sizeof seen);
-    stage.scenario = tiny_scenario();
-    aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = 1, .seed = 5};
-    CHECK_OK(aldis_system_create(&opts, &stage.system));
-    struct station_arg arg = {.chart = {.scenario = stage.scenario}, .station = station};
-    CHECK_OK(aldis_spawn(stage.system, station, &stage.station,
-                         &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
+    stage_open(tiny_scenario(), 1);
+    stage_station(station);
+    the_station = stage.stations[station];
 }
 
 static probe_ref stage_probe(uint32_t number, enum manner manner, aldis_ns ask_ns, double length_m)
 {
-    struct probe_arg arg = {.station = stage.station,
+    struct probe_arg arg = {.station = the_station,
                             .number = number,
                             .manner = manner,
                             .ask_ns = ask_ns,
@@ -149,21 +144,18 @@ static probe_ref stage_probe(uint32_t number, enum manner manner, aldis_ns ask_n
 }
 
 /* Run to the end, hold the audit, and tidy up. */
-static void stage_close(aldis_ns until_ns)
+static void close_at(aldis_ns until_ns)
 {
-    aldis_run_end end;
-    CHECK_OK(aldis_system_run(stage.system, until_ns, &end));
-    CHECK_OK(aldis_system_audit(stage.system, NULL));
-    aldis_system_destroy(stage.system);
-    scenario_destroy(stage.scenario);
+    stage_run(until_ns);
+    stage_close();
 }
 
 TEST(four_berths_and_1000_ships_are_all_served_in_order)
 {
-    stage_open(0);
+    open_with(0);
     for (uint32_t i = 0; i < 1000; i++)
         stage_probe(i, KEEPS_RULES, i * ALDIS_MS, 50);
-    stage_close(24 * ALDIS_HOUR);
+    close_at(24 * ALDIS_HOUR);
     aldis_ns last_ns = 0;
     for (uint32_t i = 0; i < 1000; i++) {
         CHECK_UINT(seen[i].granted, 1);
@@ -184,10 +176,10 @@ TEST(four_berths_and_1000_ships_are_all_served_in_order)
 
 TEST(a_queue_that_is_full_refuses_by_name)
 {
-    stage_open(2); /* one berth, one place to wait */
+    open_with(2); /* one berth, one place to wait */
     for (uint32_t i = 0; i < 3; i++)
         stage_probe(i, KEEPS_RULES, i * ALDIS_MS, 50);
-    stage_close(ALDIS_HOUR);
+    close_at(ALDIS_HOUR);
     CHECK_UINT(seen[0].served, 1);
     CHECK_UINT(seen[1].served, 1);
     CHECK_UINT(seen[1].place, 1);
@@ -197,12 +189,12 @@ TEST(a_queue_that_is_full_refuses_by_name)
 
 TEST(what_cannot_be_is_refused_by_name)
 {
-    stage_open(0);
+    open_with(0);
     stage_probe(0, KEEPS_RULES, 0, 201);
     static const double wrong[] = {0, -50, (double)__builtin_nanf(""), __builtin_huge_val()};
     for (uint32_t i = 0; i < 4; i++)
         stage_probe(1 + i, KEEPS_RULES, 0, wrong[i]);
-    stage_close(ALDIS_HOUR);
+    close_at(ALDIS_HOUR);
     CHECK_UINT(seen[0].refused, 1);
     CHECK_INT(seen[0].refusal, REFUSAL_TOO_LONG);
     for (uint32_t i = 1; i < 5; i++) {
@@ -213,22 +205,22 @@ TEST(what_cannot_be_is_refused_by_name)
 
 TEST(one_item_too_many_in_the_manifest_is_refused)
 {
-    stage_open(0);
-    struct probe_arg arg = {.station = stage.station, .length_m = 50, .item_count = 17};
+    open_with(0);
+    struct probe_arg arg = {.station = the_station, .length_m = 50, .item_count = 17};
     probe_ref probe;
     CHECK_OK(aldis_spawn(stage.system, probe, &probe,
                          &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
-    stage_close(ALDIS_HOUR);
+    close_at(ALDIS_HOUR);
     CHECK_UINT(seen[0].refused, 1);
     CHECK_INT(seen[0].refusal, REFUSAL_BAD_SPECS);
 }
 
 TEST(a_permission_that_is_not_used_expires_and_the_next_ship_gets_the_berth)
 {
-    stage_open(2);
+    open_with(2);
     stage_probe(0, NEVER_COMES, 0, 50);
     stage_probe(1, KEEPS_RULES, ALDIS_MS, 50);
-    stage_close(ALDIS_HOUR);
+    close_at(ALDIS_HOUR);
     CHECK_UINT(seen[0].granted, 1);
     CHECK_UINT(seen[0].refused, 1);
     CHECK_INT(seen[0].refusal, REFUSAL_EXPIRED);
@@ -239,10 +231,10 @@ TEST(a_permission_that_is_not_used_expires_and_the_next_ship_gets_the_berth)
 
 TEST(a_ship_that_never_leaves_loses_its_berth)
 {
-    stage_open(2);
+    open_with(2);
     stage_probe(0, NEVER_LEAVES, 0, 50);
     stage_probe(1, KEEPS_RULES, ALDIS_MS, 50);
-    stage_close(ALDIS_HOUR);
+    close_at(ALDIS_HOUR);
     CHECK_UINT(seen[0].served, 1);
     CHECK_UINT(seen[1].served, 1);
     aldis_ns after_ns = seen[1].granted_ns - seen[0].served_ns;
@@ -251,12 +243,12 @@ TEST(a_ship_that_never_leaves_loses_its_berth)
 
 TEST(asking_again_while_docked_changes_nothing)
 {
-    stage_open(2);
+    open_with(2);
     stage.scenario->stations.items[2].service_ns =
         200 * ALDIS_SECOND; /* longer than a permission */
     stage_probe(0, ASKS_DOCKED, 0, 50);
     stage_probe(1, KEEPS_RULES, ALDIS_MS, 50);
-    stage_close(ALDIS_HOUR);
+    close_at(ALDIS_HOUR);
     CHECK_UINT(seen[0].granted, 2);
     CHECK_UINT(seen[0].served, 1);
     CHECK(seen[0].served_ns - seen[0].granted_ns >= 150 * ALDIS_SECOND);
@@ -265,10 +257,10 @@ TEST(asking_again_while_docked_changes_nothing)
 
 TEST(a_ship_that_is_gone_keeps_neither_place_nor_berth)
 {
-    stage_open(2);
+    open_with(2);
     stage_probe(0, DIES_WAITING, 0, 50);
     stage_probe(1, KEEPS_RULES, 10 * ALDIS_MS, 50);
-    stage_close(ALDIS_HOUR);
+    close_at(ALDIS_HOUR);
     CHECK_UINT(seen[0].granted, 0);
     CHECK_UINT(seen[1].served, 1);
     CHECK(seen[1].granted_ns < ALDIS_SECOND); /* as soon as the runtime has told the station */
@@ -276,10 +268,10 @@ TEST(a_ship_that_is_gone_keeps_neither_place_nor_berth)
 
 TEST(docking_without_permission_is_refused)
 {
-    stage_open(0);
+    open_with(0);
     probe_ref probe = stage_probe(0, KEEPS_RULES, 30 * ALDIS_MINUTE, 50);
     CHECK_OK(aldis_signal(stage.system, probe, probe_arrive));
-    stage_close(ALDIS_MINUTE);
+    close_at(ALDIS_MINUTE);
     CHECK_UINT(seen[0].refused, 1);
     CHECK_INT(seen[0].refusal, REFUSAL_EXPIRED);
 }

@@ -25,7 +25,7 @@ static inline struct scenario *tiny_scenario(void)
         "  - {name: Gamma, body: Sun, radius: 90 u, phase: 90 deg,\n"
         "     period: 10000 d, berths: 1, service: 30 s, queue_limit: 1}\n"
         "classes:\n"
-        "  - {name: tug, length: 50 m, speed: 20 u/s, acceleration: 4 u/s2}\n"
+        "  - {name: tug, length: 50 m, speed: 20 u/s, acceleration: 4 u/s2, burn: 1e-6}\n"
         "fleets:\n"
         "  - {name: tugs, class: tug, count: 3, route: [Alpha, Beta],\n"
         "     departure: 0 s, rest: 10 s}\n"

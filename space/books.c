@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/* books.c: see books.h. */
+#include "books.h"
+
+#include "ship.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* What the runtime needs for an actor beside our page: its cell, its word in the directory, and one
+ * message under way (measured: docs/design/space.md). */
+#define ACTOR_BYTES 256u
+
+static uint32_t account_count(const struct scenario *scenario)
+{
+    return scenario->stations.count + 1 + scenario->ship_count;
+}
+
+uint64_t books_bytes_needed(const struct scenario *scenario)
+{
+    uint64_t goods = scenario->market.commodities.count * sizeof(uint32_t);
+    uint64_t ship = sizeof(struct ship) + goods + ACTOR_BYTES;
+    uint64_t station = sizeof(struct station_page) + goods + ACTOR_BYTES +
+                       SCENARIO_QUEUE_MAX * 16u + SCENARIO_BERTHS_MAX * 2u * 32u;
+    return scenario->ship_count * ship + scenario->stations.count * station + (16u << 20);
+}
+
+uint32_t books_accounts(const struct books *books)
+{
+    return books->station_count + 1 + books->ship_count;
+}
+
+struct account *books_account(const void *arg, uint32_t index)
+{
+    const struct books *books = arg;
+    if (index < books->station_count)
+        return &books->stations[index].account;
+    if (index == books->station_count)
+        return (struct account *)(uintptr_t)&books->rescue;
+    return &books->ships[index - books->station_count - 1].account;
+}
+
+static void open_station(struct books *books, const struct scenario *scenario, uint32_t index)
+{
+    const struct scenario_station *station = &scenario->stations.items[index];
+    struct station_page *page = &books->stations[index];
+    page->account.credits = (int64_t)station->credits * CENTS;
+    page->account.fuel = (int64_t)(station->fuel * FUEL_NANO);
+    page->account.tank = INT64_MAX;
+    page->spares = station->spares;
+    page->quarters = station->quarters;
+    for (uint32_t i = 0; i < books->kinds; i++) {
+        page->account.goods[i] = station->goods[i].stock;
+        page->account.used += station->goods[i].stock;
+    }
+}
+
+static void open_ship(struct books *books, const struct scenario *scenario, uint32_t fleet,
+                      uint32_t number)
+{
+    const struct scenario_fleet *f = &scenario->fleets.items[fleet];
+    const struct scenario_class *class = &scenario->classes.items[f->class];
+    struct ship *ship = &books->ships[f->first + number];
+    ship->fleet = fleet;
+    ship->account.credits = (int64_t) class->purse * CENTS;
+    ship->account.tank = (int64_t)(class->tank * FUEL_NANO);
+    ship->account.fuel = ship->account.tank;
+    ship->account.capacity = class->cargo_t > 0 ? class->cargo_t : 1;
+    ship->account.used = class->cargo_t > 0 ? 0 : 1; /* no hold at all: always full */
+}
+
+bool books_init(struct books *books, const struct scenario *scenario)
+{
+    *books = (struct books){.station_count = scenario->stations.count,
+                            .ship_count = scenario->ship_count,
+                            .kinds = scenario->market.commodities.count};
+    uint32_t accounts = account_count(scenario);
+    size_t ships = (scenario->ship_count * sizeof(struct ship) + 63) / 64 * 64;
+    books->stations = calloc(books->station_count, sizeof *books->stations);
+    books->ships = aligned_alloc(64, ships);
+    books->goods = calloc((size_t)accounts * books->kinds + 1, sizeof *books->goods);
+    if (!books->stations || !books->ships || !books->goods) {
+        books_fini(books);
+        return false;
+    }
+    memset(books->ships, 0, ships);
+    for (uint32_t i = 0; i < accounts; i++) {
+        struct account *account = books_account(books, i);
+        account->index = i;
+        account->kinds = books->kinds;
+        account->goods = &books->goods[(size_t)i * books->kinds];
+    }
+    for (uint32_t i = 0; i < books->station_count; i++)
+        open_station(books, scenario, i);
+    books->rescue.fuel = (int64_t)(scenario->rescue.fuel * FUEL_NANO);
+    books->rescue.tank = INT64_MAX;
+    for (uint32_t i = 0; i < scenario->fleets.count; i++)
+        for (uint32_t j = 0; j < scenario->fleets.items[i].count; j++)
+            open_ship(books, scenario, i, j);
+    books->start = books_totals(books);
+    return true;
+}
+
+void books_fini(struct books *books)
+{
+    for (uint32_t i = 0; books->stations && i < books->station_count; i++)
+        account_fini(&books->stations[i].account);
+    for (uint32_t i = 0; books->ships && i < books->ship_count; i++) {
+        account_fini(&books->ships[i].account);
+        free(books->ships[i].extra);
+    }
+    account_fini(&books->rescue);
+    free(books->stations);
+    free(books->ships);
+    free(books->goods);
+    *books = (struct books){0};
+}
+
+struct totals books_totals(const struct books *books)
+{
+    struct totals totals = account_totals(books, books_account, books_accounts(books));
+    for (uint32_t i = 0; i < books->station_count; i++)
+        for (uint32_t j = 0; j < books->kinds; j++)
+            totals.goods[j] +=
+                (int64_t)books->stations[i].used[j] - (int64_t)books->stations[i].made[j];
+    return totals;
+}
+
+bool books_balance(const struct books *books, const struct scenario *scenario, char *text,
+                   size_t size)
+{
+    struct totals now = books_totals(books);
+    const char *what = NULL;
+    int64_t from = 0, to = 0;
+    if (now.credits != books->start.credits) {
+        what = "credits (cents)";
+        from = books->start.credits;
+        to = now.credits;
+    } else if (now.fuel != books->start.fuel) {
+        what = "fuel (nano)";
+        from = books->start.fuel;
+        to = now.fuel;
+    }
+    for (uint32_t i = 0; !what && i < books->kinds; i++) {
+        if (now.goods[i] == books->start.goods[i])
+            continue;
+        what = scenario->market.commodities.items[i].name;
+        from = books->start.goods[i];
+        to = now.goods[i];
+    }
+    if (what)
+        snprintf(text, size, "%s: %" PRId64 " at the start, %" PRId64 " now, %+" PRId64, what, from,
+                 to, to - from);
+    else
+        snprintf(text, size, "balanced");
+    return what == NULL;
+}
+
+/* base + swing x (target - stock) / target, and never beyond base +- swing. */
+int64_t market_price(const struct scenario_commodity *commodity, const struct scenario_goods *goods,
+                     int64_t stock)
+{
+    int64_t base = (int64_t)commodity->price * CENTS, swing = (int64_t)commodity->swing * CENTS;
+    int64_t target = goods->target;
+    int64_t missing = target - stock;
+    if (missing < -target)
+        missing = -target;
+    if (missing > target)
+        missing = target;
+    return base + swing * missing / target;
+}

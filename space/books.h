@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/* books.h: what all actors of a run look at, and what each of them keeps. Layer: space.
+ *
+ * The chart is finished before the first ship is spawned and constant from then on. The books hold
+ * a page for each ship and station: all of its state. A page is written by its own actor only, and
+ * read by the run at rest: between two windows, or when all have stopped. So a page is as private
+ * as state is; it lies outside the actor so that a crash does not take it, as on a disk. */
+#ifndef SPACE_BOOKS_H
+#define SPACE_BOOKS_H
+
+#include "account.h"
+#include "protocol.h"
+
+struct ship;
+struct chronicle;
+
+/** What a station has, beside its docks. */
+struct station_page {
+    struct account account;
+    uint64_t dockings;
+    uint64_t grants;                         /**< of a berth */
+    aldis_ns wait_total_ns;                  /**< from the request to the grant */
+    uint64_t made[SCENARIO_COMMODITIES_MAX]; /**< tonnes, for the ledger */
+    uint64_t used[SCENARIO_COMMODITIES_MAX];
+    uint32_t spares;
+    uint32_t quarters; /**< that are free */
+    uint32_t queue;    /**< ships that wait */
+    uint32_t berths_taken;
+};
+
+/** Accounts are numbered: stations first, then the rescue service, then ships. */
+struct books {
+    struct station_page *stations;
+    struct account rescue;
+    struct ship *ships;
+    uint32_t *goods; /**< all accounts' goods, one after the other */
+    uint32_t station_count, ship_count, kinds;
+    struct totals start; /**< when the run began */
+};
+
+struct chart {
+    const struct scenario *scenario;
+    struct books *books;         /**< each actor looks at its own page, and at those of the dead */
+    const station_ref *stations; /**< of the scenario's stations, in their order */
+    const uint32_t *prices;      /**< cents, of each station's goods at the start */
+    ledger_ref ledger;
+    rescue_ref rescue;           /**< nobody: there is none */
+    struct chronicle *chronicle; /**< NULL: nobody wants to know */
+};
+
+/** Make the pages of a scenario, with what each has at the start. false: no memory. */
+bool books_init(struct books *books, const struct scenario *scenario);
+void books_fini(struct books *books);
+
+/** How many accounts there are; the account of a number. */
+uint32_t books_accounts(const struct books *books);
+struct account *books_account(const void *books, uint32_t index);
+
+/** Totals now, less what was made and with what was used up: to be equal to books->start. The
+ *  actors must be at rest. */
+struct totals books_totals(const struct books *books);
+
+/** Is everything still there? Else text says what is not, and how much. The actors must be at rest.
+ * */
+bool books_balance(const struct books *books, const struct scenario *scenario, char *text,
+                   size_t size);
+
+/** Bytes that a run of the scenario needs, or a little more. */
+uint64_t books_bytes_needed(const struct scenario *scenario);
+
+/** Cents for one tonne of a station's goods at a stock: the commodity's price at its target, more
+ *  below it and less above it, within the commodity's swing. */
+int64_t market_price(const struct scenario_commodity *commodity, const struct scenario_goods *goods,
+                     int64_t stock);
+
+#endif

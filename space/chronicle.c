@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+/* chronicle.c: see chronicle.h. */
+#include "chronicle.h"
+
+#include "ship.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { EVIDENCE = 256 }; /* of each shard; a power of two */
+
+enum entry_kind {
+    ENTRY_STATE,
+    ENTRY_REFUSAL,
+    ENTRY_EMERGENCY,
+    ENTRY_TRADE,
+    ENTRY_TAKEN,
+    ENTRY_PLACE
+};
+
+struct entry {
+    aldis_ns at_ns;
+    uint32_t account;
+    uint32_t kind;
+    uint64_t order; /* of the shard's entries */
+    const char *name;
+    uint64_t number;
+    uint32_t peer, from, to, good; /* good: the first that changes hands, or RESOURCE_FUEL */
+    int64_t credits, amount;
+    double place[3], size;
+};
+
+struct list {
+    _Alignas(64) struct entry *entries;
+    size_t count, capacity;
+    uint64_t order, lost;
+};
+
+struct chronicle {
+    bool capture;
+    uint32_t shards, stations, ships;
+    struct list *lists;
+    struct entry *sorted; /* for reading */
+};
+
+struct chronicle *chronicle_create(uint32_t shards, uint32_t stations, uint32_t ships, bool capture)
+{
+    struct chronicle *chronicle = calloc(1, sizeof *chronicle);
+    if (!chronicle)
+        return NULL;
+    *chronicle = (struct chronicle){
+        .capture = capture, .shards = shards, .stations = stations, .ships = ships};
+    size_t size = shards * sizeof *chronicle->lists;
+    chronicle->lists = aligned_alloc(64, size);
+    if (!chronicle->lists) {
+        free(chronicle);
+        return NULL;
+    }
+    memset(chronicle->lists, 0, size);
+    return chronicle;
+}
+
+void chronicle_destroy(struct chronicle *chronicle)
+{
+    if (!chronicle)
+        return;
+    for (uint32_t i = 0; i < chronicle->shards; i++)
+        free(chronicle->lists[i].entries);
+    free(chronicle->lists);
+    free(chronicle->sorted);
+    free(chronicle);
+}
+
+uint32_t chronicle_shard(const struct chronicle *chronicle, uint32_t account)
+{
+    if (account <= chronicle->stations)
+        return account % chronicle->shards;
+    uint64_t ship = account - chronicle->stations - 1;
+    return (uint32_t)(ship * chronicle->shards / chronicle->ships);
+}
+
+/* Room for one more; without memory the entry is lost, and counted. */
+static struct entry *next_entry(struct chronicle *chronicle, struct list *list)
+{
+    if (!chronicle->capture && list->count == EVIDENCE)
+        return &list->entries[list->order % EVIDENCE];
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity > 0 ? 2 * list->capacity : EVIDENCE;
+        struct entry *entries = realloc(list->entries, capacity * sizeof *entries);
+        if (!entries) {
+            list->lost++;
+            return NULL;
+        }
+        list->entries = entries;
+        list->capacity = capacity;
+    }
+    return &list->entries[list->count++];
+}
+
+static void add(struct chronicle *chronicle, aldis_ctx *ctx, struct entry entry)
+{
+    struct list *list = &chronicle->lists[chronicle_shard(chronicle, entry.account)];
+    struct entry *place = next_entry(chronicle, list);
+    entry.at_ns = aldis_now(ctx);
+    entry.order = list->order++;
+    if (place)
+        *place = entry;
+}
+
+/* ---- In an actor ---- */
+
+void chronicle_state(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                     enum space_ship_state to)
+{
+    if (chronicle && chronicle->capture)
+        add(chronicle, ctx,
+            (struct entry){.account = ship->account.index,
+                           .kind = ENTRY_STATE,
+                           .from = ship->state,
+                           .to = to,
+                           .peer = ship->station});
+}
+
+void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                       Refusal reason)
+{
+    if (chronicle && chronicle->capture)
+        add(chronicle, ctx,
+            (struct entry){.account = ship->account.index,
+                           .kind = ENTRY_REFUSAL,
+                           .name = refusal_text(reason),
+                           .peer = ship->station});
+}
+
+void chronicle_emergency(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                         EmergencyKind kind)
+{
+    static const char *const names[] = {"engine_failure", "hull_breach", "crew_medical", "pirates",
+                                        "out_of_fuel"};
+    if (chronicle && chronicle->capture)
+        add(chronicle, ctx,
+            (struct entry){.account = ship->account.index,
+                           .kind = ENTRY_EMERGENCY,
+                           .name = names[kind],
+                           .place = {ship->motion.position.x, ship->motion.position.y,
+                                     ship->motion.position.z}});
+}
+
+static struct entry trade_entry(const TradeAnswer *answer)
+{
+    struct entry entry = {.number = answer->number,
+                          .credits = answer->credits,
+                          .name = answer->accepted ? "accepted" : refusal_text(answer->reason),
+                          .good = RESOURCE_FUEL,
+                          .amount = answer->fuel};
+    for (uint32_t i = 0; i < SCENARIO_COMMODITIES_MAX; i++) {
+        if (answer->goods[i] != 0) {
+            entry.good = i;
+            entry.amount = answer->goods[i];
+            break;
+        }
+    }
+    return entry;
+}
+
+void chronicle_trade(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                     const TradeAnswer *answer)
+{
+    if (!chronicle)
+        return;
+    struct entry entry = trade_entry(answer);
+    entry.kind = ENTRY_TRADE;
+    entry.account = ship->account.index;
+    entry.peer = ship->station;
+    add(chronicle, ctx, entry);
+}
+
+void chronicle_taken(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
+                     uint32_t initiator, const TradeAnswer *answer)
+{
+    if (!chronicle)
+        return;
+    struct entry entry = trade_entry(answer);
+    entry.kind = ENTRY_TAKEN;
+    entry.account = account;
+    entry.peer = initiator;
+    add(chronicle, ctx, entry);
+}
+
+void chronicle_place(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
+                     const char *name, struct vec place, double size)
+{
+    if (chronicle && chronicle->capture)
+        add(chronicle, ctx,
+            (struct entry){.account = account,
+                           .kind = ENTRY_PLACE,
+                           .name = name,
+                           .place = {place.x, place.y, place.z},
+                           .size = size});
+}
+
+/* ---- At rest ---- */
+
+static int compare(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    if (x->at_ns != y->at_ns)
+        return x->at_ns < y->at_ns ? -1 : 1;
+    if (x->account != y->account)
+        return x->account < y->account ? -1 : 1;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static size_t sort_all(struct chronicle *chronicle)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < chronicle->shards; i++)
+        count += chronicle->lists[i].count;
+    free(chronicle->sorted);
+    chronicle->sorted = malloc((count > 0 ? count : 1) * sizeof *chronicle->sorted);
+    if (!chronicle->sorted)
+        return 0;
+    size_t at = 0;
+    for (uint32_t i = 0; i < chronicle->shards; i++) {
+        const struct list *list = &chronicle->lists[i];
+        if (list->count > 0)
+            memcpy(&chronicle->sorted[at], list->entries, list->count * sizeof list->entries[0]);
+        at += list->count;
+    }
+    qsort(chronicle->sorted, count, sizeof *chronicle->sorted, compare);
+    return count;
+}
+
+static void print_name(const char *key, const char *text, FILE *out)
+{
+    fprintf(out, ",\"%s\":\"", key);
+    for (const char *at = text; *at; at++)
+        fprintf(out, *at == '"' || *at == '\\' ? "\\%c" : "%c", *at);
+    fputc('"', out);
+}
+
+/* "ship-12", as the run names it, a station's name, or "rescue". */
+static void print_account(const char *key, uint32_t account, const struct scenario *scenario,
+                          FILE *out)
+{
+    uint32_t stations = scenario->stations.count;
+    char text[32];
+    snprintf(text, sizeof text, "ship-%u", account - stations);
+    if (account < stations)
+        print_name(key, scenario->stations.items[account].name, out);
+    else
+        print_name(key, account == stations ? "service" : text, out);
+}
+
+static const char *good_name(uint32_t good, const struct scenario *scenario)
+{
+    return good < scenario->market.commodities.count ? scenario->market.commodities.items[good].name
+                                                     : "fuel";
+}
+
+static void print_entry(const struct entry *e, const struct scenario *scenario, FILE *out)
+{
+#define STATE_NAME(name) #name,
+    static const char *const states[] = {SPACE_SHIP_STATES(STATE_NAME)};
+#undef STATE_NAME
+    static const char *const kinds[] = {"state",         "refused",     "emergency",
+                                        "trade_settled", "trade_taken", "place"};
+    fprintf(out, "{\"at_ns\":%" PRId64, e->at_ns);
+    print_name("event", e->kind == ENTRY_PLACE ? e->name : kinds[e->kind], out);
+    print_account("actor", e->account, scenario, out);
+    switch ((enum entry_kind)e->kind) {
+    case ENTRY_STATE:
+        fprintf(out, ",\"from\":\"%s\",\"to\":\"%s\"", states[e->from], states[e->to]);
+        print_account("station", e->peer, scenario, out);
+        break;
+    case ENTRY_REFUSAL:
+        print_name("reason", e->name, out);
+        print_account("station", e->peer, scenario, out);
+        break;
+    case ENTRY_EMERGENCY:
+        print_name("kind", e->name, out);
+        fprintf(out, ",\"place\":[%.9g,%.9g,%.9g]", e->place[0], e->place[1], e->place[2]);
+        break;
+    case ENTRY_TRADE:
+    case ENTRY_TAKEN:
+        print_name("result", e->name, out);
+        print_account("with", e->peer, scenario, out);
+        print_name("good", good_name(e->good, scenario), out);
+        fprintf(out, ",\"number\":%" PRIu64 ",\"amount\":%" PRId64 ",\"cents\":%" PRId64, e->number,
+                e->amount, e->credits);
+        break;
+    case ENTRY_PLACE:
+        fprintf(out, ",\"place\":[%.9g,%.9g,%.9g],\"size\":%.9g", e->place[0], e->place[1],
+                e->place[2], e->size);
+        break;
+    }
+    fputs("}\n", out);
+}
+
+aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out)
+{
+    size_t count = sort_all(chronicle);
+    for (size_t i = 0; i < count; i++)
+        print_entry(&chronicle->sorted[i], scenario, out);
+    for (uint32_t i = 0; i < chronicle->shards; i++)
+        chronicle->lists[i].count = 0;
+    return ferror(out) ? ALDIS_EIO : ALDIS_OK;
+}
+
+void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario, FILE *out,
+                        uint32_t lines)
+{
+    size_t count = sort_all(chronicle), first = count > lines ? count - lines : 0;
+    for (size_t i = first; i < count; i++)
+        print_entry(&chronicle->sorted[i], scenario, out);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+/* chronicle.h: what happened in a run, in its order. Layer: space.
+ *
+ * Actors write down what they do; the run reads it at rest. Nothing in a run depends on it, and no
+ * message is sent for it. Each shard has a list of its own, so that the one thread that runs it
+ * writes it alone; entries are put in order by time, actor and number. When nobody wants events,
+ * only the last exchanges of each shard are kept: the evidence, should a balance not be right. */
+#ifndef SPACE_CHRONICLE_H
+#define SPACE_CHRONICLE_H
+
+#include "protocol.h"
+
+struct ship;
+struct chart;
+
+struct chronicle;
+
+/** capture: keep everything until it is drained. NULL: no memory. */
+struct chronicle *chronicle_create(uint32_t shards, uint32_t stations, uint32_t ships,
+                                   bool capture);
+void chronicle_destroy(struct chronicle *chronicle);
+
+/** The shard that the account's actor is to live on: ships are neighbours of their neighbours. */
+uint32_t chronicle_shard(const struct chronicle *chronicle, uint32_t account);
+
+/* In an actor; chronicle may be NULL. */
+void chronicle_state(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                     enum space_ship_state to);
+void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                       Refusal reason);
+void chronicle_emergency(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                         EmergencyKind kind);
+/** A trade that this account has done its side of; number 0: its own production. */
+void chronicle_trade(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                     const TradeAnswer *answer);
+void chronicle_taken(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
+                     uint32_t initiator, const TradeAnswer *answer);
+/** Something at a place: "hazard", "weather", "near_miss"; name: static. */
+void chronicle_place(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
+                     const char *name, struct vec place, double size);
+
+/** At rest: print what was captured since the last time as JSON lines, and forget it. */
+aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out);
+
+/** At rest: the last exchanges, at most `lines` of them, as text. */
+void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario, FILE *out,
+                        uint32_t lines);
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/* protocol.c: see protocol.h. */
+#include "protocol.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *refusal_text(Refusal reason)
+{
+    static const char *const texts[] = {"none",
+                                        "queue full",
+                                        "too long for every berth",
+                                        "specs that cannot be",
+                                        "expired",
+                                        "docks closed",
+                                        "no room",
+                                        "no money",
+                                        "no stock",
+                                        "price",
+                                        "worth too little",
+                                        "not in this state",
+                                        "unknown goods",
+                                        "too far",
+                                        "too many trades open"};
+    return (size_t)reason < sizeof texts / sizeof texts[0] ? texts[reason] : "unknown";
+}
+
+/* Does the kind of actor that sent it understand refusals? Ships do; others are told by the count
+ * of failed handlers only, as is whoever sent from outside. */
+aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *state, Refusal reason)
+{
+    char text[128];
+    if (!aldis_id_is_nobody(aldis_sender(ctx)) &&
+        !aldis_id_equal(aldis_sender(ctx), aldis_self(ctx))) {
+        NEW_MESSAGE(Refused, answer);
+        snprintf(answer.message, sizeof answer.message, "%s", type->name);
+        snprintf(answer.state, sizeof answer.state, "%s", state);
+        answer.reason = reason;
+        (void)aldis_reply_raw(ctx, &refused_type, &answer, sizeof answer);
+    }
+    snprintf(text, sizeof text, "%s refused while %s: %s", type->name, state, refusal_text(reason));
+    return aldis_fail(ctx, text);
+}
+
+aldis_err check_message(aldis_ctx *ctx, const aldis_type *type, const void *payload)
+{
+    aldis_wire_report report;
+    if (!type->codec || aldis_wire_check(type, payload, &report) == ALDIS_OK)
+        return ALDIS_OK;
+    char text[128];
+    snprintf(text, sizeof text, "%s: %.40s: %.60s", type->name, report.field, report.text);
+    return aldis_fail(ctx, text);
+}

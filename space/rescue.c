@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+/* rescue.c: the rescue service: tugs for those whom no ship nearby comes to help. Layer: space.
+ *
+ * It hears every call, waits a little for others to answer, and then sends a tug, which takes its
+ * way at its speed. Its tugs carry fuel, which it gives by the same trade as ships do: one at a
+ * time, since it has one purse. */
+#include "books.h"
+#include "chronicle.h"
+#include "digest.h"
+
+#include <string.h>
+
+#define CALLS_MAX 1024
+#define GIVE_AGAIN_NS (5 * ALDIS_SECOND)
+#define VALID_NS (60 * ALDIS_SECOND)
+
+enum call_state { CALL_NONE, CALL_WAITS, CALL_UNDER_WAY, CALL_RETURNS };
+
+struct call {
+    enum call_state state;
+    EmergencyKind kind;
+    aldis_id ship;
+    uint32_t account, change;
+    struct vec place;
+};
+
+struct rescue {
+    const struct chart *chart;
+    struct account *account;
+    int64_t gift;  /* nano of fuel that a ship is offered: half of the largest tank */
+    uint32_t busy; /* tugs */
+    uint32_t helped, left_out;
+    struct call calls[CALLS_MAX];
+};
+
+static const struct scenario_rescue *plan_of(const struct rescue *self)
+{
+    return &self->chart->scenario->rescue;
+}
+
+static aldis_err rescue_start(void *state, const void *arg, aldis_ctx *ctx)
+{
+    (void)ctx;
+    struct rescue *self = state;
+    self->chart = *(const struct chart *const *)arg;
+    self->account = &self->chart->books->rescue;
+    const struct scenario *scenario = self->chart->scenario;
+    for (uint32_t i = 0; i < scenario->classes.count; i++) {
+        int64_t half = (int64_t)(scenario->classes.items[i].tank * FUEL_NANO / 2);
+        self->gift = half > self->gift ? half : self->gift;
+    }
+    return ALDIS_OK;
+}
+
+/* A timer of this call; an earlier one is void. */
+static aldis_err arm(struct rescue *self, aldis_ctx *ctx, uint32_t index, aldis_ns delay_ns)
+{
+    rescue_ref me = {.id = aldis_self(ctx)};
+    return aldis_send_after(ctx, delay_ns, me, tug_due, .call = index,
+                            .change = ++self->calls[index].change);
+}
+
+static uint32_t find_call(const struct rescue *self, aldis_id ship)
+{
+    uint32_t i = 0;
+    while (i < CALLS_MAX &&
+           !(self->calls[i].state != CALL_NONE && aldis_id_equal(self->calls[i].ship, ship)))
+        i++;
+    return i;
+}
+
+static uint32_t free_call(const struct rescue *self)
+{
+    uint32_t i = 0;
+    while (i < CALLS_MAX && self->calls[i].state != CALL_NONE)
+        i++;
+    return i;
+}
+
+static aldis_err rescue_on_distress_signal(struct rescue *self, const DistressSignal *msg,
+                                           aldis_ctx *ctx)
+{
+    aldis_id ship = aldis_sender(ctx);
+    aldis_err err = check_message(ctx, &distress_signal_type, msg);
+    if (err != ALDIS_OK || aldis_id_is_nobody(ship))
+        return err;
+    uint32_t index = find_call(self, ship);
+    bool known = index < CALLS_MAX;
+    if (!known)
+        index = free_call(self);
+    if (index == CALLS_MAX) {
+        self->left_out++; /* it calls again */
+        return ALDIS_OK;
+    }
+    struct call *call = &self->calls[index];
+    call->ship = ship;
+    call->kind = msg->kind;
+    call->account = msg->account;
+    call->place = vec_of(&msg->location);
+    if (known)
+        return ALDIS_OK;
+    call->state = CALL_WAITS;
+    return arm(self, ctx, index, plan_of(self)->patience_ns);
+}
+
+static aldis_ns way_ns(const struct rescue *self, const struct call *call, aldis_ns now_ns)
+{
+    struct vec base =
+        scenario_station_position(self->chart->scenario, plan_of(self)->station, now_ns);
+    double seconds = vec_length(vec_sub(call->place, base)) / plan_of(self)->speed;
+    return seconds < 1e9 ? (aldis_ns)(seconds * 1e9) + 1 : ALDIS_FOREVER / 4;
+}
+
+static aldis_err give_fuel(struct rescue *self, aldis_ctx *ctx, const struct call *call)
+{
+    if (account_is_open(self->account))
+        return ALDIS_OK;
+    int64_t nano = self->gift < self->account->fuel ? self->gift : self->account->fuel;
+    struct terms most = {.fuel = nano};
+    aldis_ns until_ns = aldis_now(ctx) + VALID_NS;
+    if (nano == 0 ||
+        account_hold(self->account, &most, call->ship, call->account, until_ns) != ACCOUNT_DONE)
+        return ALDIS_OK; /* nothing to give: the ship calls on */
+    struct pending *pending = self->account->pending;
+    TradeOffer *trade = &pending->offer.trade;
+    memset(&pending->offer, 0, sizeof pending->offer);
+    trade->number = pending->number;
+    trade->account = self->account->index;
+    trade->gift = 1;
+    trade->valid_until_ns = until_ns;
+    trade->fuel = (uint64_t)nano;
+    ship_ref to = {.id = call->ship};
+    if (aldis_send_copy(ctx, to, trade_offer, trade) != ALDIS_OK)
+        (void)account_settle(self->account, pending->number, NULL);
+    return ALDIS_OK;
+}
+
+/* What was offered and not answered is offered again; the dead have taken it or not. */
+static void press(struct rescue *self, aldis_ctx *ctx)
+{
+    if (!account_is_open(self->account))
+        return;
+    struct pending *pending = self->account->pending;
+    ship_ref to = {.id = pending->peer};
+    if (!aldis_is_closed(ctx, to.id)) {
+        (void)aldis_send_copy(ctx, to, trade_offer, &pending->offer.trade);
+        return;
+    }
+    const struct record *record = account_find(
+        books_account(self->chart->books, pending->peer_account), aldis_self(ctx), pending->number);
+    (void)account_settle(self->account, pending->number, record ? &record->terms : NULL);
+}
+
+static aldis_err arrive(struct rescue *self, aldis_ctx *ctx, uint32_t index)
+{
+    struct call *call = &self->calls[index];
+    ship_ref to = {.id = call->ship};
+    if (aldis_send(ctx, to, aid,
+                   .kind = call->kind == EMERGENCY_OUT_OF_FUEL ? AID_FUEL : AID_TOW) != ALDIS_OK) {
+        call->state = CALL_RETURNS; /* nobody is there */
+        return arm(self, ctx, index, way_ns(self, call, aldis_now(ctx)));
+    }
+    if (call->kind == EMERGENCY_OUT_OF_FUEL) {
+        aldis_err err = give_fuel(self, ctx, call);
+        /* It stays until the ship says that it can go on. */
+        return err == ALDIS_OK ? arm(self, ctx, index, GIVE_AGAIN_NS) : err;
+    }
+    return arm(self, ctx, index, GIVE_AGAIN_NS);
+}
+
+static aldis_err rescue_on_tug_due(struct rescue *self, const struct tug_due *msg, aldis_ctx *ctx)
+{
+    struct call *call = &self->calls[msg->call];
+    if (call->change != msg->change)
+        return ALDIS_OK;
+    press(self, ctx);
+    switch (call->state) {
+    case CALL_NONE:
+        break;
+    case CALL_WAITS:
+        if (self->busy == plan_of(self)->tugs)
+            return arm(self, ctx, msg->call, plan_of(self)->patience_ns);
+        self->busy++;
+        call->state = CALL_UNDER_WAY;
+        return arm(self, ctx, msg->call, way_ns(self, call, aldis_now(ctx)));
+    case CALL_UNDER_WAY:
+        return arrive(self, ctx, msg->call);
+    case CALL_RETURNS:
+        call->state = CALL_NONE;
+        self->busy--;
+        self->helped++;
+        break;
+    }
+    return ALDIS_OK;
+}
+
+/* The ship can go on. */
+static aldis_err rescue_on_stand_down(struct rescue *self, const StandDown *msg, aldis_ctx *ctx)
+{
+    (void)msg;
+    uint32_t index = find_call(self, aldis_sender(ctx));
+    if (index == CALLS_MAX)
+        return ALDIS_OK;
+    struct call *call = &self->calls[index];
+    if (call->state == CALL_WAITS)
+        call->state = CALL_NONE;
+    if (call->state != CALL_UNDER_WAY)
+        return ALDIS_OK;
+    call->state = CALL_RETURNS;
+    return arm(self, ctx, index, way_ns(self, call, aldis_now(ctx)));
+}
+
+static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *msg, aldis_ctx *ctx)
+{
+    struct terms terms = {.credits = msg->credits, .fuel = msg->fuel};
+    memcpy(terms.goods, msg->goods, sizeof terms.goods);
+    const struct pending *pending = self->account->pending;
+    bool ours = account_is_open(self->account) && pending->number == msg->number &&
+                aldis_id_equal(pending->peer, aldis_sender(ctx));
+    if (ours && !account_settle(self->account, msg->number, msg->accepted ? &terms : NULL))
+        return aldis_fail(ctx, "an answer to a gift on other terms");
+    if (msg->accepted && !aldis_id_is_nobody(aldis_sender(ctx)))
+        (void)aldis_reply(ctx, trade_settled, .number = msg->number);
+    return ALDIS_OK;
+}
+
+static uint64_t rescue_digest(const void *state)
+{
+    const struct rescue *self = state;
+    return digest_mix(digest_mix(self->busy, self->helped), (uint64_t)self->account->fuel);
+}
+
+ALDIS_BEHAVIOUR(rescue, struct rescue, RESCUE_PROTOCOL, .on_start = rescue_start,
+                .digest = rescue_digest,
+                .mailbox = {.capacity_msgs = 65536, .capacity_bytes = 64u << 20});

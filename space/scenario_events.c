@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* scenario_events.c: hazards, weather, market and services in a scenario file. See
+ * scenario_parts.h. */
+#include "scenario_parts.h"
+
+/* ---- Hazards and the market ---- */
+
+#define HAZARD_WORD(name) #name,
+static const char *const hazard_words[] = {SCENARIO_HAZARD_KINDS(HAZARD_WORD) NULL};
+#undef HAZARD_WORD
+
+static const struct scenario_hazard hazard_defaults = {.radius = 100, .life_ns = 2 * ALDIS_MINUTE};
+
+#define HAZARD_KEY(...) SCHEMA_KEY(struct scenario_hazard, __VA_ARGS__)
+static const struct schema_key hazard_keys[] = {
+    SCHEMA_WORD(struct scenario_hazard, "kind", REQUIRED, kind, hazard_words),
+    HAZARD_KEY("every", TIME, REQUIRED, every_ns, 0.001, 3650 * DAY_S),
+    HAZARD_KEY("life", TIME, OPTIONAL, life_ns, 0.001, 3650 * DAY_S),
+    HAZARD_KEY("radius", DISTANCE, OPTIONAL, radius, 0.001, 1e6),
+    HAZARD_KEY("speed", SPEED, OPTIONAL, speed, 0, 1e6),
+    HAZARD_KEY("count", COUNT, OPTIONAL, count, 1, 1e6),
+};
+
+const struct schema hazard_schema = {.what = "a hazard",
+                                     .size = sizeof(struct scenario_hazard),
+                                     .key_count = COUNT_OF(hazard_keys),
+                                     .keys = hazard_keys,
+                                     .defaults = &hazard_defaults};
+
+static void check_commodity(struct schema_reader *reader, const struct yaml_node *node,
+                            void *object)
+{
+    const struct scenario_commodity *commodity = object;
+    if (commodity->swing >= commodity->price)
+        schema_error(reader, node, "a swing as large as the price",
+                     "less than it, so that no price is 0");
+}
+
+#define COMMODITY_KEY(...) SCHEMA_KEY(struct scenario_commodity, __VA_ARGS__)
+static const struct schema_key commodity_keys[] = {
+    SCHEMA_NAME(struct scenario_commodity),
+    COMMODITY_KEY("price", COUNT, REQUIRED, price, 1, 1e7),
+    COMMODITY_KEY("swing", COUNT, OPTIONAL, swing, 0, 1e7),
+};
+
+static const struct schema commodity_schema = {.what = "a commodity",
+                                               .size = sizeof(struct scenario_commodity),
+                                               .key_count = COUNT_OF(commodity_keys),
+                                               .keys = commodity_keys,
+                                               .check = check_commodity};
+
+#define MARKET_KEY(...) SCHEMA_KEY(struct scenario_market, __VA_ARGS__)
+static const struct schema_key market_keys[] = {
+    MARKET_KEY("update", TIME, REQUIRED, update_ns, 0.001, 3650 * DAY_S),
+    SCHEMA_LIST(struct scenario_market, "commodities", REQUIRED, commodities, &commodity_schema, 1,
+                SCENARIO_COMMODITIES_MAX),
+};
+
+const struct schema market_schema = {.what = "the market",
+                                     .size = sizeof(struct scenario_market),
+                                     .key_count = COUNT_OF(market_keys),
+                                     .keys = market_keys};
+
+/* ---- Weather ---- */
+
+static const char *const weather_words[] = {"low", "moderate", "high", "extreme", NULL};
+
+static const struct scenario_weather weather_defaults = {
+    .worst = 3, .speed_moderate = 0.8, .speed_high = 0.5};
+
+#define WEATHER_KEY(...) SCHEMA_KEY(struct scenario_weather, __VA_ARGS__)
+static const struct schema_key weather_keys[] = {
+    SCHEMA_NAME(struct scenario_weather),
+    SCHEMA_CUSTOM(struct scenario_weather, "body", REQUIRED, body, read_body_reference),
+    WEATHER_KEY("radius", DISTANCE, REQUIRED, radius, 0.001, 1e9),
+    WEATHER_KEY("every", TIME, REQUIRED, every_ns, 1, 3650 * DAY_S),
+    SCHEMA_WORD(struct scenario_weather, "worst", OPTIONAL, worst, weather_words),
+    WEATHER_KEY("moderate_speed", NUMBER, OPTIONAL, speed_moderate, 0.01, 1),
+    WEATHER_KEY("high_speed", NUMBER, OPTIONAL, speed_high, 0.01, 1),
+};
+
+const struct schema weather_schema = {.what = "weather",
+                                      .size = sizeof(struct scenario_weather),
+                                      .key_count = COUNT_OF(weather_keys),
+                                      .keys = weather_keys,
+                                      .defaults = &weather_defaults};
+
+/* ---- Services ---- */
+
+static const struct scenario_rescue rescue_defaults = {
+    .tugs = 4, .speed = 40, .fuel = 1000, .patience_ns = 30 * ALDIS_SECOND};
+
+#define RESCUE_KEY(...) SCHEMA_KEY(struct scenario_rescue, __VA_ARGS__)
+static const struct schema_key rescue_keys[] = {
+    SCHEMA_CUSTOM(struct scenario_rescue, "station", REQUIRED, station, read_station_reference),
+    RESCUE_KEY("tugs", COUNT, OPTIONAL, tugs, 1, 1024),
+    RESCUE_KEY("speed", SPEED, OPTIONAL, speed, 0.001, 1e6),
+    RESCUE_KEY("fuel", NUMBER, OPTIONAL, fuel, 0, 1e6),
+    RESCUE_KEY("patience", TIME, OPTIONAL, patience_ns, 1, 1 * DAY_S),
+};
+
+const struct schema rescue_schema = {.what = "the rescue service",
+                                     .size = sizeof(struct scenario_rescue),
+                                     .key_count = COUNT_OF(rescue_keys),
+                                     .keys = rescue_keys,
+                                     .defaults = &rescue_defaults};
+
+static const struct scenario_traffic traffic_defaults = {.every_ns = 10 * ALDIS_SECOND,
+                                                         .distance = 1};
+
+#define TRAFFIC_KEY(...) SCHEMA_KEY(struct scenario_traffic, __VA_ARGS__)
+static const struct schema_key traffic_keys[] = {
+    TRAFFIC_KEY("every", TIME, OPTIONAL, every_ns, 0.1, 1 * DAY_S),
+    TRAFFIC_KEY("distance", DISTANCE, OPTIONAL, distance, 1e-6, 1e6),
+};
+
+const struct schema traffic_schema = {.what = "traffic control",
+                                      .size = sizeof(struct scenario_traffic),
+                                      .key_count = COUNT_OF(traffic_keys),
+                                      .keys = traffic_keys,
+                                      .defaults = &traffic_defaults};

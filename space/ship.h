@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ship.h: a ship, for the files that make it up. Layer: space.
+ *
+ *   ship.c            its states, its table, its life
+ *   ship_fly.c        moving, steering, fuel
+ *   ship_dock.c       the way to a berth and out of it
+ *   ship_trade.c      buying and selling
+ *   ship_distress.c   emergencies, its own and others'
+ *   ship_formation.c  flying together
+ *   ship_mind.c       what it decides to do
+ *
+ * A ship has one timer: the next look at its position while it is under way, or the end of its
+ * patience while it is at rest. Arming it anew makes an older one void, by its number. */
+#ifndef SPACE_SHIP_H
+#define SPACE_SHIP_H
+
+#include "books.h"
+#include "motion.h"
+
+#include <string.h>
+
+#define SHIP_HAZARDS_MAX 4
+#define SHIP_NO_STATION UINT32_MAX
+/* A ship that waits asks again this often, should an answer not have reached it. */
+#define ASK_AGAIN_NS (5 * ALDIS_MINUTE)
+#define TRADE_AGAIN_NS (5 * ALDIS_SECOND)
+#define TRADE_VALID_NS (30 * ALDIS_SECOND)
+#define CALL_AGAIN_NS (60 * ALDIS_SECOND)
+
+/** Within a state. */
+enum ship_phase {
+    PHASE_NONE,
+    PHASE_QUEUED,   /**< docking: waits for its turn */
+    PHASE_APPROACH, /**< docking: on the way to its berth */
+    PHASE_PRICES,   /**< trading: has asked for the prices */
+    PHASE_SELL,
+    PHASE_FUEL,
+    PHASE_REPAIR,
+    PHASE_BUY,
+    PHASE_PEER, /**< trading: with another ship */
+};
+
+/** Why it flies. */
+enum ship_mission { MISSION_OWN, MISSION_RESCUE, MISSION_FOLLOW };
+
+enum ship_flag {
+    SHIP_PAUSED = 1u << 0,
+    SHIP_DAMAGED = 1u << 1, /**< wants a repair at the next berth */
+    SHIP_DETOUR = 1u << 2,  /**< steers round a hazard */
+    SHIP_LEADS = 1u << 3,   /**< has had followers */
+    SHIP_STARTED = 1u << 4, /**< has lived before: what starts is a restart */
+    SHIP_JOINING = 1u << 5, /**< has asked its leader for a place */
+};
+
+/** What a hazard is known by. */
+struct ship_hazard {
+    struct vec location, velocity; /**< at at_ns */
+    double radius;
+    aldis_ns at_ns, until_ns;
+};
+
+/** What only some ships need, and those not always. */
+struct ship_extra {
+    struct ship_hazard hazards[SHIP_HAZARDS_MAX]; /**< the past ones are free places */
+    struct {
+        struct vec centre;
+        double radius, speed; /**< speed: part of its own that it makes there */
+        aldis_ns until_ns;
+        WeatherLevel level;
+    } weather;
+    struct {
+        uint32_t count;
+        OfferItem items[MANIFEST_ITEMS_MAX]; /**< to buy, at most at these prices */
+    } plan;
+    struct {
+        EmergencyKind kind;
+        aldis_ns since_ns, helper_due_ns;
+        aldis_id helper; /**< who comes; nobody: none */
+    } emergency;
+    struct {
+        aldis_id caller;
+        uint32_t account;
+        struct vec place;
+        EmergencyKind kind;
+    } rescue;
+    struct {
+        FormationLead lead; /**< as last heard */
+        struct vec offset;
+        aldis_id followers[SCENARIO_FORMATION_MAX]; /**< by place in line - 1 */
+    } formation;
+};
+
+/** A ship's page. */
+struct ship {
+    const struct chart *chart;
+    struct account account;
+    struct motion motion;
+    struct vec aim;
+    aldis_ns moved_ns; /**< the time of motion */
+    aldis_ns asked_ns, estimate_ns;
+    aldis_ns fail_ns;         /**< when an emergency comes; 0: never */
+    struct ship_extra *extra; /**< NULL: it needs none */
+    aldis_id self;
+    aldis_id leader; /**< of its formation; nobody: none */
+    uint32_t fleet;
+    uint32_t station; /**< where it is, or goes */
+    uint32_t order;   /**< a station to go to next, + 1; 0: none */
+    uint32_t berth;
+    uint32_t change; /**< of its timer */
+    uint8_t state, phase, mission, flags;
+    uint8_t leg;           /**< of the fleet's route */
+    uint8_t resume_state;  /**< trading with a ship: what it did before */
+    uint8_t place_in_line; /**< in its formation; 0: it leads, or there is none */
+    uint8_t berth_goods;   /**< trading: the next commodity to sell */
+};
+
+/** The actor: the page is what it is. */
+struct ship_actor {
+    struct ship *ship;
+};
+
+/* ---- ship.c ---- */
+
+const struct scenario_fleet *ship_fleet(const struct ship *self);
+const struct scenario_class *ship_class(const struct ship *self);
+station_ref ship_station(const struct ship *self);
+const char *ship_state_word(const struct ship *self);
+bool ship_fits(const struct ship *self, uint32_t station);
+/** The extra part; made when it is not there. NULL: no memory. */
+struct ship_extra *ship_extra(struct ship *self);
+/** Give the extra part back if nothing in it matters any more. */
+void ship_drop_extra(struct ship *self, aldis_ns now_ns);
+/** Arm the timer; an earlier one is void. */
+aldis_err ship_arm(struct ship *self, aldis_ctx *ctx, aldis_ns delay_ns);
+/** Go over to a state. Its timer is void. */
+void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state);
+/** Idle for up to the fleet's rest at random, and no less than a hundredth of it: ships that were
+ *  refused together do not come back together. */
+aldis_err ship_rest(struct ship *self, aldis_ctx *ctx);
+/** Refuse a message by name, whoever sent it. */
+aldis_err ship_refuse(struct ship *self, aldis_ctx *ctx, const aldis_type *type, Refusal reason);
+
+/* ---- ship_fly.c ---- */
+
+struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns);
+struct vec ship_station_position(const struct ship *self, aldis_ns now_ns);
+/** Carry the motion on to now; burns fuel. */
+void ship_move(struct ship *self, aldis_ns now_ns);
+/** Aim at where the station will be, or at what it is out for; round hazards. Arms the timer. */
+aldis_err ship_steer(struct ship *self, aldis_ctx *ctx);
+aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station);
+/** Leave for where it wants to go, from the station's place or from where it is. */
+aldis_err ship_depart(struct ship *self, aldis_ctx *ctx);
+/** u that it can fly with what is in its tank. */
+double ship_reach(const struct ship *self);
+/** Brake at once: aim at where it comes to rest. */
+void ship_brake(struct ship *self, aldis_ns now_ns);
+/** It is where it is, and the place service knows. */
+void ship_tell_place(struct ship *self, aldis_ctx *ctx);
+
+/* ---- ship_dock.c ---- */
+
+aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx);
+/** Give up what it has or hopes for at its station. */
+void ship_give_up(struct ship *self, aldis_ctx *ctx);
+
+/* ---- ship_trade.c ---- */
+
+/** Served, in the berth: sell, refuel, be repaired, buy. */
+aldis_err ship_begin_business(struct ship *self, aldis_ctx *ctx);
+/** Ask again what is not answered. Called whenever a ship's timer is due. */
+void ship_press_trade(struct ship *self, aldis_ctx *ctx);
+/** Offer fuel to a ship in distress, for nothing. */
+void ship_give_fuel(struct ship *self, aldis_ctx *ctx, aldis_id to, int64_t nano);
+
+/* ---- ship_distress.c ---- */
+
+/** Be in an emergency: brake, call for help, warn others. */
+aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind);
+/** The next emergency comes at a time drawn now. */
+void ship_draw_failure(struct ship *self, aldis_ctx *ctx);
+/** At rest on a rescue mission. */
+aldis_err ship_reach_caller(struct ship *self, aldis_ctx *ctx);
+/** The emergency is over if what it needed has come. */
+aldis_err ship_recover(struct ship *self, aldis_ctx *ctx);
+
+/* ---- ship_formation.c ---- */
+
+/** Ask its leader for a place; false: it has none, or has asked. */
+bool ship_join(struct ship *self, aldis_ctx *ctx);
+/** A leader tells its followers where it is; ends: they are to go on by themselves. */
+void ship_lead(struct ship *self, aldis_ctx *ctx, bool ends);
+/** Move a follower on for some seconds. */
+void ship_follow(struct ship *self, double seconds, const struct thrust *thrust, double *out_way);
+
+/* ---- ship_mind.c ---- */
+
+/** The next station to go to. */
+uint32_t ship_choose_station(struct ship *self, aldis_ctx *ctx);
+/** What to buy here for the station it goes to next: into extra->plan. */
+void ship_choose_goods(struct ship *self, const MarketPrices *prices, struct ship_extra *extra);
+
+/* ---- Actions: what a message does in a state (SHIP_TABLE in ship.c) ---- */
+
+#define SHIP_ACTION(name, message)                                                                 \
+    aldis_err name(struct ship *self, const message##_payload *msg, aldis_ctx *ctx)
+
+SHIP_ACTION(step_still, update_position);
+SHIP_ACTION(step_on, update_position);
+SHIP_ACTION(order_idle, set_destination);
+SHIP_ACTION(order_flying, set_destination);
+SHIP_ACTION(order_docking, set_destination);
+SHIP_ACTION(order_docked, set_destination);
+SHIP_ACTION(order_refuse, set_destination);
+SHIP_ACTION(dock_idle, initiate_docking);
+SHIP_ACTION(dock_flying, initiate_docking);
+SHIP_ACTION(dock_docking, initiate_docking);
+SHIP_ACTION(dock_refuse, initiate_docking);
+SHIP_ACTION(offer_here, process_trade_offer);
+SHIP_ACTION(offer_refuse, process_trade_offer);
+SHIP_ACTION(alarm_sound, handle_emergency);
+SHIP_ACTION(alarm_moored, handle_emergency);
+SHIP_ACTION(alarm_refuse, handle_emergency);
+SHIP_ACTION(propose_now, propose_trade);
+SHIP_ACTION(propose_deny, propose_trade);
+SHIP_ACTION(follower_hear, formation_request);
+SHIP_ACTION(follower_deny, formation_request);
+SHIP_ACTION(slot_take, formation_answer);
+SHIP_ACTION(slot_late, formation_answer);
+SHIP_ACTION(lead_start, formation_lead);
+SHIP_ACTION(lead_on, formation_lead);
+SHIP_ACTION(lead_late, formation_lead);
+SHIP_ACTION(peer_consider, trade_offer);
+SHIP_ACTION(peer_refuse, trade_offer);
+SHIP_ACTION(trade_hear, trade_answer);
+SHIP_ACTION(trade_close, trade_settled);
+SHIP_ACTION(distress_go, distress_signal);
+SHIP_ACTION(distress_pass, distress_signal);
+SHIP_ACTION(help_accept, distress_answer);
+SHIP_ACTION(help_decline, distress_answer);
+SHIP_ACTION(rescue_end, stand_down);
+SHIP_ACTION(rescue_late, stand_down);
+SHIP_ACTION(aid_take, aid);
+SHIP_ACTION(aid_late, aid);
+SHIP_ACTION(permit_drop, docking_permission);
+SHIP_ACTION(permit_hear, docking_permission);
+SHIP_ACTION(permit_expiry, docking_permission);
+SHIP_ACTION(served_here, service_done);
+SHIP_ACTION(served_late, service_done);
+SHIP_ACTION(prices_plan, market_prices);
+SHIP_ACTION(prices_late, market_prices);
+SHIP_ACTION(due_docking, ship_due);
+SHIP_ACTION(due_docked, ship_due);
+SHIP_ACTION(due_flying, ship_due);
+SHIP_ACTION(due_trading, ship_due);
+SHIP_ACTION(due_emergency, ship_due);
+SHIP_ACTION(hazard_note, navigation_hazard);
+SHIP_ACTION(weather_note, weather_alert);
+
+#endif

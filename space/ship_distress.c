@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ship_distress.c: emergencies, a ship's own and those of others. See ship.h. Layer: space.
+ *
+ * A ship in an emergency brakes, calls for help, and calls again until it is over. Of those that
+ * answer it takes the first and sends the others back; one that does not come in time is given up.
+ * Engine, hull and crew are mended by a helper, or in the end by the ship's own crew; pirates go
+ * when somebody comes, or when they have had enough; an empty tank waits for fuel. */
+#include "chronicle.h"
+#include "maths.h"
+#include "nearby.h"
+#include "ship.h"
+
+/* Calls go as far as any class answers. */
+static double call_range(const struct ship *self)
+{
+    const struct scenario *scenario = self->chart->scenario;
+    double range = 0;
+    for (uint32_t i = 0; i < scenario->classes.count; i++)
+        if (scenario->classes.items[i].distress_range > range)
+            range = scenario->classes.items[i].distress_range;
+    return range;
+}
+
+void ship_draw_failure(struct ship *self, aldis_ctx *ctx)
+{
+    aldis_ns mean_ns = ship_class(self)->failure_ns;
+    self->fail_ns = 0;
+    if (mean_ns == 0)
+        return;
+    double wait = -maths_log(1 - aldis_random_unit(ctx)) * (double)mean_ns;
+    if (wait < (double)(ALDIS_FOREVER - aldis_now(ctx)) / 2)
+        self->fail_ns = aldis_now(ctx) + (aldis_ns)wait + 1;
+}
+
+/* ---- Its own ---- */
+
+static void call_for_help(struct ship *self, aldis_ctx *ctx)
+{
+    static const uint32_t severities[] = {[EMERGENCY_ENGINE_FAILURE] = 5,
+                                          [EMERGENCY_HULL_BREACH] = 9,
+                                          [EMERGENCY_CREW_MEDICAL] = 6,
+                                          [EMERGENCY_PIRATES] = 8,
+                                          [EMERGENCY_OUT_OF_FUEL] = 3};
+    NEW_MESSAGE(DistressSignal, call);
+    call.kind = self->extra->emergency.kind;
+    call.severity = severities[call.kind];
+    call.location = wire_vec(self->motion.position);
+    call.account = self->account.index;
+    (void)nearby_tell(ctx, self->motion.position, call_range(self), &distress_signal_type, &call,
+                      sizeof call);
+    if (!aldis_id_is_nobody(self->chart->rescue.id))
+        (void)aldis_send_copy(ctx, self->chart->rescue, distress_signal, &call);
+}
+
+/* What has befallen it may befall others: never told to itself. */
+static void warn_others(struct ship *self, aldis_ctx *ctx)
+{
+    EmergencyKind kind = self->extra->emergency.kind;
+    if (kind != EMERGENCY_HULL_BREACH && kind != EMERGENCY_PIRATES)
+        return;
+    NEW_MESSAGE(NavigationHazard, hazard);
+    hazard.kind = kind == EMERGENCY_PIRATES ? HAZARD_PIRATES : HAZARD_DEBRIS;
+    hazard.radius = ship_class(self)->hazard_radius;
+    hazard.location = wire_vec(self->motion.position);
+    hazard.at_ns = aldis_now(ctx);
+    hazard.until_ns = aldis_now(ctx) + ship_class(self)->repair_ns;
+    (void)nearby_tell(ctx, self->motion.position, hazard.radius + call_range(self),
+                      &navigation_hazard_type, &hazard, sizeof hazard);
+}
+
+aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
+{
+    struct ship_extra *extra = ship_extra(self);
+    if (!extra)
+        return ALDIS_ENOMEM;
+    aldis_ns now_ns = aldis_now(ctx);
+    ship_lead(self, ctx, true);
+    if (self->mission == MISSION_RESCUE) {
+        ship_ref caller = {.id = extra->rescue.caller};
+        (void)aldis_send(ctx, caller, distress_answer, .arrival_ns = 0); /* it will not come */
+    }
+    self->mission = MISSION_OWN;
+    ship_enter(self, ctx, SHIP_emergency);
+    extra->emergency.kind = kind;
+    extra->emergency.since_ns = now_ns;
+    extra->emergency.helper = aldis_nobody();
+    self->fail_ns = 0;
+    if (kind != EMERGENCY_OUT_OF_FUEL)
+        self->flags |= SHIP_DAMAGED;
+    ship_brake(self, now_ns);
+    chronicle_emergency(self->chart->chronicle, ctx, self, kind);
+    call_for_help(self, ctx);
+    warn_others(self, ctx);
+    return ship_arm(self, ctx, CALL_AGAIN_NS);
+}
+
+/* Over: on to where it was going. */
+static aldis_err end_emergency(struct ship *self, aldis_ctx *ctx)
+{
+    struct ship_extra *extra = self->extra;
+    if (!aldis_id_is_nobody(extra->emergency.helper)) {
+        ship_ref helper = {.id = extra->emergency.helper};
+        (void)aldis_send(ctx, helper, stand_down, .over = true);
+    }
+    if (!aldis_id_is_nobody(self->chart->rescue.id))
+        (void)aldis_send(ctx, self->chart->rescue, stand_down, .over = true);
+    extra->emergency.helper = aldis_nobody();
+    ship_move(self, aldis_now(ctx));
+    return ship_fly_to(self, ctx, self->station);
+}
+
+/* Enough fuel to be worth going on with: for a hundredth of the tank, and to brake. */
+static bool has_fuel(const struct ship *self)
+{
+    return self->account.fuel > self->account.tank / 100;
+}
+
+aldis_err ship_recover(struct ship *self, aldis_ctx *ctx)
+{
+    bool fuel = self->extra->emergency.kind == EMERGENCY_OUT_OF_FUEL;
+    return fuel && has_fuel(self) ? end_emergency(self, ctx) : ALDIS_OK;
+}
+
+SHIP_ACTION(due_emergency, ship_due)
+{
+    (void)msg;
+    struct ship_extra *extra = self->extra;
+    aldis_ns now_ns = aldis_now(ctx);
+    ship_move(self, now_ns);
+    ship_tell_place(self, ctx);
+    bool fuel = extra->emergency.kind == EMERGENCY_OUT_OF_FUEL;
+    if (fuel ? has_fuel(self) : now_ns - extra->emergency.since_ns >= ship_class(self)->repair_ns)
+        return end_emergency(self, ctx);
+    bool coming = !aldis_id_is_nobody(extra->emergency.helper);
+    if (coming && now_ns > extra->emergency.helper_due_ns + CALL_AGAIN_NS) {
+        extra->emergency.helper = aldis_nobody(); /* it ought to have been here long ago */
+        coming = false;
+    }
+    if (!coming)
+        call_for_help(self, ctx);
+    return ship_arm(self, ctx, CALL_AGAIN_NS);
+}
+
+SHIP_ACTION(help_accept, distress_answer)
+{
+    aldis_id from = aldis_sender(ctx);
+    struct ship_extra *extra = self->extra;
+    if (aldis_id_is_nobody(from))
+        return aldis_fail(ctx, "help from nobody");
+    if (msg->arrival_ns < aldis_now(ctx)) { /* it will not come after all */
+        if (aldis_id_equal(extra->emergency.helper, from))
+            extra->emergency.helper = aldis_nobody();
+        return ALDIS_OK;
+    }
+    if (!aldis_id_is_nobody(extra->emergency.helper) &&
+        !aldis_id_equal(extra->emergency.helper, from))
+        return help_decline(self, msg, ctx);
+    extra->emergency.helper = from;
+    extra->emergency.helper_due_ns = msg->arrival_ns;
+    return ALDIS_OK;
+}
+
+/* One that is not needed, or not any more. */
+SHIP_ACTION(help_decline, distress_answer)
+{
+    (void)self;
+    aldis_id from = aldis_sender(ctx);
+    if (msg->arrival_ns >= aldis_now(ctx) && !aldis_id_is_nobody(from))
+        (void)aldis_reply(ctx, stand_down, .over = false);
+    return ALDIS_OK;
+}
+
+/* Towed, patched up or protected: whatever it is, it helps, but for an empty tank. */
+SHIP_ACTION(aid_take, aid)
+{
+    if (msg->kind == AID_FUEL || self->extra->emergency.kind == EMERGENCY_OUT_OF_FUEL)
+        return ALDIS_OK; /* the fuel comes as a trade */
+    return end_emergency(self, ctx);
+}
+
+SHIP_ACTION(aid_late, aid)
+{
+    (void)self;
+    (void)msg;
+    (void)ctx;
+    return ALDIS_OK;
+}
+
+SHIP_ACTION(alarm_sound, handle_emergency)
+{
+    if (self->state == SHIP_docking)
+        ship_give_up(self, ctx);
+    ship_move(self, aldis_now(ctx));
+    return ship_alarm(self, ctx, msg->kind);
+}
+
+/* In a berth it is in safe hands: it is repaired there. */
+SHIP_ACTION(alarm_moored, handle_emergency)
+{
+    (void)msg;
+    (void)ctx;
+    self->flags |= SHIP_DAMAGED;
+    return ALDIS_OK;
+}
+
+SHIP_ACTION(alarm_refuse, handle_emergency)
+{
+    (void)msg;
+    return ship_refuse(self, ctx, &handle_emergency_type, REFUSAL_STATE);
+}
+
+/* ---- Those of others ---- */
+
+/* Idle and near enough, and with fuel for both ways: go. */
+SHIP_ACTION(distress_go, distress_signal)
+{
+    aldis_id caller = aldis_sender(ctx);
+    struct vec place = vec_of(&msg->location);
+    double distance = vec_length(vec_sub(place, self->motion.position));
+    if (aldis_id_is_nobody(caller) || aldis_id_equal(caller, self->self) ||
+        distance >= ship_class(self)->distress_range || 3 * distance > ship_reach(self) ||
+        (self->flags & (SHIP_PAUSED | SHIP_DAMAGED)) || account_is_open(&self->account))
+        return ALDIS_OK;
+    struct ship_extra *extra = ship_extra(self);
+    if (!extra)
+        return ALDIS_ENOMEM;
+    extra->rescue.caller = caller;
+    extra->rescue.account = msg->account;
+    extra->rescue.place = place;
+    extra->rescue.kind = msg->kind;
+    self->moved_ns = aldis_now(ctx);
+    self->motion.velocity = (struct vec){0, 0, 0};
+    self->mission = MISSION_RESCUE;
+    ship_enter(self, ctx, SHIP_flying);
+    self->aim = place;
+    struct thrust thrust = ship_thrust(self, aldis_now(ctx));
+    double eta_ns = motion_eta(&self->motion, self->aim, &thrust) * 1e9;
+    (void)aldis_reply(ctx, distress_answer, .arrival_ns = aldis_now(ctx) + (aldis_ns)eta_ns);
+    return ship_steer(self, ctx);
+}
+
+/* On the way to it a new call says where it is now. Else it has other things to do: on purpose. */
+SHIP_ACTION(distress_pass, distress_signal)
+{
+    if (self->state != SHIP_flying || self->mission != MISSION_RESCUE ||
+        !aldis_id_equal(aldis_sender(ctx), self->extra->rescue.caller))
+        return ALDIS_OK;
+    ship_move(self, aldis_now(ctx));
+    self->extra->rescue.place = vec_of(&msg->location);
+    return ship_steer(self, ctx);
+}
+
+aldis_err ship_reach_caller(struct ship *self, aldis_ctx *ctx)
+{
+    static const AidKind aids[] = {[EMERGENCY_ENGINE_FAILURE] = AID_REPAIR,
+                                   [EMERGENCY_HULL_BREACH] = AID_TOW,
+                                   [EMERGENCY_CREW_MEDICAL] = AID_MEDICAL,
+                                   [EMERGENCY_PIRATES] = AID_ESCORT,
+                                   [EMERGENCY_OUT_OF_FUEL] = AID_FUEL};
+    struct ship_extra *extra = self->extra;
+    ship_ref caller = {.id = extra->rescue.caller};
+    (void)aldis_send(ctx, caller, aid, .kind = aids[extra->rescue.kind]);
+    if (extra->rescue.kind == EMERGENCY_OUT_OF_FUEL)
+        ship_give_fuel(self, ctx, caller.id, self->account.fuel / 4);
+    return ship_rest(self, ctx);
+}
+
+/* Not needed, or over: back to what it did. */
+SHIP_ACTION(rescue_end, stand_down)
+{
+    (void)msg;
+    if (self->mission != MISSION_RESCUE ||
+        !aldis_id_equal(aldis_sender(ctx), self->extra->rescue.caller))
+        return ALDIS_OK;
+    ship_move(self, aldis_now(ctx));
+    self->mission = MISSION_OWN;
+    return ship_steer(self, ctx);
+}
+
+SHIP_ACTION(rescue_late, stand_down)
+{
+    (void)self;
+    (void)msg;
+    (void)ctx;
+    return ALDIS_OK;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ship_dock.c: a ship's way into a berth and out of it. See ship.h. Layer: space.
+ *
+ * A handshake of five steps, each with its time-out and undo: the request is made again after
+ * ASK_AGAIN_NS, and asking again changes nothing; a permission that comes too late is given back; a
+ * permission that has expired is asked for anew; a service of which nobody tells the end is left
+ * after the ship's patience; and whoever leaves says so, whatever it had. */
+#include "chronicle.h"
+#include "ship.h"
+
+static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
+{
+    const struct scenario_class *class = ship_class(self);
+    const struct scenario_market *market = &self->chart->scenario->market;
+    NEW_MESSAGE(RequestDocking, request);
+    request.specs.class = ship_fleet(self)->class;
+    request.specs.cargo = class->cargo_t;
+    request.specs.length = class->length_m;
+    request.specs.mass = class->mass_t;
+    for (uint32_t i = 0; i < self->account.kinds; i++) {
+        if (self->account.goods[i] == 0)
+            continue;
+        OfferItem *item = &request.manifest[request.manifest_count++];
+        item->commodity = i;
+        item->tonnes = self->account.goods[i];
+        item->unit_value = market->commodities.items[i].price * CENTS;
+    }
+    /* A station that is gone: try another after a rest. */
+    if (aldis_send_copy(ctx, ship_station(self), request_docking, &request) != ALDIS_OK)
+        return ship_rest(self, ctx);
+    return ship_arm(self, ctx, ASK_AGAIN_NS);
+}
+
+aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx)
+{
+    ship_lead(self, ctx, true);
+    self->asked_ns = aldis_now(ctx);
+    self->estimate_ns = 0;
+    ship_enter(self, ctx, SHIP_docking);
+    return send_request(self, ctx);
+}
+
+/* What cannot be told to a station that is gone is lost. */
+void ship_give_up(struct ship *self, aldis_ctx *ctx)
+{
+    (void)aldis_signal(ctx, ship_station(self), undock);
+}
+
+static aldis_err go_to_berth(struct ship *self, aldis_ctx *ctx, uint32_t berth)
+{
+    const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
+    self->berth = berth;
+    self->phase = PHASE_APPROACH;
+    (void)aldis_send(ctx, self->chart->ledger, ship_berthed, .station = self->station,
+                     .wait_ns = aldis_now(ctx) - self->asked_ns, .estimate_ns = self->estimate_ns);
+    return ship_arm(self, ctx, station->approach_ns);
+}
+
+/* The longest that a service takes, and time to hear of its end. */
+static aldis_ns patience_ns(const struct ship *self)
+{
+    const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
+    return 2 * station->service_ns + station->permission_ns;
+}
+
+static aldis_err reach_berth(struct ship *self, aldis_ctx *ctx)
+{
+    if (aldis_send(ctx, ship_station(self), docked, .berth = self->berth) != ALDIS_OK)
+        return ship_rest(self, ctx);
+    ship_enter(self, ctx, SHIP_docked);
+    return ship_arm(self, ctx, patience_ns(self));
+}
+
+SHIP_ACTION(due_docking, ship_due)
+{
+    (void)msg;
+    return self->phase == PHASE_APPROACH ? reach_berth(self, ctx) : send_request(self, ctx);
+}
+
+/* Nobody has told us that the service is over: leave all the same. */
+SHIP_ACTION(due_docked, ship_due)
+{
+    (void)msg;
+    ship_give_up(self, ctx);
+    return ship_rest(self, ctx);
+}
+
+/* An answer to a request that we have given up since. */
+SHIP_ACTION(permit_drop, docking_permission)
+{
+    (void)self;
+    station_ref from = {.id = aldis_sender(ctx)};
+    if (msg->verdict != DOCKING_REFUSED && !aldis_id_is_nobody(from.id))
+        (void)aldis_signal(ctx, from, undock);
+    return ALDIS_OK;
+}
+
+SHIP_ACTION(permit_hear, docking_permission)
+{
+    if (!aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
+        return permit_drop(self, msg, ctx); /* from where we were before */
+    if (self->phase == PHASE_APPROACH)
+        return permit_expiry(self, msg, ctx);
+    switch (msg->verdict) {
+    case DOCKING_GRANTED:
+        return go_to_berth(self, ctx, msg->berth);
+    case DOCKING_QUEUED:
+        self->phase = PHASE_QUEUED;
+        if (self->estimate_ns == 0)
+            self->estimate_ns = msg->estimated_wait_ns;
+        return ALDIS_OK;
+    case DOCKING_REFUSED:
+        break;
+    }
+    (void)aldis_signal(ctx, self->chart->ledger, ship_refused);
+    chronicle_refusal(self->chart->chronicle, ctx, self, msg->reason);
+    return ship_rest(self, ctx);
+}
+
+/* On the way to the berth or in it, the only news is that the permission has expired: ask again. */
+SHIP_ACTION(permit_expiry, docking_permission)
+{
+    if (!aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
+        return permit_drop(self, msg, ctx);
+    return msg->verdict == DOCKING_REFUSED ? ship_ask_for_berth(self, ctx) : ALDIS_OK;
+}
+
+SHIP_ACTION(served_here, service_done)
+{
+    (void)msg;
+    if (!aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
+        return ALDIS_OK;
+    return ship_begin_business(self, ctx);
+}
+
+/* The end of a service that we have left already. */
+SHIP_ACTION(served_late, service_done)
+{
+    (void)self;
+    (void)msg;
+    (void)ctx;
+    return ALDIS_OK;
+}
+
+/* ---- Orders to dock ---- */
+
+static bool can_dock(const struct ship *self, uint32_t station)
+{
+    return station < self->chart->scenario->stations.count && ship_fits(self, station);
+}
+
+/* Where it is already it asks at once; anywhere else it goes first. */
+SHIP_ACTION(dock_idle, initiate_docking)
+{
+    if (!can_dock(self, msg->station))
+        return aldis_fail(ctx, "ordered to a station that cannot take the ship");
+    if (msg->station == self->station)
+        return ship_ask_for_berth(self, ctx);
+    self->order = msg->station + 1;
+    return ship_depart(self, ctx);
+}
+
+SHIP_ACTION(dock_flying, initiate_docking)
+{
+    const SetDestination there = {.station = msg->station};
+    return order_flying(self, &there, ctx);
+}
+
+SHIP_ACTION(dock_docking, initiate_docking)
+{
+    const SetDestination there = {.station = msg->station};
+    if (msg->station == self->station)
+        return ALDIS_OK; /* it does */
+    return order_docking(self, &there, ctx);
+}
+
+SHIP_ACTION(dock_refuse, initiate_docking)
+{
+    (void)msg;
+    return ship_refuse(self, ctx, &initiate_docking_type, REFUSAL_STATE);
+}

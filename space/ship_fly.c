@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ship_fly.c: how a ship moves, steers and burns fuel. See ship.h. Layer: space. */
+#include "chronicle.h"
+#include "course.h"
+#include "nearby.h"
+#include "ship.h"
+
+#include <math.h>
+
+/* A course that passes a hazard keeps this far off, as a part of its radius. */
+#define BERTH_OFF 1.1
+
+/* ---- Where and how fast ---- */
+
+struct vec ship_station_position(const struct ship *self, aldis_ns now_ns)
+{
+    return scenario_station_position(self->chart->scenario, self->station, now_ns);
+}
+
+static double weather_factor(const struct ship *self, aldis_ns now_ns)
+{
+    const struct ship_extra *extra = self->extra;
+    if (!extra || extra->weather.until_ns <= now_ns || extra->weather.speed >= 1)
+        return 1;
+    struct vec way = vec_sub(self->motion.position, extra->weather.centre);
+    return vec_length(way) < extra->weather.radius ? extra->weather.speed : 1;
+}
+
+struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns)
+{
+    const struct scenario_class *class = ship_class(self);
+    return (struct thrust){.speed = class->speed * weather_factor(self, now_ns),
+                           .acceleration = class->acceleration};
+}
+
+double ship_reach(const struct ship *self)
+{
+    double burn = ship_class(self)->burn;
+    return burn > 0 ? (double)self->account.fuel / (burn * FUEL_NANO) : HUGE_VAL;
+}
+
+void ship_tell_place(struct ship *self, aldis_ctx *ctx)
+{
+    nearby_moved(ctx, self->motion.position);
+}
+
+/* ---- Moving ---- */
+
+static void burn(struct ship *self, double way)
+{
+    double nano = way * ship_class(self)->burn * FUEL_NANO;
+    account_burn(&self->account, nano < 9e18 ? (int64_t)(nano + 0.5) : INT64_MAX);
+}
+
+static double fly(const struct ship *self, struct motion *motion, const struct thrust *thrust,
+                  double seconds)
+{
+    double way = 0;
+    *motion = self->motion;
+    motion_fly(motion, self->aim, thrust, seconds, &way);
+    return way;
+}
+
+/* The tank does not last: under thrust as long as it does, then straight on. */
+static void fly_dry(struct ship *self, const struct thrust *thrust, double seconds, double reach)
+{
+    struct motion motion = self->motion;
+    double low = 0, high = seconds, way = 0;
+    for (int i = 0; i < 60 && high - low > 1e-9 * seconds; i++) {
+        double middle = (low + high) / 2;
+        if (fly(self, &motion, thrust, middle) <= reach)
+            low = middle;
+        else
+            high = middle;
+    }
+    way = fly(self, &motion, thrust, low);
+    self->motion = motion;
+    self->motion.position = vec_add(motion.position, vec_scale(motion.velocity, seconds - low));
+    burn(self, way);
+    /* What rounding has left would be a tank that is not empty and moves nothing. */
+    account_burn(&self->account, self->account.fuel);
+}
+
+/* Hazards that it is in drive it off its course. */
+static void drift(struct ship *self, aldis_ns now_ns, double seconds)
+{
+    double push = ship_class(self)->push_rate;
+    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+        const struct ship_hazard *hazard = &self->extra->hazards[i];
+        if (hazard->until_ns <= now_ns)
+            continue;
+        double age = (double)(now_ns - hazard->at_ns) * 1e-9;
+        struct vec centre = vec_add(hazard->location, vec_scale(hazard->velocity, age));
+        self->motion.position =
+            motion_pushed(self->motion.position, centre, hazard->radius, push, seconds);
+    }
+}
+
+static void move_for(struct ship *self, aldis_ns now_ns, double seconds)
+{
+    struct thrust thrust = ship_thrust(self, now_ns);
+    double reach = ship_reach(self), way = 0;
+    if (self->mission == MISSION_FOLLOW && self->state == SHIP_flying) {
+        ship_follow(self, seconds, &thrust, &way);
+        burn(self, way);
+    } else if (reach <= 0) {
+        self->motion.position =
+            vec_add(self->motion.position, vec_scale(self->motion.velocity, seconds));
+    } else {
+        struct motion motion;
+        way = fly(self, &motion, &thrust, seconds);
+        if (way > reach) {
+            fly_dry(self, &thrust, seconds, reach);
+        } else {
+            self->motion = motion;
+            burn(self, way);
+        }
+    }
+    if (self->extra)
+        drift(self, now_ns, seconds);
+}
+
+void ship_move(struct ship *self, aldis_ns now_ns)
+{
+    double seconds = (double)(now_ns - self->moved_ns) * 1e-9;
+    self->moved_ns = now_ns;
+    if (seconds > 0)
+        move_for(self, now_ns, seconds);
+}
+
+void ship_brake(struct ship *self, aldis_ns now_ns)
+{
+    struct thrust thrust = ship_thrust(self, now_ns);
+    double speed = vec_length(self->motion.velocity);
+    double seconds = speed / (2 * thrust.acceleration);
+    self->aim = vec_add(self->motion.position, vec_scale(self->motion.velocity, seconds));
+}
+
+/* ---- Steering ---- */
+
+static struct vec across(struct vec heading)
+{
+    struct vec pole = {0, 0, 1};
+    if (fabs(heading.z) > 0.9)
+        pole = (struct vec){1, 0, 0};
+    struct vec side = vec_sub(pole, vec_scale(heading, vec_dot(pole, heading)));
+    return vec_scale(side, 1 / vec_length(side));
+}
+
+/* A point beside the hazard, where the straight way to aim comes too near its centre; false: it
+ * does not, or one of the two ends is inside anyway. */
+static bool point_beside(struct vec from, struct vec aim, struct vec centre, double radius,
+                         struct vec *out)
+{
+    struct vec way = vec_sub(aim, from), off = vec_sub(centre, from);
+    double length = vec_length(way);
+    if (length == 0 || vec_length(off) <= radius || vec_length(vec_sub(aim, centre)) <= radius)
+        return false;
+    struct vec heading = vec_scale(way, 1 / length);
+    double along = vec_dot(off, heading);
+    if (along <= 0 || along >= length)
+        return false;
+    struct vec side = vec_sub(vec_add(from, vec_scale(heading, along)), centre);
+    double distance = vec_length(side);
+    if (distance >= radius)
+        return false;
+    side = distance > 1e-6 ? vec_scale(side, 1 / distance) : across(heading);
+    *out = vec_add(centre, vec_scale(side, radius * BERTH_OFF));
+    return true;
+}
+
+/* Round the nearest hazard that is in the way. */
+static void avoid(struct ship *self, aldis_ns now_ns)
+{
+    struct vec aim = self->aim;
+    double nearest = HUGE_VAL;
+    self->flags &= (uint8_t)~SHIP_DETOUR;
+    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+        const struct ship_hazard *hazard = &self->extra->hazards[i];
+        if (hazard->until_ns <= now_ns)
+            continue;
+        double age = (double)(now_ns - hazard->at_ns) * 1e-9;
+        struct vec centre = vec_add(hazard->location, vec_scale(hazard->velocity, age)), beside;
+        double distance = vec_length(vec_sub(centre, self->motion.position));
+        if (distance < nearest &&
+            point_beside(self->motion.position, aim, centre, hazard->radius, &beside)) {
+            nearest = distance;
+            self->aim = beside;
+            self->flags |= SHIP_DETOUR;
+        }
+    }
+}
+
+/* Look again after a tick, or on arrival if that is sooner. */
+static aldis_err keep_course(struct ship *self, aldis_ctx *ctx)
+{
+    struct thrust thrust = ship_thrust(self, aldis_now(ctx));
+    aldis_ns tick_ns = self->chart->scenario->tick_ns;
+    double eta_ns = motion_eta(&self->motion, self->aim, &thrust) * 1e9;
+    return ship_arm(self, ctx, eta_ns < (double)tick_ns ? (aldis_ns)eta_ns + 1 : tick_ns);
+}
+
+aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
+{
+    aldis_ns now_ns = aldis_now(ctx);
+    struct thrust thrust = ship_thrust(self, now_ns);
+    if (self->flags & SHIP_PAUSED)
+        ship_brake(self, now_ns);
+    else if (self->mission == MISSION_RESCUE)
+        self->aim = self->extra->rescue.place;
+    else if (self->mission == MISSION_OWN)
+        self->aim = course_meet(self->chart->scenario, self->station, &self->motion, &thrust,
+                                self->moved_ns);
+    if (self->extra && self->mission != MISSION_FOLLOW)
+        avoid(self, now_ns);
+    return keep_course(self, ctx);
+}
+
+aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
+{
+    self->station = station;
+    self->moved_ns = aldis_now(ctx);
+    self->mission = MISSION_OWN;
+    ship_enter(self, ctx, SHIP_flying);
+    ship_draw_failure(self, ctx);
+    aldis_err err = ship_steer(self, ctx);
+    ship_lead(self, ctx, false);
+    return err;
+}
+
+/* A ship that is berthed, or rests where it was, goes round with its station and casts off at
+ * rest. One that was left adrift elsewhere starts from there. */
+static void cast_off(struct ship *self, aldis_ns now_ns)
+{
+    struct vec berth = ship_station_position(self, now_ns);
+    struct vec then = ship_station_position(self, self->moved_ns);
+    bool at_station = self->state == SHIP_docked || self->state == SHIP_trading ||
+                      vec_length(vec_sub(self->motion.position, then)) <= ship_class(self)->arrival;
+    if (at_station)
+        self->motion.position = berth;
+    self->motion.velocity = (struct vec){0, 0, 0};
+    self->moved_ns = now_ns;
+}
+
+static bool is_held_by_weather(const struct ship *self, aldis_ns now_ns)
+{
+    const struct ship_extra *extra = self->extra;
+    if (!extra || extra->weather.until_ns <= now_ns || extra->weather.level < WEATHER_HIGH)
+        return false;
+    struct vec way = vec_sub(self->motion.position, extra->weather.centre);
+    return vec_length(way) < extra->weather.radius;
+}
+
+aldis_err ship_depart(struct ship *self, aldis_ctx *ctx)
+{
+    aldis_ns now_ns = aldis_now(ctx);
+    cast_off(self, now_ns);
+    if (is_held_by_weather(self, now_ns)) {
+        ship_enter(self, ctx, SHIP_idle);
+        return ship_arm(self, ctx, self->extra->weather.until_ns - now_ns + ALDIS_SECOND);
+    }
+    uint32_t station = self->order > 0 ? self->order - 1 : ship_choose_station(self, ctx);
+    self->order = 0;
+    return ship_fly_to(self, ctx, station);
+}
+
+/* ---- Looks at the position ---- */
+
+/* Where the station is costs more than all the rest of a look; most ships are not at rest. */
+static bool has_arrived(const struct ship *self, aldis_ns now_ns)
+{
+    if (vec_length(self->motion.velocity) > 0 || (self->flags & SHIP_DETOUR))
+        return false;
+    struct vec place = self->mission == MISSION_RESCUE ? self->extra->rescue.place
+                                                       : ship_station_position(self, now_ns);
+    return vec_length(vec_sub(place, self->motion.position)) < ship_class(self)->arrival;
+}
+
+/* What is left is just enough to come to rest. */
+static bool must_save_fuel(const struct ship *self, const struct thrust *thrust)
+{
+    double speed = vec_length(self->motion.velocity);
+    double tick_s = (double)self->chart->scenario->tick_ns * 1e-9;
+    double brake = speed * speed / (2 * thrust->acceleration);
+    return ship_reach(self) <= brake + speed * tick_s;
+}
+
+static aldis_err look(struct ship *self, aldis_ctx *ctx)
+{
+    aldis_ns now_ns = aldis_now(ctx);
+    struct thrust thrust = ship_thrust(self, now_ns);
+    ship_tell_place(self, ctx);
+    if (self->flags & SHIP_LEADS)
+        ship_lead(self, ctx, false);
+    if (self->fail_ns > 0 && now_ns >= self->fail_ns)
+        return ship_alarm(self, ctx, (EmergencyKind)aldis_random_below(ctx, EMERGENCY_OUT_OF_FUEL));
+    if (self->flags & SHIP_PAUSED)
+        return keep_course(self, ctx);
+    if (self->mission == MISSION_FOLLOW)
+        return ship_steer(self, ctx);
+    if (has_arrived(self, now_ns))
+        return self->mission == MISSION_RESCUE ? ship_reach_caller(self, ctx)
+                                               : ship_ask_for_berth(self, ctx);
+    if (must_save_fuel(self, &thrust))
+        return ship_alarm(self, ctx, EMERGENCY_OUT_OF_FUEL);
+    /* On its course it need not plan again; in danger, or off it, it does. */
+    bool plan = self->extra != NULL || vec_length(self->motion.velocity) == 0;
+    return plan ? ship_steer(self, ctx) : keep_course(self, ctx);
+}
+
+SHIP_ACTION(due_flying, ship_due)
+{
+    (void)msg;
+    ship_move(self, aldis_now(ctx));
+    return look(self, ctx);
+}
+
+/* Not under way, a ship stays where it is, however long. */
+SHIP_ACTION(step_still, update_position)
+{
+    (void)self;
+    (void)msg;
+    (void)ctx;
+    return ALDIS_OK;
+}
+
+/* dt more seconds on the way: it may arrive in them, and does not fly past. */
+SHIP_ACTION(step_on, update_position)
+{
+    ship_move(self, aldis_now(ctx));
+    move_for(self, aldis_now(ctx), msg->dt);
+    return self->state == SHIP_flying ? look(self, ctx) : ALDIS_OK;
+}
+
+/* ---- Orders ---- */
+
+static bool is_station(const struct ship *self, uint32_t station)
+{
+    return station < self->chart->scenario->stations.count && ship_fits(self, station);
+}
+
+SHIP_ACTION(order_idle, set_destination)
+{
+    if (!is_station(self, msg->station))
+        return aldis_fail(ctx, "ordered to a station that cannot take the ship");
+    self->order = msg->station + 1;
+    return ship_depart(self, ctx);
+}
+
+static aldis_err turn_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
+{
+    ship_move(self, aldis_now(ctx));
+    if (self->mission == MISSION_RESCUE) {
+        ship_ref caller = {.id = self->extra->rescue.caller};
+        (void)aldis_send(ctx, caller, distress_answer, .arrival_ns = 0); /* it will not come */
+    }
+    self->station = station;
+    self->mission = MISSION_OWN;
+    return ship_steer(self, ctx);
+}
+
+SHIP_ACTION(order_flying, set_destination)
+{
+    if (!is_station(self, msg->station))
+        return aldis_fail(ctx, "ordered to a station that cannot take the ship");
+    return turn_to(self, ctx, msg->station);
+}
+
+SHIP_ACTION(order_docking, set_destination)
+{
+    if (!is_station(self, msg->station))
+        return aldis_fail(ctx, "ordered to a station that cannot take the ship");
+    self->order = msg->station + 1;
+    ship_give_up(self, ctx);
+    return ship_depart(self, ctx);
+}
+
+/* The service is not broken off; the order is carried out after it. */
+SHIP_ACTION(order_docked, set_destination)
+{
+    if (!is_station(self, msg->station))
+        return aldis_fail(ctx, "ordered to a station that cannot take the ship");
+    self->order = msg->station + 1;
+    return ALDIS_OK;
+}
+
+SHIP_ACTION(order_refuse, set_destination)
+{
+    (void)msg;
+    return ship_refuse(self, ctx, &set_destination_type, REFUSAL_STATE);
+}
+
+/* ---- What is in the way ---- */
+
+/* Keep the warning in place of a past one, else of the one that ends first, if that is sooner. */
+SHIP_ACTION(hazard_note, navigation_hazard)
+{
+    struct ship_extra *extra = ship_extra(self);
+    if (!extra)
+        return ALDIS_ENOMEM;
+    struct ship_hazard *first = &extra->hazards[0];
+    for (uint32_t i = 1; i < SHIP_HAZARDS_MAX; i++)
+        if (extra->hazards[i].until_ns < first->until_ns)
+            first = &extra->hazards[i];
+    if (msg->until_ns > first->until_ns)
+        *first = (struct ship_hazard){.location = vec_of(&msg->location),
+                                      .velocity = vec_of(&msg->velocity),
+                                      .radius = msg->radius,
+                                      .at_ns = msg->at_ns,
+                                      .until_ns = msg->until_ns};
+    if (self->state != SHIP_flying || self->mission == MISSION_FOLLOW)
+        return ALDIS_OK;
+    ship_move(self, aldis_now(ctx));
+    return ship_steer(self, ctx);
+}
+
+SHIP_ACTION(weather_note, weather_alert)
+{
+    const struct scenario *scenario = self->chart->scenario;
+    if (msg->region >= scenario->weather.count)
+        return aldis_fail(ctx, "weather of a region that there is not");
+    const struct scenario_weather *region = &scenario->weather.items[msg->region];
+    struct ship_extra *extra = ship_extra(self);
+    if (!extra)
+        return ALDIS_ENOMEM;
+    if (self->state == SHIP_flying || self->state == SHIP_emergency)
+        ship_move(self, aldis_now(ctx)); /* so far at the old speed */
+    double speed[] = {1, region->speed_moderate, region->speed_high, region->speed_high};
+    extra->weather.centre = vec_of(&msg->centre);
+    extra->weather.radius = msg->radius;
+    extra->weather.level = msg->level;
+    extra->weather.speed = speed[msg->level];
+    extra->weather.until_ns = msg->until_ns;
+    return ALDIS_OK;
+}

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ship_trade.c: how a ship buys and sells. See ship.h; account.h has the rules of an exchange.
+ * Layer: space.
+ *
+ * In its berth, after the service, a ship asks for the prices, sells what it has, fills its tank,
+ * is repaired, and buys for its next station: one order after the other. An order that is not
+ * answered is sent again, with its number, until it is: what it holds cannot be lost, only be late.
+ * */
+#include "chronicle.h"
+#include "ship.h"
+
+/* ---- What is asked again until it is answered ---- */
+
+/* A responder that has ended for good changes its page no more: its records are read there, as from
+ * a disk. What it has taken is settled, anything else has never happened. */
+static void settle_with_dead(struct ship *self)
+{
+    struct account *account = &self->account;
+    const struct account *peer = books_account(self->chart->books, account->pending->peer_account);
+    const struct record *record = account_find(peer, self->self, account->pending->number);
+    (void)account_settle(account, account->pending->number, record ? &record->terms : NULL);
+}
+
+static aldis_err send_offer(const struct ship *self, aldis_ctx *ctx)
+{
+    const struct pending *pending = self->account.pending;
+    const struct offer *offer = &pending->offer;
+    if (offer->is_order)
+        return aldis_ctx_send_raw(ctx, pending->peer, &market_order_type, &offer->order,
+                                  sizeof offer->order);
+    return aldis_ctx_send_raw(ctx, pending->peer, &trade_offer_type, &offer->trade,
+                              sizeof offer->trade);
+}
+
+void ship_press_trade(struct ship *self, aldis_ctx *ctx)
+{
+    if (!account_is_open(&self->account))
+        return;
+    if (aldis_is_closed(ctx, self->account.pending->peer))
+        settle_with_dead(self);
+    else
+        (void)send_offer(self, ctx);
+}
+
+/* ---- Orders to the station ---- */
+
+static aldis_err leave_market(struct ship *self, aldis_ctx *ctx)
+{
+    ship_give_up(self, ctx);
+    if (self->order > 0)
+        return ship_depart(self, ctx);
+    return ship_rest(self, ctx);
+}
+
+/* Hold what the order may cost and send it. false: it cannot be paid for, or sent. */
+static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint32_t resource,
+                        uint64_t quantity, uint64_t limit)
+{
+    struct terms most = {0};
+    if (quantity == 0)
+        return false;
+    uint64_t units = resource == RESOURCE_FUEL ? FUEL_NANO : 1;
+    if (side == ORDER_BUY)
+        most.credits = (int64_t)((quantity * limit + units - 1) / units);
+    if (resource == RESOURCE_FUEL)
+        most.fuel = -(int64_t)quantity;
+    else if (resource < SCENARIO_COMMODITIES_MAX)
+        most.goods[resource] = side == ORDER_SELL ? (int32_t)quantity : -(int32_t)quantity;
+    aldis_ns until_ns = aldis_now(ctx) + TRADE_VALID_NS;
+    if (account_hold(&self->account, &most, ship_station(self).id, self->station, until_ns) !=
+        ACCOUNT_DONE)
+        return false;
+    struct pending *pending = self->account.pending;
+    memset(&pending->offer, 0, sizeof pending->offer);
+    pending->offer.is_order = true;
+    pending->offer.order.number = pending->number;
+    pending->offer.order.account = self->account.index;
+    pending->offer.order.side = side;
+    pending->offer.order.resource = resource;
+    pending->offer.order.quantity = quantity;
+    pending->offer.order.limit = limit;
+    pending->offer.order.valid_until_ns = until_ns;
+    if (send_offer(self, ctx) == ALDIS_OK)
+        return true;
+    (void)account_settle(&self->account, pending->number, NULL); /* it never left */
+    return false;
+}
+
+/* All of one thing that it has, at any price that the station may offer. */
+static bool sell_something(struct ship *self, aldis_ctx *ctx)
+{
+    const struct scenario_market *market = &self->chart->scenario->market;
+    for (uint32_t i = self->berth_goods; i < self->account.kinds; i++) {
+        const struct scenario_commodity *commodity = &market->commodities.items[i];
+        uint64_t worst = (uint64_t)(commodity->price - commodity->swing) * CENTS * 9 / 10;
+        self->berth_goods = (uint8_t)(i + 1);
+        if (place_order(self, ctx, ORDER_SELL, i, self->account.goods[i], worst))
+            return true;
+    }
+    return false;
+}
+
+static bool buy_fuel(struct ship *self, aldis_ctx *ctx)
+{
+    const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
+    int64_t missing = self->account.tank - self->account.fuel;
+    uint64_t price = (uint64_t)station->fuel_price * CENTS;
+    if (price > 0) {
+        double payable = (double)self->account.credits / (double)price * FUEL_NANO;
+        if (payable < (double)missing)
+            missing = (int64_t)payable;
+    }
+    /* Less than a hundredth of a tank is not worth the trouble. */
+    return missing >= self->account.tank / 100 &&
+           place_order(self, ctx, ORDER_BUY, RESOURCE_FUEL, (uint64_t)missing, price);
+}
+
+static bool buy_goods(struct ship *self, aldis_ctx *ctx)
+{
+    struct ship_extra *extra = self->extra;
+    while (extra && extra->plan.count > 0) {
+        const OfferItem *item = &extra->plan.items[--extra->plan.count];
+        if (place_order(self, ctx, ORDER_BUY, item->commodity, item->tonnes, item->unit_value))
+            return true;
+    }
+    return false;
+}
+
+static bool ask_prices(struct ship *self, aldis_ctx *ctx)
+{
+    if (self->account.kinds == 0 || !ship_fleet(self)->trades)
+        return false;
+    NEW_MESSAGE(RequestPrices, request);
+    return aldis_send_copy(ctx, ship_station(self), request_prices, &request) == ALDIS_OK;
+}
+
+static bool do_phase(struct ship *self, aldis_ctx *ctx)
+{
+    const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
+    switch ((enum ship_phase)self->phase) {
+    case PHASE_SELL:
+        return ship_fleet(self)->trades && sell_something(self, ctx);
+    case PHASE_FUEL:
+        return buy_fuel(self, ctx);
+    case PHASE_REPAIR:
+        return (self->flags & SHIP_DAMAGED) && place_order(self, ctx, ORDER_BUY, RESOURCE_REPAIR, 1,
+                                                           (uint64_t)station->repair_price * CENTS);
+    case PHASE_PRICES:
+        return ask_prices(self, ctx);
+    case PHASE_BUY:
+        return buy_goods(self, ctx);
+    case PHASE_NONE:
+    case PHASE_QUEUED:
+    case PHASE_APPROACH:
+    case PHASE_PEER:
+        break;
+    }
+    return false;
+}
+
+static const enum ship_phase next_phase[] = {[PHASE_SELL] = PHASE_FUEL,
+                                             [PHASE_FUEL] = PHASE_REPAIR,
+                                             [PHASE_REPAIR] = PHASE_PRICES,
+                                             [PHASE_PRICES] = PHASE_BUY,
+                                             [PHASE_BUY] = PHASE_NONE};
+
+/* Go on with what can be done; when there is no more, leave. */
+static aldis_err do_business(struct ship *self, aldis_ctx *ctx)
+{
+    while (self->phase != PHASE_NONE) {
+        if (do_phase(self, ctx))
+            return ship_arm(self, ctx, TRADE_AGAIN_NS);
+        self->phase = (uint8_t)next_phase[self->phase];
+    }
+    return leave_market(self, ctx);
+}
+
+/* What was asked for has come, or will not: the next thing. Selling and buying go on until there is
+ * nothing more of it. */
+static aldis_err next_business(struct ship *self, aldis_ctx *ctx)
+{
+    if (self->phase == PHASE_PEER) {
+        ship_enter(self, ctx, (enum space_ship_state)self->resume_state);
+        return self->state == SHIP_idle ? ship_rest(self, ctx) : ship_arm(self, ctx, ASK_AGAIN_NS);
+    }
+    if (self->phase != PHASE_SELL && self->phase != PHASE_BUY)
+        self->phase = (uint8_t)next_phase[self->phase];
+    return do_business(self, ctx);
+}
+
+aldis_err ship_begin_business(struct ship *self, aldis_ctx *ctx)
+{
+    if (account_is_open(&self->account)) /* an older trade is in doubt: nothing new before that */
+        return leave_market(self, ctx);
+    ship_enter(self, ctx, SHIP_trading);
+    self->phase = PHASE_SELL;
+    self->berth_goods = 0;
+    return do_business(self, ctx);
+}
+
+SHIP_ACTION(due_trading, ship_due)
+{
+    (void)msg;
+    if (account_is_open(&self->account)) {
+        /* After its end an offer can only be refused, or have been taken: the ship need not stay
+         * for that, but it goes on asking. */
+        if (aldis_now(ctx) <= self->account.pending->valid_until_ns + TRADE_VALID_NS)
+            return ship_arm(self, ctx, TRADE_AGAIN_NS);
+        return self->phase == PHASE_PEER ? next_business(self, ctx) : leave_market(self, ctx);
+    }
+    return next_business(self, ctx);
+}
+
+SHIP_ACTION(prices_plan, market_prices)
+{
+    if (self->phase != PHASE_PRICES || !aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
+        return ALDIS_OK;
+    struct ship_extra *extra = ship_extra(self);
+    if (extra) {
+        if (self->order == 0)
+            self->order = ship_choose_station(self, ctx) + 1;
+        ship_choose_goods(self, msg, extra);
+    }
+    return next_business(self, ctx);
+}
+
+/* Prices that nobody waits for any more. */
+SHIP_ACTION(prices_late, market_prices)
+{
+    (void)self;
+    (void)msg;
+    (void)ctx;
+    return ALDIS_OK;
+}
+
+/* ---- Answers, and the other side ---- */
+
+static struct terms terms_of(const TradeAnswer *msg)
+{
+    struct terms terms = {.credits = msg->credits, .fuel = msg->fuel};
+    memcpy(terms.goods, msg->goods, sizeof terms.goods);
+    return terms;
+}
+
+SHIP_ACTION(trade_hear, trade_answer)
+{
+    struct account *account = &self->account;
+    const struct pending *pending = account->pending;
+    bool ours = pending && pending->number == msg->number &&
+                aldis_id_equal(pending->peer, aldis_sender(ctx));
+    struct terms terms = terms_of(msg);
+    bool repair =
+        ours && pending->offer.is_order && pending->offer.order.resource == RESOURCE_REPAIR;
+    if (ours && !account_settle(account, msg->number, msg->accepted ? &terms : NULL))
+        return aldis_fail(ctx, "an answer to a trade on other terms");
+    if (msg->accepted && !aldis_id_is_nobody(aldis_sender(ctx)))
+        (void)aldis_reply(ctx, trade_settled, .number = msg->number);
+    if (!ours)
+        return ALDIS_OK; /* a copy: it was settled before */
+    chronicle_trade(self->chart->chronicle, ctx, self, msg);
+    if (repair && msg->accepted)
+        self->flags &= (uint8_t)~SHIP_DAMAGED;
+    return self->state == SHIP_trading ? next_business(self, ctx) : ALDIS_OK;
+}
+
+SHIP_ACTION(trade_close, trade_settled)
+{
+    account_settled(&self->account, aldis_sender(ctx), msg->number, aldis_now(ctx));
+    return ALDIS_OK;
+}
+
+/* ---- From ship to ship ---- */
+
+/* The offered goods at their unit values, against the requested ones at the highest price that is
+ * paid for them; who owes the difference pays it. Unknown goods: false. */
+static bool terms_of_offer(const struct ship *self, const TradeOffer *msg, struct terms *out,
+                           uint64_t *out_value)
+{
+    *out = (struct terms){.fuel = (int64_t)msg->fuel};
+    *out_value = 0;
+    uint64_t paid = 0;
+    for (uint32_t i = 0; i < msg->offering_count; i++) {
+        const OfferItem *item = &msg->offering[i];
+        if (item->commodity >= self->account.kinds || item->tonnes > INT32_MAX / 16)
+            return false;
+        out->goods[item->commodity] += (int32_t)item->tonnes;
+        *out_value += (uint64_t)item->tonnes * item->unit_value;
+    }
+    for (uint32_t i = 0; i < msg->requesting_count; i++) {
+        const RequestItem *item = &msg->requesting[i];
+        if (item->resource >= self->account.kinds || item->quantity > INT32_MAX / 16)
+            return false;
+        out->goods[item->resource] -= (int32_t)item->quantity;
+        paid += (uint64_t)item->quantity * item->max_price;
+    }
+    out->credits = (int64_t)paid - (int64_t)*out_value;
+    return true;
+}
+
+static const Refusal refusals[] = {
+    [ACCOUNT_DONE] = REFUSAL_NONE,         [ACCOUNT_NO_ROOM] = REFUSAL_NO_ROOM,
+    [ACCOUNT_NO_MONEY] = REFUSAL_NO_MONEY, [ACCOUNT_NO_STOCK] = REFUSAL_NO_STOCK,
+    [ACCOUNT_EXPIRED] = REFUSAL_EXPIRED,   [ACCOUNT_BUSY] = REFUSAL_BUSY};
+
+static aldis_err answer_offer(aldis_ctx *ctx, uint64_t number, const struct record *taken,
+                              Refusal reason)
+{
+    static const struct terms nothing;
+    NEW_MESSAGE(TradeAnswer, answer);
+    answer.number = number;
+    answer.accepted = taken != NULL;
+    answer.reason = reason;
+    const struct terms *terms = taken ? &taken->terms : &nothing;
+    answer.credits = terms->credits;
+    answer.fuel = terms->fuel;
+    memcpy(answer.goods, terms->goods, sizeof answer.goods);
+    /* One that cannot be told reads it in our page. */
+    (void)aldis_reply_raw(ctx, &trade_answer_type, &answer, sizeof answer);
+    return ALDIS_OK;
+}
+
+/* Is it worth it? A gift always is; as much of its fuel as there is room for. */
+static Refusal judge_offer(const struct ship *self, const TradeOffer *msg, struct terms *terms)
+{
+    uint64_t value, floor = (uint64_t)ship_class(self)->peer_offer_floor * CENTS;
+    if (!terms_of_offer(self, msg, terms, &value))
+        return REFUSAL_UNKNOWN_GOODS;
+    if (self->state == SHIP_emergency && !msg->gift)
+        return REFUSAL_STATE;
+    if (!msg->gift && value <= floor)
+        return REFUSAL_TOO_LITTLE;
+    int64_t room = self->account.tank - self->account.fuel;
+    if (msg->gift && terms->fuel > room)
+        terms->fuel = room;
+    return REFUSAL_NONE;
+}
+
+SHIP_ACTION(peer_consider, trade_offer)
+{
+    aldis_id from = aldis_sender(ctx);
+    if (aldis_id_is_nobody(from))
+        return aldis_fail(ctx, "a trade offered by nobody");
+    const struct record *done = account_find(&self->account, from, msg->number);
+    if (done)
+        return answer_offer(ctx, msg->number, done, REFUSAL_NONE);
+    struct record trade = {.number = msg->number,
+                           .peer = from,
+                           .peer_account = msg->account,
+                           .valid_until_ns = msg->valid_until_ns};
+    Refusal reason = judge_offer(self, msg, &trade.terms);
+    if (reason == REFUSAL_NONE)
+        reason = refusals[account_take(&self->account, &trade, aldis_now(ctx))];
+    aldis_err err = answer_offer(ctx, msg->number, reason == REFUSAL_NONE ? &trade : NULL, reason);
+    return err == ALDIS_OK && self->state == SHIP_emergency ? ship_recover(self, ctx) : err;
+}
+
+SHIP_ACTION(peer_refuse, trade_offer)
+{
+    const struct record *done = account_find(&self->account, aldis_sender(ctx), msg->number);
+    if (aldis_id_is_nobody(aldis_sender(ctx)))
+        return aldis_fail(ctx, "a trade offered by nobody");
+    return answer_offer(ctx, msg->number, done, done ? REFUSAL_NONE : REFUSAL_STATE);
+}
+
+/* Hold what the offer gives and send it. */
+static enum account_verdict offer(struct ship *self, aldis_ctx *ctx, aldis_id to,
+                                  uint32_t to_account, TradeOffer *trade)
+{
+    struct terms terms;
+    uint64_t value;
+    if (!terms_of_offer(self, trade, &terms, &value))
+        return ACCOUNT_NO_STOCK;
+    trade->valid_until_ns = aldis_now(ctx) + TRADE_VALID_NS;
+    enum account_verdict verdict =
+        account_hold(&self->account, &terms, to, to_account, trade->valid_until_ns);
+    struct pending *pending = self->account.pending;
+    if (verdict != ACCOUNT_DONE || !pending)
+        return verdict;
+    trade->number = pending->number;
+    trade->account = self->account.index;
+    memset(&pending->offer, 0, sizeof pending->offer);
+    memcpy(&pending->offer.trade, trade, sizeof *trade);
+    if (send_offer(self, ctx) != ALDIS_OK)
+        (void)account_settle(&self->account, pending->number, NULL);
+    return ACCOUNT_DONE;
+}
+
+SHIP_ACTION(propose_now, propose_trade)
+{
+    NEW_MESSAGE(TradeOffer, trade);
+    trade.offering_count = msg->offering_count;
+    trade.requesting_count = msg->requesting_count;
+    memcpy(trade.offering, msg->offering, sizeof trade.offering);
+    memcpy(trade.requesting, msg->requesting, sizeof trade.requesting);
+    if (msg->to_account >= books_accounts(self->chart->books))
+        return ship_refuse(self, ctx, &propose_trade_type, REFUSAL_UNKNOWN_GOODS);
+    enum account_verdict verdict = offer(self, ctx, (aldis_id){msg->to}, msg->to_account, &trade);
+    if (verdict != ACCOUNT_DONE)
+        return ship_refuse(self, ctx, &propose_trade_type, refusals[verdict]);
+    uint8_t before = self->state;
+    ship_enter(self, ctx, SHIP_trading);
+    self->resume_state = before;
+    self->phase = PHASE_PEER;
+    return ship_arm(self, ctx, TRADE_AGAIN_NS);
+}
+
+SHIP_ACTION(propose_deny, propose_trade)
+{
+    (void)msg;
+    return ship_refuse(self, ctx, &propose_trade_type, REFUSAL_STATE);
+}
+
+void ship_give_fuel(struct ship *self, aldis_ctx *ctx, aldis_id to, int64_t nano)
+{
+    NEW_MESSAGE(TradeOffer, trade);
+    trade.gift = 1;
+    trade.fuel = (uint64_t)nano;
+    /* The place of the one in distress in the books is known to its page only; ships are found by
+     * their ids, and a responder's record by both. */
+    (void)offer(self, ctx, to, self->extra->rescue.account, &trade);
+}
+
+/* ---- An order to trade ---- */
+
+static Refusal judge_items(const struct ship *self, const ProcessTradeOffer *msg)
+{
+    uint64_t value = 0, tonnes = 0;
+    for (uint32_t i = 0; i < msg->items_count; i++) {
+        if (msg->items[i].commodity >= self->account.kinds)
+            return REFUSAL_UNKNOWN_GOODS;
+        value += (uint64_t)msg->items[i].tonnes * msg->items[i].unit_value;
+        tonnes += msg->items[i].tonnes;
+    }
+    if (value <= (uint64_t)ship_class(self)->offer_floor * CENTS)
+        return REFUSAL_TOO_LITTLE;
+    if (tonnes > account_room(&self->account))
+        return REFUSAL_NO_ROOM;
+    return value > (uint64_t)self->account.credits ? REFUSAL_NO_MONEY : REFUSAL_NONE;
+}
+
+/* In its berth: what is offered there is bought of the station. */
+SHIP_ACTION(offer_here, process_trade_offer)
+{
+    Refusal reason = judge_items(self, msg);
+    if (reason != REFUSAL_NONE)
+        return ship_refuse(self, ctx, &process_trade_offer_type, reason);
+    struct ship_extra *extra = ship_extra(self);
+    if (!extra)
+        return ALDIS_ENOMEM;
+    extra->plan.count = msg->items_count;
+    memcpy(extra->plan.items, msg->items, sizeof extra->plan.items);
+    ship_enter(self, ctx, SHIP_trading);
+    self->phase = PHASE_BUY;
+    return do_business(self, ctx);
+}
+
+SHIP_ACTION(offer_refuse, process_trade_offer)
+{
+    (void)msg;
+    return ship_refuse(self, ctx, &process_trade_offer_type, REFUSAL_STATE);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/* station.h: a station, for the files that make it up: station.c has the docks, station_market.c
+ * the market and the services. Layer: space. */
+#ifndef SPACE_STATION_H
+#define SPACE_STATION_H
+
+#include "books.h"
+#include "dock.h"
+
+#include <string.h>
+
+struct station {
+    const struct chart *chart;
+    struct station_page *page;
+    uint32_t index;
+    uint32_t served;
+    WeatherLevel weather;
+    uint32_t unused;
+    aldis_ns weather_until_ns;
+    aldis_ns market_ns;                     /**< when it last made, used and told */
+    int64_t told[SCENARIO_COMMODITIES_MAX]; /**< the prices that it last told, cents */
+    struct dock dock;
+};
+
+/** What a station is spawned with. */
+struct station_arg {
+    const struct chart *chart;
+    uint32_t station;
+    uint32_t unused;
+};
+
+/** Keep the page's figures of the docks up to date. */
+void station_note_docks(struct station *self);
+
+/* ---- station_market.c ---- */
+
+aldis_err station_open_market(struct station *self, aldis_ctx *ctx);
+aldis_err station_tell_prices(struct station *self, aldis_ctx *ctx);
+aldis_err station_tell_services(struct station *self, const RequestServices *msg, aldis_ctx *ctx);
+aldis_err station_take_order(struct station *self, const MarketOrder *msg, aldis_ctx *ctx);
+aldis_err station_close_trade(struct station *self, const TradeSettled *msg, aldis_ctx *ctx);
+aldis_err station_produce(struct station *self, aldis_ctx *ctx);
+
+#endif

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+/* station_market.c: what a station sells and buys, and its services. See station.h. Layer: space.
+ *
+ * Orders are matched one by one, in the order in which they arrive (at one instant: by the sender's
+ * id), against the station's own stock and purse. The price is that of the middle of the order: the
+ * average of what each tonne alone would cost, as the stock changes. The station buys 2 % below it
+ * and sells 2 % above it, so that going round in a circle pays nobody. An order too large for
+ * stock, purse or limit is matched for as much as is possible, and the rest of it is void. */
+#include "station.h"
+
+#include "chronicle.h"
+
+#include <aldis/timer.h>
+
+#define SPREAD_PERCENT 2
+
+static const struct scenario_station *plan_of(const struct station *self)
+{
+    return &self->chart->scenario->stations.items[self->index];
+}
+
+static const struct scenario_commodity *commodity_of(const struct station *self, uint32_t good)
+{
+    return &self->chart->scenario->market.commodities.items[good];
+}
+
+/* Cents a tonne at which the station sells (buys) so many; rounded in its own favour. */
+static int64_t price_for(const struct station *self, uint32_t good, uint64_t tonnes, OrderSide side)
+{
+    const struct scenario_goods *goods = &plan_of(self)->goods[good];
+    int64_t stock = self->page->account.goods[good], half = (int64_t)tonnes / 2;
+    int64_t middle = market_price(commodity_of(self, good), goods,
+                                  side == ORDER_BUY ? stock - half : stock + half);
+    if (side == ORDER_BUY)
+        return (middle * (100 + SPREAD_PERCENT) + 99) / 100;
+    return middle * (100 - SPREAD_PERCENT) / 100;
+}
+
+/* ---- Prices ---- */
+
+aldis_err station_tell_prices(struct station *self, aldis_ctx *ctx)
+{
+    NEW_MESSAGE(MarketPrices, answer);
+    const struct account *account = &self->page->account;
+    answer.at_ns = aldis_now(ctx);
+    for (uint32_t i = 0; i < account->kinds; i++) {
+        if (plan_of(self)->goods[i].target == 0)
+            continue;
+        answer.prices[answer.prices_count++] =
+            (Price){.resource = i,
+                    .buys_at = (uint32_t)price_for(self, i, 0, ORDER_SELL),
+                    .sells_at = (uint32_t)price_for(self, i, 0, ORDER_BUY),
+                    .stock = account->goods[i]};
+    }
+    uint64_t units = (uint64_t)account->fuel / FUEL_NANO;
+    answer.prices[answer.prices_count++] =
+        (Price){.resource = RESOURCE_FUEL,
+                .sells_at = plan_of(self)->fuel_price * CENTS,
+                .stock = units < UINT32_MAX ? (uint32_t)units : UINT32_MAX};
+    answer.prices[answer.prices_count++] = (Price){.resource = RESOURCE_REPAIR,
+                                                   .sells_at = plan_of(self)->repair_price * CENTS,
+                                                   .stock = self->page->spares};
+    /* Who asked and is gone need not know; nobody cannot be told. */
+    (void)aldis_reply_raw(ctx, &market_prices_type, &answer, sizeof answer);
+    return ALDIS_OK;
+}
+
+aldis_err station_tell_services(struct station *self, const RequestServices *msg, aldis_ctx *ctx)
+{
+    NEW_MESSAGE(ServiceAvailability, answer);
+    answer.repairs = !msg->repairs || self->page->spares > 0;
+    answer.refuelling = (int64_t)msg->fuel <= self->page->account.fuel;
+    answer.quarters = !msg->quarters || self->page->quarters > self->page->berths_taken;
+    answer.fuel = (uint64_t)self->page->account.fuel;
+    answer.done_at_ns = aldis_now(ctx) + plan_of(self)->service_ns;
+    (void)aldis_reply_raw(ctx, &service_availability_type, &answer, sizeof answer);
+    return ALDIS_OK;
+}
+
+/* ---- Orders ---- */
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_in_limit(const struct station *self, const MarketOrder *msg, uint64_t tonnes)
+{
+    int64_t price = price_for(self, msg->resource, tonnes, msg->side);
+    return msg->side == ORDER_BUY ? price <= (int64_t)msg->limit : price >= (int64_t)msg->limit;
+}
+
+/* The most that stock, purse and limit allow. The price only gets worse with more: found by halves.
+ * */
+static uint64_t most_tonnes(const struct station *self, const MarketOrder *msg)
+{
+    const struct account *account = &self->page->account;
+    uint64_t high = least(msg->quantity, INT32_MAX / 16), low = 0;
+    if (msg->side == ORDER_BUY)
+        high = least(high, account->goods[msg->resource]);
+    while (low < high) {
+        uint64_t middle = (low + high + 1) / 2;
+        int64_t price = price_for(self, msg->resource, middle, msg->side);
+        bool paid = msg->side == ORDER_BUY || (int64_t)middle * price <= account->credits;
+        if (paid && is_in_limit(self, msg, middle))
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+static Refusal match_goods(const struct station *self, const MarketOrder *msg, struct terms *out)
+{
+    if (plan_of(self)->goods[msg->resource].target == 0)
+        return REFUSAL_UNKNOWN_GOODS;
+    uint64_t tonnes = most_tonnes(self, msg);
+    if (tonnes == 0 && !is_in_limit(self, msg, 1))
+        return REFUSAL_PRICE;
+    if (tonnes == 0)
+        return msg->side == ORDER_BUY ? REFUSAL_NO_STOCK : REFUSAL_NO_MONEY;
+    int64_t price = price_for(self, msg->resource, tonnes, msg->side);
+    int sign = msg->side == ORDER_BUY ? 1 : -1; /* what the ship gives is positive */
+    out->credits = sign * price * (int64_t)tonnes;
+    out->goods[msg->resource] = -sign * (int32_t)tonnes;
+    return REFUSAL_NONE;
+}
+
+static Refusal match_fuel(const struct station *self, const MarketOrder *msg, struct terms *out)
+{
+    uint64_t price = (uint64_t)plan_of(self)->fuel_price * CENTS;
+    uint64_t nano = least(msg->quantity, (uint64_t)self->page->account.fuel);
+    if (price > msg->limit)
+        return REFUSAL_PRICE;
+    if (nano == 0)
+        return REFUSAL_NO_STOCK;
+    out->fuel = -(int64_t)nano;
+    out->credits = (int64_t)((nano * price + FUEL_NANO - 1) / FUEL_NANO);
+    return REFUSAL_NONE;
+}
+
+static Refusal match_order(const struct station *self, const MarketOrder *msg, struct terms *out)
+{
+    *out = (struct terms){0};
+    if (msg->resource < self->page->account.kinds)
+        return match_goods(self, msg, out);
+    if (msg->side == ORDER_SELL)
+        return REFUSAL_UNKNOWN_GOODS;
+    if (msg->resource == RESOURCE_FUEL)
+        return match_fuel(self, msg, out);
+    if (msg->resource != RESOURCE_REPAIR)
+        return REFUSAL_UNKNOWN_GOODS;
+    out->credits = (int64_t)plan_of(self)->repair_price * CENTS;
+    if ((int64_t)msg->limit < out->credits)
+        return REFUSAL_PRICE;
+    return self->page->spares > 0 ? REFUSAL_NONE : REFUSAL_NO_STOCK;
+}
+
+static const Refusal refusals[] = {
+    [ACCOUNT_DONE] = REFUSAL_NONE,         [ACCOUNT_NO_ROOM] = REFUSAL_NO_ROOM,
+    [ACCOUNT_NO_MONEY] = REFUSAL_NO_MONEY, [ACCOUNT_NO_STOCK] = REFUSAL_NO_STOCK,
+    [ACCOUNT_EXPIRED] = REFUSAL_EXPIRED,   [ACCOUNT_BUSY] = REFUSAL_BUSY};
+
+static void answer_order(struct station *self, aldis_ctx *ctx, const MarketOrder *msg,
+                         const struct record *taken, Refusal reason)
+{
+    static const struct terms nothing;
+    NEW_MESSAGE(TradeAnswer, answer);
+    answer.number = msg->number;
+    answer.accepted = taken != NULL;
+    answer.reason = reason;
+    const struct terms *terms = taken ? &taken->terms : &nothing;
+    answer.credits = terms->credits;
+    answer.fuel = terms->fuel;
+    memcpy(answer.goods, terms->goods, sizeof answer.goods);
+    if (taken && reason == REFUSAL_NONE)
+        chronicle_taken(self->chart->chronicle, ctx, self->index, msg->account, &answer);
+    /* Who cannot be told asks again, or reads our page when we are gone. */
+    (void)aldis_reply_raw(ctx, &trade_answer_type, &answer, sizeof answer);
+}
+
+aldis_err station_take_order(struct station *self, const MarketOrder *msg, aldis_ctx *ctx)
+{
+    struct account *account = &self->page->account;
+    aldis_id ship = aldis_sender(ctx);
+    if (aldis_id_is_nobody(ship) || msg->account >= books_accounts(self->chart->books))
+        return aldis_fail(ctx, "an order of nobody");
+    const struct record *done = account_find(account, ship, msg->number);
+    struct record trade = {.number = msg->number,
+                           .peer = ship,
+                           .peer_account = msg->account,
+                           .valid_until_ns = msg->valid_until_ns};
+    Refusal reason = REFUSAL_NONE;
+    if (done) {
+        answer_order(self, ctx, msg, done, REFUSAL_NONE);
+        return ALDIS_OK;
+    }
+    if (!dock_has_berth(&self->dock, ship))
+        reason = REFUSAL_STATE;
+    if (reason == REFUSAL_NONE)
+        reason = match_order(self, msg, &trade.terms);
+    if (reason == REFUSAL_NONE)
+        reason = refusals[account_take(account, &trade, aldis_now(ctx))];
+    if (reason == REFUSAL_NONE && msg->resource == RESOURCE_REPAIR)
+        self->page->spares--;
+    answer_order(self, ctx, msg, reason == REFUSAL_NONE ? &trade : NULL, reason);
+    return ALDIS_OK;
+}
+
+aldis_err station_close_trade(struct station *self, const TradeSettled *msg, aldis_ctx *ctx)
+{
+    account_settled(&self->page->account, aldis_sender(ctx), msg->number, aldis_now(ctx));
+    return ALDIS_OK;
+}
+
+/* ---- Making and using ---- */
+
+aldis_err station_open_market(struct station *self, aldis_ctx *ctx)
+{
+    const struct scenario_market *market = &self->chart->scenario->market;
+    aldis_timer timer;
+    self->market_ns = aldis_now(ctx);
+    for (uint32_t i = 0; i < self->page->account.kinds; i++)
+        if (plan_of(self)->goods[i].target > 0)
+            self->told[i] = price_for(self, i, 0, ORDER_BUY);
+    if (market->commodities.count == 0)
+        return ALDIS_OK;
+    return aldis_timer_every(ctx, market->update_ns, market_due, &timer);
+}
+
+/* Whole tonnes by a time, at so many an hour. */
+static uint64_t tonnes_by(uint32_t per_hour, aldis_ns at_ns)
+{
+    uint64_t hours = (uint64_t)at_ns / (uint64_t)ALDIS_HOUR;
+    uint64_t rest = (uint64_t)at_ns % (uint64_t)ALDIS_HOUR;
+    return per_hour * hours + per_hour * (rest / 1000000) / 3600000u;
+}
+
+/* It stops making what nobody takes away, and cannot use what it has not. Both go to the ledger. */
+static void make_and_use(struct station *self, uint32_t good, aldis_ns now_ns)
+{
+    const struct scenario_goods *goods = &plan_of(self)->goods[good];
+    struct account *account = &self->page->account;
+    uint64_t made = tonnes_by(goods->makes, now_ns) - tonnes_by(goods->makes, self->market_ns);
+    uint64_t used = tonnes_by(goods->uses, now_ns) - tonnes_by(goods->uses, self->market_ns);
+    uint64_t full = 3 * (uint64_t)goods->target;
+    uint64_t room = account->goods[good] < full ? full - account->goods[good] : 0;
+    made = least(made, room);
+    used = least(used, account->goods[good]);
+    account->goods[good] += (uint32_t)made - (uint32_t)used;
+    account->used += (uint32_t)made - (uint32_t)used;
+    self->page->made[good] += made;
+    self->page->used[good] += used;
+}
+
+static void tell_changes(struct station *self, aldis_ctx *ctx)
+{
+    NEW_MESSAGE(MarketUpdate, update);
+    update.station = self->index;
+    for (uint32_t i = 0; i < self->page->account.kinds; i++) {
+        if (plan_of(self)->goods[i].target == 0)
+            continue;
+        int64_t price = price_for(self, i, 0, ORDER_BUY);
+        if (price == self->told[i])
+            continue;
+        update.changes[update.changes_count++] =
+            (PriceChange){.resource = i, .change = (int32_t)(price - self->told[i])};
+        self->told[i] = price;
+    }
+    for (uint32_t i = 0; update.changes_count > 0 && i < self->dock.berth_count; i++) {
+        ship_ref ship = {.id = self->dock.berths[i].ship};
+        if (self->dock.berths[i].state == BERTH_TAKEN)
+            (void)aldis_send_copy(ctx, ship, market_update, &update); /* it may be gone */
+    }
+}
+
+aldis_err station_produce(struct station *self, aldis_ctx *ctx)
+{
+    aldis_ns now_ns = aldis_now(ctx);
+    for (uint32_t i = 0; i < self->page->account.kinds; i++)
+        make_and_use(self, i, now_ns);
+    self->market_ns = now_ns;
+    tell_changes(self, ctx);
+    return ALDIS_OK;
+}

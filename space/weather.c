@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* weather.c: the actor that makes the weather of each region, and tells the stations and ships in
+ * it. Layer: space. */
+#include "books.h"
+#include "chronicle.h"
+#include "digest.h"
+#include "nearby.h"
+
+#include <string.h>
+
+/* An alert holds a little longer than until the next one, for those who come in between. */
+#define TELL_AGAIN_NS (30 * ALDIS_SECOND)
+#define VALID_NS (35 * ALDIS_SECOND)
+
+struct region {
+    WeatherLevel level;
+    uint32_t unused;
+    aldis_ns change_ns; /* when it changes next */
+};
+
+struct weather {
+    const struct chart *chart;
+    struct region regions[SCENARIO_WEATHER_MAX];
+};
+
+static aldis_ns draw_change(const struct scenario_weather *plan, aldis_ctx *ctx)
+{
+    return plan->every_ns / 2 + (aldis_ns)aldis_random_below(ctx, (uint64_t)plan->every_ns + 1);
+}
+
+static aldis_err arm(aldis_ctx *ctx, uint32_t region, aldis_ns delay_ns)
+{
+    weather_ref me = {.id = aldis_self(ctx)};
+    return aldis_send_after(ctx, delay_ns, me, weather_due, .region = region);
+}
+
+static aldis_err weather_start(void *state, const void *arg, aldis_ctx *ctx)
+{
+    struct weather *self = state;
+    self->chart = *(const struct chart *const *)arg;
+    const struct scenario *scenario = self->chart->scenario;
+    aldis_err err = ALDIS_OK;
+    for (uint32_t i = 0; err == ALDIS_OK && i < scenario->weather.count; i++) {
+        self->regions[i].change_ns = draw_change(&scenario->weather.items[i], ctx);
+        err = arm(ctx, i, self->regions[i].change_ns);
+    }
+    return err;
+}
+
+static aldis_err tell(const struct weather *self, aldis_ctx *ctx, uint32_t index)
+{
+    const struct scenario *scenario = self->chart->scenario;
+    const struct scenario_weather *plan = &scenario->weather.items[index];
+    struct vec centre = scenario_body_position(scenario, plan->body, aldis_now(ctx));
+    NEW_MESSAGE(WeatherAlert, alert);
+    alert.region = index;
+    alert.level = self->regions[index].level;
+    alert.radius = plan->radius;
+    alert.centre = wire_vec(centre);
+    alert.until_ns = aldis_now(ctx) + VALID_NS;
+    for (uint32_t i = 0; i < scenario->stations.count; i++) {
+        struct vec way = vec_sub(scenario_station_position(scenario, i, aldis_now(ctx)), centre);
+        if (vec_length(way) < plan->radius)
+            (void)aldis_send_copy(ctx, self->chart->stations[i], weather_alert, &alert);
+    }
+    return nearby_tell(ctx, centre, plan->radius, &weather_alert_type, &alert, sizeof alert);
+}
+
+/* One step up or down, or straight to another level: the worse, the rarer. */
+static WeatherLevel next_level(const struct scenario_weather *plan, aldis_ctx *ctx)
+{
+    uint64_t draw = aldis_random_below(ctx, 10);
+    uint32_t level = draw < 5   ? WEATHER_LOW
+                     : draw < 7 ? WEATHER_MODERATE
+                     : draw < 9 ? WEATHER_HIGH
+                                : WEATHER_EXTREME;
+    return (WeatherLevel)(level < plan->worst ? level : plan->worst);
+}
+
+static aldis_err weather_on_weather_due(struct weather *self, const struct weather_due *msg,
+                                        aldis_ctx *ctx)
+{
+    const struct scenario_weather *plan = &self->chart->scenario->weather.items[msg->region];
+    struct region *region = &self->regions[msg->region];
+    aldis_ns now_ns = aldis_now(ctx);
+    WeatherLevel before = region->level;
+    if (now_ns >= region->change_ns) {
+        region->level = next_level(plan, ctx);
+        region->change_ns = now_ns + draw_change(plan, ctx);
+        chronicle_place(self->chart->chronicle, ctx, self->chart->books->station_count, "weather",
+                        scenario_body_position(self->chart->scenario, plan->body, now_ns),
+                        region->level);
+    }
+    aldis_err err = ALDIS_OK;
+    if (region->level > WEATHER_LOW || before > WEATHER_LOW)
+        err = tell(self, ctx, msg->region);
+    aldis_ns left_ns = region->change_ns - now_ns;
+    bool calm = region->level == WEATHER_LOW;
+    aldis_err armed =
+        arm(ctx, msg->region, calm || left_ns < TELL_AGAIN_NS ? left_ns : TELL_AGAIN_NS);
+    return err != ALDIS_OK ? err : armed;
+}
+
+static uint64_t weather_digest(const void *state)
+{
+    const struct weather *self = state;
+    uint64_t digest = 0;
+    for (uint32_t i = 0; i < self->chart->scenario->weather.count; i++)
+        digest = digest_mix(digest, self->regions[i].level);
+    return digest;
+}
+
+ALDIS_BEHAVIOUR(weather, struct weather, WEATHER_PROTOCOL, .on_start = weather_start,
+                .digest = weather_digest);

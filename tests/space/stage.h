@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+/* stage.h: a system with the chart and the books of a scenario, for tests that spawn its actors one
+ * by one: real ones, and such as the test plays itself. Virtual time. */
+#ifndef ALDIS_TESTS_SPACE_STAGE_H
+#define ALDIS_TESTS_SPACE_STAGE_H
+
+#include "chronicle.h"
+#include "harness.h"
+#include "ledger.h"
+#include "ship.h"
+#include "station.h"
+
+#include <stdlib.h>
+
+struct stage {
+    struct scenario *scenario;
+    aldis_system *system;
+    struct books books;
+    struct chart chart;
+    struct ledger_result result;
+    station_ref stations[16];
+    ship_ref ships[64];
+    uint32_t prices[16 * SCENARIO_COMMODITIES_MAX];
+};
+
+static struct stage stage;
+
+static inline struct scenario *stage_parse(const char *text)
+{
+    struct scenario *scenario;
+    static struct scenario_errors errors;
+    enum scenario_status status = scenario_parse("stage", text, strlen(text), &scenario, &errors);
+    scenario_errors_print(&errors, stdout);
+    CHECK_INT(status, SCENARIO_OK);
+    return scenario;
+}
+
+/* Takes the scenario. */
+static inline void stage_open(struct scenario *scenario, uint32_t workers)
+{
+    memset(&stage, 0, sizeof stage);
+    stage.scenario = scenario;
+    aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = workers, .seed = 5};
+    CHECK_OK(aldis_system_create(&opts, &stage.system));
+    CHECK(books_init(&stage.books, scenario));
+    for (uint32_t i = 0; i < scenario->stations.count; i++)
+        for (uint32_t j = 0; j < scenario->market.commodities.count; j++)
+            if (scenario->stations.items[i].goods[j].target > 0)
+                stage.prices[i * SCENARIO_COMMODITIES_MAX + j] = (uint32_t)market_price(
+                    &scenario->market.commodities.items[j], &scenario->stations.items[i].goods[j],
+                    scenario->stations.items[i].goods[j].stock);
+    stage.chart = (struct chart){.scenario = scenario,
+                                 .books = &stage.books,
+                                 .stations = stage.stations,
+                                 .prices = stage.prices,
+                                 .chronicle = chronicle_create(aldis_system_shards(stage.system),
+                                                               scenario->stations.count,
+                                                               scenario->ship_count, false)};
+    struct ledger_arg arg = {.result = &stage.result};
+    CHECK_OK(aldis_spawn(stage.system, ledger, &stage.chart.ledger,
+                         &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
+}
+
+static inline void stage_station(uint32_t index)
+{
+    struct station_arg arg = {.chart = &stage.chart, .station = index};
+    CHECK_OK(aldis_spawn(stage.system, station, &stage.stations[index],
+                         &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
+}
+
+/* A service: hazards, weather, rescue: all are given the chart. */
+#define STAGE_SERVICE(kind, ref)                                                                   \
+    do {                                                                                           \
+        const struct chart *chart_ = &stage.chart;                                                 \
+        CHECK_OK(aldis_spawn(stage.system, kind, (ref),                                            \
+                             &(aldis_spawn_opts){.arg = &chart_, .arg_size = sizeof chart_}));     \
+    } while (0)
+
+/* Ship `number` of its fleet's page, at a station. */
+static inline struct ship *stage_ship(uint32_t number, uint32_t station)
+{
+    struct ship *page = &stage.books.ships[number];
+    page->chart = &stage.chart;
+    page->station = station;
+    CHECK_OK(aldis_spawn(stage.system, ship, &stage.ships[number],
+                         &(aldis_spawn_opts){.arg = &page, .arg_size = sizeof page}));
+    return page;
+}
+
+static inline void stage_run(aldis_ns until_ns)
+{
+    CHECK_OK(aldis_system_run(stage.system, until_ns, NULL));
+}
+
+static inline const char *stage_state(uint32_t ship)
+{
+    static aldis_status status;
+    CHECK_OK(aldis_system_status(stage.system, stage.ships[ship].id, &status));
+    return status.state_name;
+}
+
+static inline void stage_balance(void)
+{
+    char text[160];
+    bool balanced = books_balance(&stage.books, stage.scenario, text, sizeof text);
+    if (!balanced)
+        chronicle_evidence(stage.chart.chronicle, stage.scenario, stdout, 64);
+    CHECK_STR(text, "balanced");
+}
+
+static inline aldis_type_stats stage_type(const char *name)
+{
+    aldis_stats stats;
+    CHECK_OK(aldis_system_stats(stage.system, &stats));
+    const aldis_type_stats *row = aldis_stats_type(&stats, name);
+    aldis_type_stats found = row ? *row : (aldis_type_stats){0};
+    aldis_stats_fini(&stats);
+    return found;
+}
+
+/* The audit, the balance, and the end. */
+static inline void stage_close(void)
+{
+    CHECK_OK(aldis_system_audit(stage.system, NULL));
+    stage_balance();
+    CHECK_OK(aldis_system_stop(stage.system, ALDIS_SECOND));
+    aldis_system_destroy(stage.system);
+    stage_balance();
+    chronicle_destroy(stage.chart.chronicle);
+    books_fini(&stage.books);
+    scenario_destroy(stage.scenario);
+}
+
+#endif
