@@ -6,9 +6,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static const struct argp_child children[] = {{.argp = &command_shared_argp}, {0}};
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    (void)value;
+    if (key != ARGP_KEY_INIT)
+        return ARGP_ERR_UNKNOWN;
+    state->child_inputs[1] = state->input;
+    return 0;
+}
+
+static const struct argp_child children[] = {
+    {.argp = &command_shared_argp}, {.argp = &input_argp}, {0}};
 static const struct argp check_argp = {
-    .parser = input_parse_file,
+    .parser = parse,
     .args_doc = "FILE",
     .doc = "Check the scenario in FILE, and run nothing.\v"
            "Status 0: it can run. 65: its content is wrong; each error is printed with its place. "
@@ -18,10 +28,11 @@ static const struct argp check_argp = {
 
 int command_check(int argc, char **argv)
 {
-    const char *path = NULL;
-    command_parse(&check_argp, argc, argv, 0, &path);
+    struct input input = {.path = NULL};
+    command_parse(&check_argp, argc, argv, 0, &input);
+    const char *path = input.path;
     struct scenario *scenario = NULL;
-    int status = input_read(path, &scenario);
+    int status = input_read(&input, &scenario);
     uint32_t warnings = scenario ? scenario_warnings_print(scenario, path, stdout) : 0;
     if (status == EXIT_GOOD && warnings > 0)
         printf("%s: good, with %" PRIu32 " warning%s\n", path, warnings, warnings > 1 ? "s" : "");

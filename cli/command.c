@@ -68,7 +68,8 @@ static const struct argp_option *known_option(const struct argp *argp, const cha
     struct found found = {NULL, 0};
     struct nearest nearest = {NULL, 0};
     search(argp->options, name, size, &found, &nearest);
-    search(command_shared_argp.options, name, size, &found, &nearest);
+    for (const struct argp_child *child = argp->children; child && child->argp; child++)
+        search(child->argp->options, name, size, &found, &nearest);
     search(builtin, name, size, &found, &nearest);
     if (found.option)
         return found.option;

@@ -20,10 +20,39 @@ error_t input_parse_file(int key, char *value, struct argp_state *state)
     return 0;
 }
 
-int input_read(const char *path, struct scenario **out_scenario)
+enum { OPTION_SET = 512 };
+static const struct argp_option options[] = {
+    {.name = "set",
+     .key = OPTION_SET,
+     .arg = "PATH=VALUE",
+     .doc = "Set a value of the scenario, as in fleets.traders.count=5000; may be given again"},
+    {0}};
+
+static error_t parse_input(int key, char *value, struct argp_state *state)
+{
+    struct input *input = state->input;
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[0] = &input->path;
+        return 0;
+    }
+    if (key != OPTION_SET)
+        return ARGP_ERR_UNKNOWN;
+    if (input->count == INPUT_SETTINGS_MAX)
+        argp_error(state, "--set: at most %d of them", INPUT_SETTINGS_MAX);
+    else
+        input->settings[input->count++] = value;
+    return 0;
+}
+
+static const struct argp file_argp = {.parser = input_parse_file};
+static const struct argp_child children[] = {{.argp = &file_argp}, {0}};
+const struct argp input_argp = {.options = options, .parser = parse_input, .children = children};
+
+int input_read(const struct input *input, struct scenario **out_scenario)
 {
     struct scenario_errors errors;
-    enum scenario_status status = scenario_load(path, out_scenario, &errors);
+    enum scenario_status status =
+        scenario_load_with(input->path, input->settings, input->count, out_scenario, &errors);
     if (status != SCENARIO_OK)
         scenario_errors_print(&errors, stderr);
     switch (status) {

@@ -10,35 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a, 64 bits (Fowler, Noll, Vo), of a whole file. It tells a changed scenario from an
- * unchanged one; it resists nobody who wants to deceive it. */
-static bool digest_file(const char *path, uint64_t *out_digest)
-{
-    unsigned char bytes[4096];
-    size_t count;
-    uint64_t digest = 0xcbf29ce484222325u;
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return false;
-    while ((count = fread(bytes, 1, sizeof bytes, file)) > 0)
-        for (size_t i = 0; i < count; i++)
-            digest = (digest ^ bytes[i]) * 0x00000100000001b3u;
-    bool good = !ferror(file);
-    fclose(file);
-    *out_digest = digest;
-    return good;
-}
+enum { SETTING_MARK = 0x1f };
 
-struct origin origin_of(const char *scenario_path, const struct space_run_facts *facts)
+struct origin origin_of(const struct input *input, const struct space_run_facts *facts)
 {
-    struct origin origin = {
-        .seed = facts->seed, .shards = facts->shards, .until_ns = facts->until_ns};
+    struct origin origin = {.seed = facts->seed,
+                            .shards = facts->shards,
+                            .until_ns = facts->until_ns,
+                            .content = facts->content};
     snprintf(origin.version, sizeof origin.version, "%s", aldis_version());
-    char *whole = realpath(scenario_path, NULL); /* so that it is found from any folder */
-    snprintf(origin.scenario, sizeof origin.scenario, "%s", whole ? whole : scenario_path);
+    char *whole = realpath(input->path, NULL); /* so that it is found from any folder */
+    snprintf(origin.scenario, sizeof origin.scenario, "%s", whole ? whole : input->path);
     free(whole);
-    if (!digest_file(origin.scenario, &origin.content))
-        origin.content = 0; /* it has gone since it was loaded: no re-run will find it */
+    for (size_t i = 0; i < input->count; i++) {
+        size_t used = strlen(origin.scenario);
+        snprintf(origin.scenario + used, sizeof origin.scenario - used, "%c%s", SETTING_MARK,
+                 input->settings[i]);
+    }
     return origin;
 }
 
@@ -186,14 +174,21 @@ int origin_load(const struct origin *origin, const char *who, struct scenario **
                 origin->version, aldis_version());
         return EXIT_BAD_CONTENT;
     }
-    int status = input_read(origin->scenario, out_scenario);
+    char text[ORIGIN_PATH_SIZE];
+    struct input input = {.path = text};
+    memcpy(text, origin->scenario, sizeof text);
+    for (char *mark = strchr(text, SETTING_MARK); mark; mark = strchr(mark + 1, SETTING_MARK)) {
+        *mark = '\0';
+        if (input.count < INPUT_SETTINGS_MAX)
+            input.settings[input.count++] = mark + 1;
+    }
+    int status = input_read(&input, out_scenario);
     if (status != EXIT_GOOD)
         return status;
-    uint64_t content;
-    if (digest_file(origin->scenario, &content) && content == origin->content)
+    if (scenario_content(*out_scenario) == origin->content)
         return EXIT_GOOD;
     fprintf(stderr, "%s: %s has changed since the run was made: it cannot be repeated\n", who,
-            origin->scenario);
+            text);
     scenario_destroy(*out_scenario);
     *out_scenario = NULL;
     return EXIT_BAD_CONTENT;

@@ -10,12 +10,14 @@
  *     shards 64
  *     until_ns 3600000000000
  *
- * In the scenario's path bytes below 0x20, 0x7f and '%' are written as %XX; content is a digest of
- * the scenario file's bytes. */
+ * In the scenario's path bytes below 0x20, 0x7f and '%' are written as %XX; behind it stands each
+ * setting of the command line, after a %1F. content is a digest of the scenario's file, of what it
+ * includes and of the settings. */
 #ifndef ALDIS_CLI_ORIGIN_H
 #define ALDIS_CLI_ORIGIN_H
 
 #include "../space/space.h"
+#include "input.h"
 
 #include <stdio.h>
 
@@ -31,7 +33,7 @@ struct origin {
 };
 
 /** The origin of a run that begins now in this program. */
-struct origin origin_of(const char *scenario_path, const struct space_run_facts *facts);
+struct origin origin_of(const struct input *input, const struct space_run_facts *facts);
 
 void origin_print(const struct origin *origin, FILE *out);
 

@@ -15,7 +15,7 @@
 #include <time.h>
 
 struct run_args {
-    const char *path;
+    struct input input;
     struct space_run_opts opts;
     struct session_opts session;
     const char *max_lag; /* as it was given */
@@ -122,7 +122,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     struct run_args *args = state->input;
     struct space_run_opts *opts = &args->opts;
     if (key == ARGP_KEY_INIT) {
-        state->child_inputs[1] = &args->path;
+        state->child_inputs[1] = &args->input;
     } else if (key == OPTION_SEED) {
         opts->seed = value_whole(state, "--seed", value, 0, UINT64_MAX);
         opts->has_seed = true;
@@ -163,9 +163,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
     return 0;
 }
 
-static const struct argp file_argp = {.parser = input_parse_file};
 static const struct argp_child children[] = {
-    {.argp = &command_shared_argp}, {.argp = &file_argp}, {0}};
+    {.argp = &command_shared_argp}, {.argp = &input_argp}, {0}};
 static const struct argp run_argp = {
     .options = options,
     .parser = parse,
@@ -272,17 +271,17 @@ static int judge(const struct run_args *args, aldis_err err, const struct space_
     if (err != ALDIS_OK)
         return EXIT_WRONG;
     if (!report->audit.balanced) {
-        fprintf(stderr, "aldis run: %s: audit: %s\n", args->path, report->audit.text);
+        fprintf(stderr, "aldis run: %s: audit: %s\n", args->input.path, report->audit.text);
         return EXIT_WRONG;
     }
     if (report->lost) {
-        fprintf(stderr, "aldis run: %s: balance: %s; the last exchanges:\n%s", args->path,
+        fprintf(stderr, "aldis run: %s: balance: %s; the last exchanges:\n%s", args->input.path,
                 report->balance, report->evidence ? report->evidence : "");
         return EXIT_WRONG;
     }
     if (report->end_reason == ALDIS_RUN_LAG) {
         fprintf(stderr, "aldis run: %s: the run fell more than %s behind the wall clock\n",
-                args->path, args->max_lag);
+                args->input.path, args->max_lag);
         return EXIT_NO;
     }
     return interrupt_signal() ? 128 + interrupt_signal() : EXIT_GOOD;
@@ -292,7 +291,7 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
 {
     struct space_report report;
     struct session session;
-    int opened = session_open(&session, &args->session, args->path);
+    int opened = session_open(&session, &args->session, &args->input);
     if (opened != EXIT_GOOD)
         return opened;
     args->opts.events = session.events;
@@ -311,9 +310,9 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     if (err == ALDIS_ENOMEM && report.bytes_needed > report.bytes_at_hand)
         fprintf(stderr,
                 "aldis run: %s: needs %" PRIu64 " MiB of memory, there are %" PRIu64 " MiB\n",
-                args->path, report.bytes_needed >> 20, report.bytes_at_hand >> 20);
+                args->input.path, report.bytes_needed >> 20, report.bytes_at_hand >> 20);
     else if (err != ALDIS_OK)
-        print_error(args->path, err);
+        print_error(args->input.path, err);
     /* A loop of zero-delay messages is found in the middle of a run: what was done until then is
      * worth reading. After other errors there was no run. A failed write is seen when stdout is
      * flushed at the end. */
@@ -326,10 +325,10 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
 
 int command_run(int argc, char **argv)
 {
-    struct run_args args = {.path = NULL};
+    struct run_args args = {.input = {.path = NULL}};
     command_parse(&run_argp, argc, argv, 0, &args);
     struct scenario *scenario = NULL;
-    int status = input_read(args.path, &scenario);
+    int status = input_read(&args.input, &scenario);
     if (status == EXIT_GOOD)
         status = run_scenario(&args, scenario);
     scenario_destroy(scenario);

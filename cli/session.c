@@ -29,7 +29,8 @@ static int try_record(const char *path)
     return EXIT_GOOD;
 }
 
-int session_open(struct session *session, const struct session_opts *opts, const char *scenario)
+int session_open(struct session *session, const struct session_opts *opts,
+                 const struct input *scenario)
 {
     *session = (struct session){.opts = opts, .scenario = scenario, .status = EXIT_GOOD};
     int status = opts->record ? try_record(opts->record) : EXIT_GOOD;

@@ -4,6 +4,7 @@
 #define ALDIS_CLI_SESSION_H
 
 #include "chain.h"
+#include "input.h"
 #include "listen.h"
 
 #include <aldis/record.h>
@@ -18,7 +19,7 @@ struct session_opts {
 
 struct session {
     const struct session_opts *opts;
-    const char *scenario;
+    const struct input *scenario;
     struct chain_writer chain;
     aldis_recording *recording;
     struct listener listener; /* used if it was asked for */
@@ -28,7 +29,8 @@ struct session {
 };
 
 /** Create the files. Returns an exit status; where it is not EXIT_GOOD, nothing is open. */
-int session_open(struct session *session, const struct session_opts *opts, const char *scenario);
+int session_open(struct session *session, const struct session_opts *opts,
+                 const struct input *scenario);
 /** For space_run_opts.on_begin and on_end. */
 void session_begin(struct session *session, const struct space_run_facts *facts);
 void session_end(struct session *session, const struct space_run_facts *facts,

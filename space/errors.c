@@ -16,6 +16,7 @@ void errors_add(struct scenario_errors *errors, uint32_t line, uint32_t column, 
         return;
     }
     struct scenario_error *error = &errors->items[errors->count++];
+    error->file = errors->file;
     error->line = line;
     error->column = column;
     va_list args;
@@ -27,6 +28,8 @@ void errors_add(struct scenario_errors *errors, uint32_t line, uint32_t column, 
 static int compare(const void *left, const void *right)
 {
     const struct scenario_error *a = left, *b = right;
+    if (a->file != b->file)
+        return a->file < b->file ? -1 : 1;
     if (a->line != b->line)
         return a->line < b->line ? -1 : 1;
     if (a->column != b->column)
@@ -37,6 +40,15 @@ static int compare(const void *left, const void *right)
 void errors_sort(struct scenario_errors *errors)
 {
     qsort(errors->items, errors->count, sizeof errors->items[0], compare);
+}
+
+uint32_t errors_add_file(struct scenario_errors *errors, const char *name)
+{
+    if (errors->file_count == SCENARIO_FILES_MAX)
+        return 0;
+    char *copy = errors->files[errors->file_count++];
+    snprintf(copy, sizeof errors->files[0], "%s", name);
+    return errors->file_count;
 }
 
 size_t utf8_length(const unsigned char *text, size_t size)
@@ -106,10 +118,11 @@ void scenario_errors_print(const struct scenario_errors *errors, FILE *out)
 {
     for (uint32_t i = 0; i < errors->count; i++) {
         const struct scenario_error *error = &errors->items[i];
+        const char *path = error->file > 0 ? errors->files[error->file - 1] : errors->path;
         if (error->line == 0)
-            fprintf(out, "%s: %s\n", errors->path, error->text);
+            fprintf(out, "%s: %s\n", path, error->text);
         else
-            fprintf(out, "%s:%u:%u: %s\n", errors->path, error->line, error->column, error->text);
+            fprintf(out, "%s:%u:%u: %s\n", path, error->line, error->column, error->text);
     }
     if (errors->more > 0)
         fprintf(out, "%s: and %u more like these\n", errors->path, errors->more);

@@ -15,6 +15,9 @@
 void errors_add(struct scenario_errors *errors, uint32_t line, uint32_t column, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
 
+/** Note one more file (or setting) that nodes and errors may stand in. Its number; 0: too many. */
+uint32_t errors_add_file(struct scenario_errors *errors, const char *name);
+
 /** Put the errors in the order of the file. */
 void errors_sort(struct scenario_errors *errors);
 

@@ -246,6 +246,7 @@ static aldis_err run_watched(struct run *run)
     struct space_run_facts facts = {.system = run->system,
                                     .seed = run->report->seed,
                                     .shards = aldis_system_shards(run->system),
+                                    .content = run->scenario->content,
                                     .until_ns = opts->until_ns > 0 ? opts->until_ns
                                                                    : run->scenario->duration_ns};
     if (opts->on_begin)

@@ -21,6 +21,14 @@ static void read_units_per_au(struct schema_reader *reader, const struct yaml_no
         reader->units_per_au = *units;
 }
 
+/* What is included was put into the tree before. */
+static void read_nothing(struct schema_reader *reader, const struct yaml_node *node, void *field)
+{
+    (void)reader;
+    (void)node;
+    (void)field;
+}
+
 static void require_list(struct schema_reader *reader, const struct yaml_node *node,
                          const char *key, uint32_t found, uint32_t min)
 {
@@ -56,6 +64,7 @@ static const struct scenario scenario_defaults = {.tick_ns = 1 * ALDIS_SECOND,
 #define KEY(...) SCHEMA_KEY(struct scenario, __VA_ARGS__)
 static const struct schema_key scenario_keys[] = {
     SCHEMA_NAME(struct scenario),
+    SCHEMA_CUSTOM(struct scenario, "include", OPTIONAL, name, read_nothing),
     KEY("seed", SEED, OPTIONAL, seed, 0, 0),
     KEY("duration", TIME, REQUIRED, duration_ns, 0.001, 3650 * DAY_S),
     KEY("tick", TIME, OPTIONAL, tick_ns, 0.001, 3600),
@@ -93,20 +102,120 @@ static enum scenario_status read_tree(const struct yaml_tree *tree, struct scena
     return errors->count > 0 ? SCENARIO_BAD : SCENARIO_OK;
 }
 
-static enum scenario_status parse(const char *text, size_t size, struct scenario **out_scenario,
-                                  struct scenario_errors *errors)
+#define CONTENT_START 0xcbf29ce484222325u
+
+/* Where a file comes from, and what changes it. */
+struct source {
+    const char *path; /* NULL: text in memory */
+    const char *const *settings;
+    size_t count;
+    uint64_t *content; /* the digest so far */
+};
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo). It tells a changed scenario from an unchanged one; it resists
+ * nobody who wants to deceive it. */
+static void digest_text(uint64_t *content, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        *content = (*content ^ (unsigned char)text[i]) * 0x00000100000001b3u;
+    *content = (*content ^ 0xffu) * 0x00000100000001b3u; /* the end: no text holds this byte */
+}
+
+static enum scenario_status read_file(const char *path, bool follow, char **out_text,
+                                      size_t *out_size, struct scenario_errors *errors);
+
+/* One file of the scenario's own folder. */
+static enum scenario_status include_file(struct yaml_tree *tree, const struct yaml_node *name,
+                                         const struct source *source,
+                                         struct scenario_errors *errors)
+{
+    const char *path = source->path;
+    char quote[ERRORS_QUOTE_BYTES], whole[4096];
+    bool plain = name->kind == YAML_IS_SCALAR && name->size > 0 && !strchr(name->text, '/') &&
+                 name->text[0] != '.';
+    const char *slash = strrchr(path, '/');
+    int folder = slash ? (int)(slash - path) + 1 : 0;
+    if (!plain ||
+        snprintf(whole, sizeof whole, "%.*s%s", folder, path, name->text) >= (int)sizeof whole) {
+        errors_add(errors, name->line, name->column,
+                   "include: found %s, allowed: the name of a file in the same folder",
+                   name->kind == YAML_IS_SCALAR ? errors_quote(quote, name->text, name->size)
+                                                : "no name");
+        return SCENARIO_BAD;
+    }
+    char *text;
+    size_t size;
+    struct yaml_tree *included = NULL;
+    errors->file = errors_add_file(errors, whole);
+    enum scenario_status status = read_file(whole, false, &text, &size, errors);
+    if (status != SCENARIO_OK)
+        return status;
+    digest_text(source->content, text, size);
+    status = yaml_tree_parse(text, size, &included, errors);
+    free(text);
+    const struct yaml_node *again =
+        status == SCENARIO_OK ? yaml_map_find(yaml_tree_root(included), "include") : NULL;
+    if (again) {
+        errors_add(errors, again->line, again->column,
+                   "found an include, allowed: none in a file that is included");
+        status = SCENARIO_BAD;
+    }
+    if (status == SCENARIO_OK)
+        yaml_tree_include(tree, included);
+    else
+        yaml_tree_destroy(included);
+    return status;
+}
+
+static enum scenario_status include_all(struct yaml_tree *tree, const struct source *source,
+                                        struct scenario_errors *errors)
+{
+    const struct yaml_node *list = yaml_map_find(yaml_tree_root(tree), "include");
+    enum scenario_status status = SCENARIO_OK;
+    if (!list)
+        return SCENARIO_OK;
+    if (!source->path || list->kind != YAML_IS_LIST || list->count > SCENARIO_INCLUDES_MAX) {
+        errors_add(errors, list->line, list->column,
+                   "include: allowed: a list of up to %d files, in a file", SCENARIO_INCLUDES_MAX);
+        return SCENARIO_BAD;
+    }
+    for (const struct yaml_node *name = list->first; name && status == SCENARIO_OK;
+         name = name->next)
+        status = include_file(tree, name, source, errors);
+    if (status == SCENARIO_OK)
+        errors->file = 0;
+    return status;
+}
+
+static enum scenario_status prepare(struct yaml_tree *tree, const struct source *source,
+                                    struct scenario_errors *errors)
+{
+    enum scenario_status status = include_all(tree, source, errors);
+    for (size_t i = 0; status == SCENARIO_OK && i < source->count; i++)
+        status = yaml_tree_set(tree, source->settings[i], errors);
+    for (size_t i = 0; i < source->count; i++)
+        digest_text(source->content, source->settings[i], strlen(source->settings[i]));
+    return status;
+}
+
+static enum scenario_status parse(const char *text, size_t size, const struct source *source,
+                                  struct scenario **out_scenario, struct scenario_errors *errors)
 {
     struct yaml_tree *tree;
+    digest_text(source->content, text, size);
     enum scenario_status status = yaml_tree_parse(text, size, &tree, errors);
     if (status != SCENARIO_OK)
         return status;
     struct scenario *scenario = calloc(1, sizeof *scenario);
-    status = scenario ? read_tree(tree, scenario, errors) : SCENARIO_NO_MEMORY;
+    status = scenario ? prepare(tree, source, errors) : SCENARIO_NO_MEMORY;
+    if (status == SCENARIO_OK)
+        status = read_tree(tree, scenario, errors);
     yaml_tree_destroy(tree);
     if (status != SCENARIO_OK) {
         scenario_destroy(scenario);
         return status;
     }
+    scenario->content = *source->content;
     *out_scenario = scenario;
     return SCENARIO_OK;
 }
@@ -124,7 +233,9 @@ enum scenario_status scenario_parse(const char *name, const char *text, size_t s
 {
     *out_scenario = NULL;
     *errors = (struct scenario_errors){.path = name};
-    return finish(parse(text, size, out_scenario, errors), errors);
+    uint64_t content = CONTENT_START;
+    const struct source source = {.content = &content};
+    return finish(parse(text, size, &source, out_scenario, errors), errors);
 }
 
 /* Read at most max bytes and one more, to tell a file that is longer. */
@@ -145,7 +256,7 @@ static bool read_all(int file, char *buffer, size_t max, size_t *out_size)
     return true;
 }
 
-static enum scenario_status load_open(int file, struct scenario **out_scenario,
+static enum scenario_status read_open(int file, char **out_text, size_t *out_size,
                                       struct scenario_errors *errors)
 {
     struct stat info;
@@ -161,30 +272,58 @@ static enum scenario_status load_open(int file, struct scenario **out_scenario,
     char *buffer = malloc(YAML_BYTES_MAX + 1);
     if (!buffer)
         return SCENARIO_NO_MEMORY;
-    size_t size;
-    enum scenario_status status = SCENARIO_NO_INPUT;
-    if (read_all(file, buffer, YAML_BYTES_MAX, &size))
-        status = parse(buffer, size, out_scenario, errors);
-    else
+    if (!read_all(file, buffer, YAML_BYTES_MAX, out_size)) {
         errors_add(errors, 0, 0, "cannot be read: %s", strerror(errno));
-    free(buffer);
+        free(buffer);
+        return SCENARIO_NO_INPUT;
+    }
+    *out_text = buffer;
+    return SCENARIO_OK;
+}
+
+/* follow: through symbolic links, which could lead out of the folder. */
+static enum scenario_status read_file(const char *path, bool follow, char **out_text,
+                                      size_t *out_size, struct scenario_errors *errors)
+{
+    /* O_NONBLOCK: opening a pipe that nobody writes to would wait for ever. */
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow ? 0 : O_NOFOLLOW);
+    int file = open(path, flags);
+    if (file < 0) {
+        errors_add(errors, 0, 0, "cannot be opened: %s", strerror(errno));
+        return SCENARIO_NO_INPUT;
+    }
+    enum scenario_status status = read_open(file, out_text, out_size, errors);
+    close(file);
     return status;
+}
+
+enum scenario_status scenario_load_with(const char *path, const char *const *settings, size_t count,
+                                        struct scenario **out_scenario,
+                                        struct scenario_errors *errors)
+{
+    uint64_t content = CONTENT_START;
+    const struct source source = {
+        .path = path, .settings = settings, .count = count, .content = &content};
+    char *text = NULL;
+    size_t size;
+    *out_scenario = NULL;
+    *errors = (struct scenario_errors){.path = path};
+    enum scenario_status status = read_file(path, true, &text, &size, errors);
+    if (status == SCENARIO_OK)
+        status = parse(text, size, &source, out_scenario, errors);
+    free(text);
+    return finish(status, errors);
 }
 
 enum scenario_status scenario_load(const char *path, struct scenario **out_scenario,
                                    struct scenario_errors *errors)
 {
-    *out_scenario = NULL;
-    *errors = (struct scenario_errors){.path = path};
-    /* O_NONBLOCK: opening a pipe that nobody writes to would wait for ever. */
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (file < 0) {
-        errors_add(errors, 0, 0, "cannot be opened: %s", strerror(errno));
-        return SCENARIO_NO_INPUT;
-    }
-    enum scenario_status status = load_open(file, out_scenario, errors);
-    close(file);
-    return finish(status, errors);
+    return scenario_load_with(path, NULL, 0, out_scenario, errors);
+}
+
+uint64_t scenario_content(const struct scenario *scenario)
+{
+    return scenario->content;
 }
 
 void scenario_destroy(struct scenario *scenario)

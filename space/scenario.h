@@ -197,6 +197,7 @@ struct scenario {
     struct scenario_rescue rescue;
     struct scenario_traffic traffic;
     uint32_t ship_count; /**< in all fleets */
+    uint64_t content;    /**< digest of what it was read from */
 };
 
 /** Where a body is at a time of the run. */

@@ -90,6 +90,7 @@ void schema_error(struct schema_reader *reader, const struct yaml_node *node, co
     va_start(args, format);
     vsnprintf(allowed, sizeof allowed, format, args);
     va_end(args);
+    reader->errors->file = node->file;
     errors_add(reader->errors, node->line, node->column, "%s%sfound %s, allowed: %s", path,
                path[0] ? ": " : "", found ? found : describe(node, described, sizeof described),
                allowed);
@@ -478,7 +479,8 @@ void schema_read(struct schema_reader *reader, const struct schema *schema,
     const struct schema_path *outer = reader->path;
     uint32_t errors_before = reader->errors->count + reader->errors->more;
     /* Stands for a key that is not given, so that the error says what belongs there. */
-    const struct yaml_node nothing = {.line = node->line, .column = node->column, .text = ""};
+    const struct yaml_node nothing = {
+        .line = node->line, .column = node->column, .file = node->file, .text = ""};
     for (size_t i = 0; i < schema->key_count; i++) {
         const struct schema_key *key = &schema->keys[i];
         struct schema_path path = {.up = outer, .key = key->name};

@@ -36,9 +36,12 @@ enum scenario_status {
 };
 
 #define SCENARIO_ERRORS_MAX 20
+#define SCENARIO_FILES_MAX 64
+#define SCENARIO_INCLUDES_MAX 16
 
 /** One error: "12:14: stations[2].berths: found "-4", allowed: a whole number from 1 to 64". */
 struct scenario_error {
+    uint32_t file;         /**< 0: the file itself; else of files[], from 1 */
     uint32_t line, column; /**< from 1; line 0: about the file as a whole */
     char text[400];
 };
@@ -48,6 +51,9 @@ struct scenario_errors {
     const char *path; /**< borrowed from the caller of scenario_load */
     uint32_t count;
     uint32_t more; /**< errors beyond the first SCENARIO_ERRORS_MAX */
+    uint32_t file; /**< that is being read */
+    uint32_t file_count;
+    char files[SCENARIO_FILES_MAX][128]; /**< included ones, and settings of the command line */
     struct scenario_error items[SCENARIO_ERRORS_MAX];
 };
 
@@ -63,9 +69,19 @@ struct scenario_errors {
 enum scenario_status scenario_load(const char *path, struct scenario **out_scenario,
                                    struct scenario_errors *errors);
 
-/** The same for text in memory; name stands in the errors where a path would. */
+/** The same with settings: each replaces a value of the file, as "fleets.traders.count=5000". At
+ *  most SCENARIO_FILES_MAX - SCENARIO_INCLUDES_MAX of them, borrowed for the call. */
+enum scenario_status scenario_load_with(const char *path, const char *const *settings, size_t count,
+                                        struct scenario **out_scenario,
+                                        struct scenario_errors *errors);
+
+/** The same for text in memory, which cannot include others; name stands in the errors where a path
+ * would. */
 enum scenario_status scenario_parse(const char *name, const char *text, size_t size,
                                     struct scenario **out_scenario, struct scenario_errors *errors);
+
+/** A digest of all that it was read from: the file, what that includes, the settings. */
+uint64_t scenario_content(const struct scenario *scenario);
 
 /** Free it. NULL is ignored. No run may be using it. */
 void scenario_destroy(struct scenario *scenario);
@@ -113,6 +129,7 @@ struct space_run_facts {
     uint64_t seed;
     uint32_t shards;
     aldis_ns until_ns;
+    uint64_t content; /**< of the scenario */
 };
 
 /** How to run a scenario. Zeroes are the defaults. */

@@ -19,7 +19,7 @@ struct block {
 
 struct yaml_tree {
     struct block *blocks;
-    const struct yaml_node *root;
+    struct yaml_node *root;
     uint32_t node_count;
 };
 
@@ -97,6 +97,20 @@ static void *tree_alloc(struct yaml_tree *tree, size_t size)
     return memory;
 }
 
+void *yaml_tree_memory(struct yaml_tree *tree, size_t size)
+{
+    return size <= BLOCK_BYTES ? tree_alloc(tree, size) : NULL;
+}
+
+void yaml_tree_adopt(struct yaml_tree *tree, struct yaml_tree *from)
+{
+    struct block **end = &tree->blocks;
+    while (*end)
+        end = &(*end)->next;
+    *end = from->blocks;
+    free(from);
+}
+
 void yaml_tree_destroy(struct yaml_tree *tree)
 {
     if (!tree)
@@ -108,7 +122,7 @@ void yaml_tree_destroy(struct yaml_tree *tree)
     free(tree);
 }
 
-const struct yaml_node *yaml_tree_root(const struct yaml_tree *tree)
+struct yaml_node *yaml_tree_root(const struct yaml_tree *tree)
 {
     return tree->root;
 }
@@ -149,8 +163,10 @@ static struct yaml_node *add_node(struct builder *b, enum yaml_kind kind, yaml_m
         b->status = SCENARIO_NO_MEMORY;
         return NULL;
     }
-    *node = (struct yaml_node){
-        .kind = kind, .line = (uint32_t)mark.line + 1, .column = (uint32_t)mark.column + 1};
+    *node = (struct yaml_node){.kind = kind,
+                               .line = (uint32_t)mark.line + 1,
+                               .column = (uint32_t)mark.column + 1,
+                               .file = b->errors->file};
     b->tree->node_count++;
     if (b->depth == 0) {
         b->tree->root = node;
