@@ -25,7 +25,7 @@
 #ifndef ALDIS_CHANNEL_H
 #define ALDIS_CHANNEL_H
 
-#include <aldis/message.h>
+#include <aldis/actor.h>
 
 /** The two ends; see ALDIS_CHANNEL for their typed forms. */
 typedef struct aldis_tx aldis_tx;
@@ -150,6 +150,33 @@ ALDIS_API uint64_t aldis_rx_missed(const aldis_rx *receiver);
 ALDIS_API aldis_err aldis_select(aldis_rx *const *receivers, size_t count, aldis_ns timeout_ns,
                                  size_t *out_index);
 
+/**
+ * A channel whose receiver is an actor: each send becomes a message of `type` in its mailbox, from
+ * nobody (or from the actor whose handler sends). Full is then what the mailbox says (with
+ * ALDIS_WAIT; other policies reject or drop on arrival, and count it); the receiver is gone when
+ * the actor has ended. Under virtual time the sends of other threads are inputs like
+ * any other (see window.h).
+ *
+ * ended:  a signal that the actor gets when the last sender is dropped, or a sender closes; NULL:
+ *         it is not told.
+ * Owner:  gives *out_tx. Drop all senders before the system is destroyed.
+ * Thread: any.          Blocks: never.
+ * Errors: ALDIS_EINVAL; ALDIS_EUNACCEPTED its kind does not accept type or ended; ALDIS_ENOTFOUND,
+ *         ALDIS_ESTALE, ALDIS_ESHUTDOWN the actor; ALDIS_ENOMEM.
+ */
+ALDIS_API aldis_err aldis_channel_to_actor_raw(aldis_system *system, aldis_id actor,
+                                               aldis_type *type, aldis_type *ended,
+                                               aldis_tx **out_tx);
+
+/**
+ * For an actor that got ALDIS_EFULL: let it have the signal `type` once, as soon as there is room
+ * (at once, if there is some now) or the channel is closed. Then it tries again.
+ *
+ * Thread: the handler's worker.          Blocks: never.
+ * Errors: ALDIS_EINVAL; ALDIS_EUNACCEPTED its own kind does not accept the signal; ALDIS_ENOMEM.
+ */
+ALDIS_API aldis_err aldis_channel_tell_room_raw(aldis_ctx *ctx, aldis_tx *sender, aldis_type *type);
+
 /** The channel's figures, from either end. Thread: as the handle's. */
 ALDIS_API void aldis_tx_stats(aldis_tx *sender, aldis_channel_stats *out_stats);
 ALDIS_API void aldis_rx_stats(aldis_rx *receiver, aldis_channel_stats *out_stats);
@@ -178,6 +205,19 @@ ALDIS_API void aldis_rx_stats(aldis_rx *receiver, aldis_channel_stats *out_stats
     aldis_channel_create_raw((__VA_ARGS__), &name##_type,                                          \
                              &_Generic((out_tx), name##_tx *: (out_tx))->raw,                      \
                                         &_Generic((out_rx), name##_rx *: (out_rx))->raw)
+
+/** A channel of messages `name` to the actor that ref names, which must accept it. */
+#define aldis_channel_to_actor(system, ref, name, out_tx)                                          \
+    aldis_channel_to_actor_raw((system), ALDIS_TO_(ref, name), &name##_type, NULL,                 \
+                               &_Generic((out_tx), name##_tx *: (out_tx))->raw)
+/** The same, and the actor gets the signal `ended` when all senders are gone. */
+#define aldis_channel_to_actor_ended(system, ref, name, ended, out_tx)                             \
+    aldis_channel_to_actor_raw((system), ((void)ALDIS_TO_(ref, ended), ALDIS_TO_(ref, name)),      \
+                               &name##_type, &ended##_type,                                        \
+                               &_Generic((out_tx), name##_tx *: (out_tx))->raw)
+/** In a handler: be sent the signal `name` when the channel has room. */
+#define aldis_channel_tell_room(ctx, sender, name)                                                 \
+    aldis_channel_tell_room_raw((ctx), (sender).raw, &name##_type)
 
 /** Send message `name` with the given fields: wait for room; do not wait; wait for a time. */
 #define aldis_channel_send(sender, name, ...)                                                      \

@@ -81,6 +81,18 @@ bool aldis__virtual_op_router(struct aldis__worker *worker, aldis_id actor, uint
     return true;
 }
 
+bool aldis__virtual_op_call(struct aldis__worker *worker, aldis_id actor,
+                            struct aldis__window_call *call)
+{
+    struct aldis__window_op *op = new_op(worker, actor);
+    if (!op)
+        return false;
+    op->kind = ALDIS__OP_CALL;
+    op->target = actor;
+    op->pointer = call;
+    return true;
+}
+
 void aldis__virtual_op_command(struct aldis__worker *worker, struct aldis__msg *msg)
 {
     struct aldis__window_op *op = new_op(worker, msg->from);
@@ -135,6 +147,11 @@ static void apply_op(aldis_system *system, const struct aldis__window_op *op)
         *aldis__msg_stamp(msg) =
             (struct aldis__stamp){aldis__virtual_effect_time(engine), engine->sequence++};
         aldis__route(worker, msg);
+        break;
+    }
+    case ALDIS__OP_CALL: {
+        struct aldis__window_call *call = op->pointer;
+        call->run(system, call, op->actor);
         break;
     }
     case ALDIS__OP_ROUTER: {
@@ -609,6 +626,14 @@ void aldis__virtual_destroy(aldis_system *system)
     aldis__futex_wake(&engine->phase, INT_MAX);
     for (uint32_t w = 1; w <= engine->thread_count; w++)
         pthread_join(system->workers[w].thread, NULL);
+    for (uint32_t w = 0; w < system->worker_count; w++) {
+        const struct aldis__worker *worker = &system->workers[w];
+        for (size_t i = 0; i < worker->op_count; i++) /* of a run that memory has ended */
+            if (worker->ops[i].kind == ALDIS__OP_CALL) {
+                struct aldis__window_call *call = worker->ops[i].pointer;
+                call->run(NULL, call, worker->ops[i].actor);
+            }
+    }
     aldis__pace_fini(&engine->pace);
     free(engine->active);
     free(engine->ops);

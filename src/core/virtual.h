@@ -13,6 +13,7 @@ enum aldis__op {
     ALDIS__OP_FULL,    /* target's mailbox is full */
     ALDIS__OP_NOT_FULL,
     ALDIS__OP_COMMAND, /* pointer: the message, in order of asking */
+    ALDIS__OP_CALL,    /* pointer: an aldis__window_call */
     ALDIS__OP_ROUTER   /* value, pointer: the router's own; from here on */
 };
 
@@ -22,6 +23,14 @@ void aldis__virtual_op(struct aldis__worker *worker, aldis_id actor, enum aldis_
 /** The same for the router. False: out of memory; the pointer is still the caller's. */
 bool aldis__virtual_op_router(struct aldis__worker *worker, aldis_id actor, uint64_t value,
                               void *pointer);
+/** What a part above the core does at the end of the window, in the logical order of its asking.
+ *  system NULL: it is being destroyed. */
+struct aldis__window_call {
+    void (*run)(aldis_system *system, struct aldis__window_call *call, aldis_id actor);
+};
+/** Note one. False: out of memory; call is still the caller's. */
+bool aldis__virtual_op_call(struct aldis__worker *worker, aldis_id actor,
+                            struct aldis__window_call *call);
 /** A command: its target gets it at the end of the window, in order of asking. Takes msg. */
 void aldis__virtual_op_command(struct aldis__worker *worker, struct aldis__msg *msg);
 

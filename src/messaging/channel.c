@@ -208,7 +208,7 @@ static aldis_err check_send(aldis_tx *sender, const void *payload, size_t size)
     return ALDIS_OK;
 }
 
-static aldis_err count_refused(aldis_tx *sender, aldis_err err)
+aldis_err aldis__channel_refuse(aldis_tx *sender, aldis_err err)
 {
     /* Relaxed: a counter. */
     (void)aldis__fetch_add_relaxed(&sender->refused, 1);
@@ -220,8 +220,11 @@ aldis_err aldis_channel_try_send_raw(aldis_tx *sender, const void *payload, size
     aldis_err err = check_send(sender, payload, size);
     if (err != ALDIS_OK)
         return err;
-    err = sender->kind->push(sender, payload);
-    return err == ALDIS_OK ? ALDIS_OK : count_refused(sender, err);
+    if (aldis__this_worker != &aldis__no_worker && aldis__channel_is_staged(sender))
+        err = aldis__channel_stage(sender, payload);
+    else
+        err = sender->kind->push(sender, payload);
+    return err == ALDIS_OK ? ALDIS_OK : aldis__channel_refuse(sender, err);
 }
 
 aldis_err aldis_channel_send_until_raw(aldis_tx *sender, const void *payload, size_t size,
@@ -235,6 +238,8 @@ aldis_err aldis_channel_send_until_raw(aldis_tx *sender, const void *payload, si
     err = sender->kind->push(sender, payload);
     if (err == ALDIS_OK)
         return ALDIS_OK;
+    if (err == ALDIS_EFULL && sender->kind->push_until)
+        err = sender->kind->push_until(sender, payload, timeout_ns);
     aldis_ns deadline_ns = deadline_of(timeout_ns);
     bool in_time = true;
     for (int i = 0; err == ALDIS_EFULL && in_time; i++) {
@@ -248,7 +253,7 @@ aldis_err aldis_channel_send_until_raw(aldis_tx *sender, const void *payload, si
     }
     if (err == ALDIS_OK)
         return ALDIS_OK;
-    return count_refused(sender, err == ALDIS_EFULL ? ALDIS_ETIMEDOUT : err);
+    return aldis__channel_refuse(sender, err == ALDIS_EFULL ? ALDIS_ETIMEDOUT : err);
 }
 
 /* ------------------------------------------------------------------ receiving */

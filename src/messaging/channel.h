@@ -13,9 +13,13 @@
 #include "messaging/waiter.h"
 #include <aldis/channel.h>
 
+struct aldis__told;
+
 struct aldis__channel_kind {
     /** Never blocks. ALDIS_EFULL, ALDIS_ENORECEIVER, ALDIS_ESHUTDOWN, ALDIS_ENOMEM. */
     aldis_err (*push)(struct aldis_tx *channel, const void *value);
+    /** Where a full channel has no gate: wait at most timeout_ns. Else NULL. */
+    aldis_err (*push_until)(struct aldis_tx *channel, const void *value, aldis_ns timeout_ns);
     /** Never blocks. ALDIS_EAGAIN, ALDIS_ENOSENDER, ALDIS_EMISSED. */
     aldis_err (*pop)(struct aldis_rx *receiver, void *out_value);
     /** Is there anything that pop would not answer with ALDIS_EAGAIN? */
@@ -52,9 +56,10 @@ struct aldis_rx {
 struct aldis__gated {
     struct aldis_tx base;
     struct aldis_rx receiver;
-    struct aldis__waiting waiting; /* the receiver's thread */
-    _Atomic(uint64_t) received;    /* one writer: the receiver */
-    _Atomic(uint64_t) discarded;   /* the same */
+    struct aldis__waiting waiting;      /* the receiver's thread */
+    _Atomic(struct aldis__told *) told; /* actors that want to know of room */
+    _Atomic(uint64_t) received;         /* one writer: the receiver */
+    _Atomic(uint64_t) discarded;        /* the same */
     struct aldis__gate gate;
 };
 
@@ -85,6 +90,17 @@ struct aldis_tx *aldis__bus_channel(const aldis_channel_opts *opts, uint32_t siz
 struct aldis_rx *aldis__bus_receiver(struct aldis_rx *receiver);
 /** Is this a broadcast? A oneshot? */
 extern const struct aldis__channel_kind aldis__bus_kind, aldis__oneshot_kind;
+
+/** A handler's send in virtual time: is this one, and note it for the window's end. */
+bool aldis__channel_is_staged(const struct aldis_tx *channel);
+aldis_err aldis__channel_stage(struct aldis_tx *channel, const void *value);
+
+/** There is room, or will never be: tell the actors that wait for it. Or forget them. */
+void aldis__told_all(struct aldis__gated *gated);
+void aldis__told_free(struct aldis__gated *gated);
+
+/** Count a send that was refused. Returns err, with its details set. */
+aldis_err aldis__channel_refuse(struct aldis_tx *channel, aldis_err err);
 
 /** The calling thread's own. NULL: out of memory. */
 struct aldis__waiter *aldis__waiter_mine(void);

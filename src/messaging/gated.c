@@ -146,6 +146,7 @@ static bool ring_listen(struct aldis_rx *receiver, struct aldis__waiter *waiter)
 
 static void ring_destroy(struct aldis_tx *channel)
 {
+    aldis__told_free(aldis__gated_of(channel));
     free(ring_of(channel)->memory);
     free(channel);
 }
@@ -279,6 +280,7 @@ static void pile_leave(struct aldis_rx *receiver)
 static void pile_destroy(struct aldis_tx *channel)
 {
     struct pile_channel *self = pile_of(channel);
+    aldis__told_free(&self->gated);
     free_leaves(self->oldest);
     free_leaves(aldis__pile_take(&self->pile));
     free(self);
