@@ -14,6 +14,7 @@
 #include <aldis/machine.h>
 #include <aldis/message.h>
 #include <aldis/offload.h>
+#include <aldis/place.h>
 #include <aldis/record.h>
 #include <aldis/router.h>
 #include <aldis/stash.h>

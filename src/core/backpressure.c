@@ -349,6 +349,15 @@ static void remove_entry(struct aldis__cell_ext *ext, struct aldis__overflow_ent
     }
 }
 
+/* Who keeps nothing may have been waiting for itself. */
+static void tell_router(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id at)
+{
+    /* E7 acquire: pairs with E2 in aldis__system_set_router(). */
+    struct aldis__extension *router = aldis__load_acquire(&worker->ctx.system->router);
+    if (router)
+        router->on_room(router, worker, sender, at);
+}
+
 void aldis__overflow_flush(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id to)
 {
     if (aldis_id_is_nobody(to)) {
@@ -358,8 +367,10 @@ void aldis__overflow_flush(struct aldis__worker *worker, struct aldis__cell *sen
         return;
     }
     struct aldis__overflow_entry *entry = find_entry(sender, to);
-    if (!entry)
+    if (!entry) {
+        tell_router(worker, sender, to);
         return;
+    }
     struct aldis__cell_ext *ext = sender->ext;
     uint32_t msgs_before = entry->count;
     uint64_t bytes_before = entry->bytes;

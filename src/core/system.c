@@ -577,8 +577,8 @@ uint64_t aldis__system_actors(const aldis_system *system)
 
 void aldis__system_set_router(aldis_system *system, struct aldis__extension *router)
 {
-    /* E2 release: pairs with E1 in aldis__cell_bury(), E3 in deliver.c, E4 in router.c
-     * and E5 in apply_op(). */
+    /* E2 release: pairs with E1 in aldis__cell_bury(), E3 in deliver.c, E4 in router.c, E5 in
+     * apply_op(), E6 in end_window() and E7 in tell_router(). */
     aldis__store_release(&system->router, router);
 }
 

@@ -19,6 +19,12 @@ enum { ALDIS__HALT_IDLE = 1, ALDIS__HALT_ASKED = 2, ALDIS__HALT_INPUT = 4 };
 struct aldis__extension {
     void (*on_actor_ended)(struct aldis__extension *self, aldis_id actor);
     void (*on_window_op)(struct aldis__extension *self, const struct aldis__window_op *op);
+    /* Virtual time: after the last op of a window; nothing runs. Out of memory: sets fatal. */
+    void (*on_window_end)(struct aldis__extension *self);
+    /* There is room at an actor for which `cell` was waiting, without a message for it. On the
+     * worker that owns the cell. */
+    void (*on_room)(struct aldis__extension *self, struct aldis__worker *worker,
+                    struct aldis__cell *cell, aldis_id at);
     void (*on_destroy)(struct aldis__extension *self);
 };
 

@@ -195,6 +195,15 @@ static aldis_err apply_ops(aldis_system *system)
     return ALDIS_OK;
 }
 
+/* What lies above the core has its turn when all that is done. */
+static void end_window(aldis_system *system)
+{
+    /* E6 acquire: pairs with E2 in aldis__system_set_router(). */
+    struct aldis__extension *router = aldis__load_acquire(&system->router);
+    if (router)
+        router->on_window_end(router);
+}
+
 /* ------------------------------------------------------------------ threads */
 
 struct aldis__window_test aldis__window_test;
@@ -401,6 +410,7 @@ static aldis_err run_window(aldis_system *system, aldis_ns start_ns)
     engine->print = aldis__digest_bytes(print, &engine->window, sizeof engine->window);
     engine->windows++;
     aldis_err err = apply_ops(system);
+    end_window(system);
     engine->now_ns = engine->end_ns;
     if (engine->watch.on_window)
         aldis__watch_window(system, start_ns);

@@ -19,6 +19,7 @@
 #include "core/multicast.h"
 #include "core/send.h"
 #include "core/virtual.h"
+#include "messaging/place.h"
 #include "messaging/snapshot.h"
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,21 @@ static void on_actor_ended(struct aldis__extension *self, aldis_id actor)
     pthread_mutex_lock(&router->lock);
     aldis__registry_forget(&router->registry, actor);
     pthread_mutex_unlock(&router->lock);
+    aldis__places_forget(router->places, actor);
+}
+
+static void on_window_end(struct aldis__extension *self)
+{
+    struct aldis__router *router = (struct aldis__router *)self;
+    if (!aldis__places_end_window(router->places))
+        router->system->workers[0].fatal = ALDIS_ENOMEM; /* ends the run */
+}
+
+static void on_room(struct aldis__extension *self, struct aldis__worker *worker,
+                    struct aldis__cell *cell, aldis_id at)
+{
+    (void)self;
+    aldis__keeper_room(worker, cell, at);
 }
 
 /* Under the lock. Whoever had the name has ended: it is free, though the end was not told yet. */
@@ -152,6 +168,7 @@ static void on_destroy(struct aldis__extension *self)
         aldis__view_fini(&router->seats[w].view, &router->registry);
     }
     aldis__registry_fini(&router->registry);
+    aldis__places_destroy(router->places);
     pthread_mutex_destroy(&router->lock);
     free(router);
 }
@@ -163,7 +180,13 @@ static struct aldis__router *make_router(aldis_system *system)
     if (!router)
         return NULL;
     memset(router, 0, bytes);
-    router->extension = (struct aldis__extension){on_actor_ended, on_window_op, on_destroy};
+    router->places = aldis__places_create(system);
+    if (!router->places) {
+        free(router);
+        return NULL;
+    }
+    router->extension =
+        (struct aldis__extension){on_actor_ended, on_window_op, on_window_end, on_room, on_destroy};
     router->system = system;
     pthread_mutex_init(&router->lock, NULL);
     aldis__registry_init(&router->registry);
@@ -184,6 +207,12 @@ static struct aldis__router *router_of(aldis_system *system)
     struct aldis__router *made = router ? (struct aldis__router *)router : make_router(system);
     pthread_mutex_unlock(&system->table_lock);
     return made;
+}
+
+struct aldis__places *aldis__router_places(aldis_system *system)
+{
+    struct aldis__router *router = router_of(system);
+    return router ? router->places : NULL;
 }
 
 /* ------------------------------------------------------------------ checks */

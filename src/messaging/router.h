@@ -12,13 +12,16 @@ struct aldis__seat {
     _Alignas(64) struct aldis__view view;
 };
 
+struct aldis__places;
+
 struct aldis__router {
     struct aldis__extension extension;
     aldis_system *system;
     pthread_mutex_t lock;
     struct aldis__registry registry; /* under lock, but for its versions */
-    uint64_t lost;                   /* registrations lost at the end of a window */
-    struct aldis__seat seats[];      /* by worker */
+    struct aldis__places *places;
+    uint64_t lost;              /* registrations lost at the end of a window */
+    struct aldis__seat seats[]; /* by worker */
 };
 
 enum aldis__request_kind {
@@ -50,6 +53,15 @@ aldis_err aldis__router_ask(struct aldis__router *router, aldis_ctx *ctx,
 /** The same from outside. */
 aldis_err aldis__router_ask_outside(struct aldis__router *router,
                                     const struct aldis__request *request);
+
+/** The places of a system; the router is made at its first use. NULL: out of memory. */
+struct aldis__places *aldis__router_places(aldis_system *system);
+
+/** Flags of aldis_fanout_flags only? ALDIS_EINVAL; `call` is how the text begins. */
+aldis_err aldis__fanout_check_flags(const char *call, unsigned flags);
+/** End a multicast and say what it did; ALDIS_ENOSUBS if flags ask for it. */
+aldis_err aldis__fanout_finish(struct aldis__multicast *cast, unsigned flags, const char *what,
+                               aldis_fanout *out_fanout);
 
 /** Add the text to an error of the tables. */
 aldis_err aldis__router_told(aldis_err err, const char *call);

@@ -136,7 +136,7 @@ const char *aldis_topic_of(const aldis_ctx *ctx)
 
 /* ------------------------------------------------------------------ to many */
 
-static aldis_err check_flags(const char *call, unsigned flags)
+aldis_err aldis__fanout_check_flags(const char *call, unsigned flags)
 {
     const unsigned known = ALDIS_FANOUT_TO_SELF | ALDIS_FANOUT_SOMEONE;
     if (!(flags & ~known))
@@ -162,8 +162,8 @@ static ALDIS_COLD aldis_err update_snapshot(struct aldis__router *router, struct
     return aldis__router_told(err, "publish");
 }
 
-static aldis_err finish(struct aldis__multicast *cast, unsigned flags, const char *what,
-                        aldis_fanout *out_fanout)
+aldis_err aldis__fanout_finish(struct aldis__multicast *cast, unsigned flags, const char *what,
+                               aldis_fanout *out_fanout)
 {
     aldis__multicast_end(cast);
     if (cast->matched == 0 && (flags & ALDIS_FANOUT_SOMEONE))
@@ -196,7 +196,7 @@ aldis_err aldis_publish_raw(aldis_ctx *ctx, const char *topic, aldis_type *type,
     aldis_err err = aldis__router_enter(ctx, "publish", &router);
     uint32_t index;
     if (err == ALDIS_OK)
-        err = check_flags("publish", flags);
+        err = aldis__fanout_check_flags("publish", flags);
     if (err == ALDIS_OK)
         err = aldis__send_check_type(type, payload, size, &index);
     if (err != ALDIS_OK)
@@ -218,7 +218,7 @@ aldis_err aldis_publish_raw(aldis_ctx *ctx, const char *topic, aldis_type *type,
     if (err != ALDIS_OK)
         return err;
     send_to(&cast, &snapshot->list);
-    return finish(&cast, flags, topic, out_fanout);
+    return aldis__fanout_finish(&cast, flags, topic, out_fanout);
 }
 
 aldis_err aldis_broadcast_raw(aldis_ctx *ctx, const aldis_behaviour *kind, aldis_type *type,
@@ -228,7 +228,7 @@ aldis_err aldis_broadcast_raw(aldis_ctx *ctx, const aldis_behaviour *kind, aldis
     struct aldis__router *router;
     aldis_err err = aldis__router_enter(ctx, "broadcast", &router);
     if (err == ALDIS_OK)
-        err = check_flags("broadcast", flags);
+        err = aldis__fanout_check_flags("broadcast", flags);
     struct aldis__multicast cast;
     if (err == ALDIS_OK)
         err = aldis__multicast_begin(&cast, aldis__worker_of(ctx), type, payload, size,
@@ -236,7 +236,7 @@ aldis_err aldis_broadcast_raw(aldis_ctx *ctx, const aldis_behaviour *kind, aldis
     if (err != ALDIS_OK)
         return err;
     aldis__multicast_all(&cast, kind);
-    return finish(&cast, flags, "broadcast", out_fanout);
+    return aldis__fanout_finish(&cast, flags, "broadcast", out_fanout);
 }
 
 /* ------------------------------------------------------------------ who, and to what */

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/* grid.h: positions, sorted by cell. Layer: messaging.
+ *
+ * Space is cut into cubes; a cube's spots lie side by side in one array, which is made by counting
+ * sort. Cells are found by a hash, so the world has no size, and an outlier costs nothing: cell
+ * (i, j, k) belongs to bucket h(j, k) + i. So the cells of a row along x are neighbours in the
+ * array, too, and a sphere is a handful of runs. Two rows may share buckets: what is found is
+ * compared with the row that was meant, or it would be found twice.
+ *
+ * A few positions may change without a new sort: a spot that leaves its bucket leaves a hole, whose
+ * x is NaN and so in no sphere, and becomes a stray behind the sorted ones, where all queries look.
+ * There are at most about sqrt(n) strays and holes; with more it is time to build again.
+ *
+ * Everything is exact: cells only leave out what cannot be inside. Plain data, no locks: built and
+ * changed by one thread, while nobody reads. */
+#ifndef ALDIS_MESSAGING_GRID_H
+#define ALDIS_MESSAGING_GRID_H
+
+#include <aldis/types.h>
+#include <math.h>
+
+struct aldis__spot {
+    double x, y, z; /* x NaN: a hole */
+    aldis_id id;
+};
+
+#define ALDIS__SPOT_NONE UINT32_MAX
+
+/* One who has a position: what the grid is made of. */
+struct aldis__member {
+    struct aldis__spot spot; /* the newest */
+    uint32_t at;             /* of its spot in the grid; ALDIS__SPOT_NONE: in none yet */
+    uint32_t flags;          /* the place's own */
+};
+
+struct aldis__grid {
+    struct aldis__spot *spots; /* by bucket, then the strays */
+    uint32_t *ends;            /* bucket b: spots ends[b] .. ends[b + 1] - 1 */
+    uint32_t *bucket_of;       /* while it is built: by member, in order of counting */
+    uint32_t sorted, strays;
+    uint32_t live;       /* spots that are no holes */
+    uint32_t strays_max; /* strays and holes for which there is room */
+    uint32_t holes;
+    uint32_t counted; /* while it is built */
+    uint32_t mask;    /* buckets - 1; their number is a power of two */
+    size_t spots_capacity, ends_capacity, bucket_of_capacity;
+    double cell, inverse; /* powers of two */
+};
+
+/** An empty grid. */
+void aldis__grid_init(struct aldis__grid *grid);
+void aldis__grid_fini(struct aldis__grid *grid);
+
+/** Begin to sort `total` members anew, in cells of `cell` (rounded to a power of two). False: out
+ *  of memory; the grid is as it was. */
+bool aldis__grid_begin(struct aldis__grid *grid, size_t total, double cell);
+/** Count all members, in parts; then fill in the same ones in the same order, which tells each
+ *  where its spot is. */
+void aldis__grid_count(struct aldis__grid *grid, const struct aldis__member *members, size_t count);
+void aldis__grid_fill(struct aldis__grid *grid, struct aldis__member *members, size_t count);
+
+/** One member has moved, or is new. False: there is no room for one more stray: build again. */
+bool aldis__grid_move(struct aldis__grid *grid, struct aldis__member *member);
+/** It is there no more. */
+void aldis__grid_remove(struct aldis__grid *grid, struct aldis__member *member);
+
+/* What a query asks for. */
+struct aldis__ball {
+    double x, y, z, radius;
+};
+
+/* The cells that a ball may touch. */
+struct aldis__cover {
+    int64_t x0, x1, y0, y1, z0, z1;
+    double slack;   /* more than any rounding */
+    bool is_linear; /* looking at all spots is less work than looking for them */
+    bool is_fine;   /* cells can be told apart: what a row holds of the ball may be worked out */
+};
+
+/** Plan a query. */
+struct aldis__cover aldis__grid_cover(const struct aldis__grid *grid,
+                                      const struct aldis__ball *ball);
+
+/* ------------------------------------------------------------------ looking */
+
+/* Far out all cells of a direction are one, so that the numbers stay in range. */
+#define ALDIS__CELL_FAR 0x1p61
+
+/** The number of the cell at coordinate v: the floor, which grows with v. */
+static inline int64_t aldis__grid_cell_of(const struct aldis__grid *grid, double v)
+{
+    double scaled = v * grid->inverse;
+    if (!(scaled < ALDIS__CELL_FAR))
+        return (int64_t)ALDIS__CELL_FAR;
+    if (!(scaled > -ALDIS__CELL_FAR))
+        return -(int64_t)ALDIS__CELL_FAR;
+    int64_t cell = (int64_t)scaled;
+    return cell - (scaled < (double)cell);
+}
+
+static inline uint32_t aldis__grid_row(int64_t y, int64_t z)
+{
+    uint64_t h = (uint64_t)y * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ (h >> 32) ^ (uint64_t)z) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (uint32_t)((h ^ (h >> 29)) >> 16);
+}
+
+static inline double aldis__ball_distance2(const struct aldis__ball *ball,
+                                           const struct aldis__spot *spot)
+{
+    double dx = spot->x - ball->x, dy = spot->y - ball->y, dz = spot->z - ball->z;
+    return dx * dx + dy * dy + dz * dz;
+}
+
+static inline double aldis__larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* How far, squared, the ball's centre is at least from a slice of cells. */
+static inline double aldis__grid_apart2(const struct aldis__grid *grid,
+                                        const struct aldis__cover *cover, int64_t slice,
+                                        double centre)
+{
+    double low = (double)slice * grid->cell;
+    double apart = aldis__larger(low - centre, centre - (low + grid->cell)) - cover->slack;
+    return apart > 0 ? apart * apart : 0;
+}
+
+/* Narrow a run to the part of a row that the ball may touch. False: none of it. */
+static inline bool aldis__grid_narrow(const struct aldis__grid *grid,
+                                      const struct aldis__ball *ball,
+                                      const struct aldis__cover *cover, double apart2,
+                                      int64_t run[2])
+{
+    double left = ball->radius * ball->radius * (1 + 0x1p-40) - apart2;
+    if (left < 0)
+        return false;
+    double half = sqrt(left) * (1 + 0x1p-40) + cover->slack;
+    int64_t first = aldis__grid_cell_of(grid, ball->x - half);
+    int64_t last = aldis__grid_cell_of(grid, ball->x + half);
+    run[0] = first > cover->x0 ? first : cover->x0;
+    run[1] = last < cover->x1 ? last : cover->x1;
+    return true;
+}
+
+/* Called for each spot inside, with the square of its distance. */
+typedef void (*aldis__grid_hit)(void *arg, const struct aldis__spot *spot, double distance2);
+
+static inline __attribute__((always_inline)) void aldis__grid_look_at(
+    const struct aldis__grid *grid, const struct aldis__ball *ball, uint32_t from, uint32_t to,
+    const int64_t *row, aldis__grid_hit hit, void *arg)
+{
+    double limit = ball->radius * ball->radius;
+    for (uint32_t i = from; i < to; i++) {
+        const struct aldis__spot *spot = &grid->spots[i];
+        double distance2 = aldis__ball_distance2(ball, spot);
+        if (__builtin_expect(!(distance2 <= limit), 1))
+            continue;
+        if (!row || (aldis__grid_cell_of(grid, spot->y) == row[0] &&
+                     aldis__grid_cell_of(grid, spot->z) == row[1]))
+            hit(arg, spot, distance2);
+    }
+}
+
+/** Call hit for each spot inside the ball: row by row along x, then the strays. With a constant
+ *  `hit` all of it is one loop. */
+static inline __attribute__((always_inline)) void aldis__grid_scan(const struct aldis__grid *grid,
+                                                                   const struct aldis__ball *ball,
+                                                                   aldis__grid_hit hit, void *arg)
+{
+    struct aldis__cover cover = aldis__grid_cover(grid, ball);
+    if (cover.is_linear) {
+        aldis__grid_look_at(grid, ball, 0, grid->sorted + grid->strays, NULL, hit, arg);
+        return;
+    }
+    int64_t row[2];
+    for (row[1] = cover.z0; row[1] <= cover.z1; row[1]++) {
+        double apart2 = aldis__grid_apart2(grid, &cover, row[1], ball->z);
+        for (row[0] = cover.y0; row[0] <= cover.y1; row[0]++) {
+            int64_t run[2] = {cover.x0, cover.x1};
+            if (cover.is_fine &&
+                !aldis__grid_narrow(grid, ball, &cover,
+                                    apart2 + aldis__grid_apart2(grid, &cover, row[0], ball->y),
+                                    run))
+                continue;
+            uint32_t first = (aldis__grid_row(row[0], row[1]) + (uint32_t)run[0]) & grid->mask;
+            uint64_t end = first + (uint64_t)(run[1] - run[0]) + 1;
+            if (end > (uint64_t)grid->mask + 1) { /* beyond the last bucket it begins anew */
+                aldis__grid_look_at(grid, ball, 0, grid->ends[end - grid->mask - 1], row, hit, arg);
+                end = (uint64_t)grid->mask + 1;
+            }
+            aldis__grid_look_at(grid, ball, grid->ends[first], grid->ends[end], row, hit, arg);
+        }
+    }
+    aldis__grid_look_at(grid, ball, grid->sorted, grid->sorted + grid->strays, NULL, hit, arg);
+}
+
+#endif
