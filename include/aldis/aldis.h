@@ -9,6 +9,7 @@
 #include <aldis/channel.h>
 #include <aldis/delivery.h>
 #include <aldis/error.h>
+#include <aldis/fault.h>
 #include <aldis/link.h>
 #include <aldis/log.h>
 #include <aldis/machine.h>

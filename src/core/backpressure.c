@@ -279,8 +279,7 @@ static bool flush_there(struct aldis__worker *worker, uint32_t shard,
         entry->queue.head = msg->next;
         took_out(entry, msg);
         if (worker->ctx.system->virtual_time) {
-            aldis__virtual_restamp(worker, msg);
-            aldis__route(worker, msg);
+            aldis__virtual_resend(worker, shard, msg);
         } else {
             (void)aldis__chain_append(worker, shard, msg);
         }

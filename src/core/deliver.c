@@ -11,6 +11,7 @@
 #include "core/monitor.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
+#include "core/window.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,8 +216,13 @@ void aldis__post_tracked(struct aldis__worker *worker, aldis_id from, aldis_id t
                          const struct aldis__track *track, const void *payload, size_t size)
 {
     struct aldis__msg *msg = aldis__build_tracked(worker, from, to, track, payload, size);
-    if (worker->ctx.system->virtual_time)
+    if (worker->ctx.system->virtual_time) {
         aldis__virtual_stamp_runtime(worker, msg);
+        if (worker->ctx.system->virtual_engine->faults.arg && !aldis_id_equal(from, to)) {
+            aldis__fault_post(worker, msg);
+            return;
+        }
+    }
     aldis__route(worker, msg);
 }
 

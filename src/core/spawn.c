@@ -7,9 +7,11 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "core/deliver.h"
+#include "core/fault.h"
 #include "core/lifecycle.h"
 #include "core/supervise.h"
 #include "core/virtual.h"
+#include "core/window.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -33,6 +35,7 @@ static aldis_err find_or_make_kind(aldis_system *system, const aldis_behaviour *
     aldis_err err = aldis__kind_create(behaviour, &system->limits, system->kind_count, out_kind);
     if (err != ALDIS_OK)
         return err;
+    aldis__fault_wrap(system, *out_kind);
     /* K2 release: pairs with K1 in aldis__system_kind(). */
     aldis__store_release(&system->kinds[system->kind_count], *out_kind);
     system->kind_count++;

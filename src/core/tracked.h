@@ -27,6 +27,9 @@
  * called. In between it may wait anywhere: in mailboxes, chains, overflows, the calendar. The audit
  * counts it by its type and fate like any other message.
  *
+ * A fault plan may lose it: ended() then hears ALDIS_ELOST, and releases what the message held, but
+ * tells its sender nothing, who on a real link would have to find out by himself.
+ *
  * In virtual time everything happens in logical order. What a tracker posts arrives at the end of
  * the window, stamped like the runtime's own notices; what it sends from admit() or handled()
  * travels like a message of the receiver. The track's bytes are not part of the run print. */
@@ -71,6 +74,9 @@ struct aldis__tracker {
     /** It will not be handled. */
     void (*ended)(struct aldis__worker *worker, struct aldis__msg *msg, struct aldis__track *track,
                   enum aldis__fate fate, aldis_err reason);
+    /** A fault plan doubles the message: make what the copy's track has to be, so that two fates
+     *  can be told apart. NULL: these messages are never doubled. */
+    void (*duplicate)(struct aldis__track *track);
     /** aldis_reply() in the handler of such a message. NULL: a plain send to the sender. */
     aldis_err (*reply)(aldis_ctx *ctx, struct aldis__track *track, aldis_type *type,
                        const void *payload, size_t size);

@@ -329,8 +329,9 @@ static void set_quotas(aldis_system *system)
     uint64_t underway = system->virtual_engine->underway;
     uint64_t left = opts->underway_msgs > underway ? opts->underway_msgs - underway : 0;
     uint64_t quota = left < opts->underway_per_sender ? left : opts->underway_per_sender;
+    bool looks = opts->zero_delay || system->virtual_engine->faults.arg;
     for (uint32_t w = 0; w < system->worker_count; w++)
-        system->workers[w].send_quota = opts->zero_delay ? 0 : (uint32_t)quota;
+        system->workers[w].send_quota = looks ? 0 : (uint32_t)quota;
 }
 
 /* Which shards have work in this window, and how much? */
@@ -645,6 +646,8 @@ void aldis__virtual_destroy(aldis_system *system)
             }
     }
     aldis__pace_fini(&engine->pace);
+    if (engine->faults.arg)
+        engine->faults.destroy(engine->faults.arg);
     free(engine->active);
     free(engine->ops);
     free(engine);

@@ -53,8 +53,9 @@ void aldis__virtual_stamp_at(struct aldis__worker *worker, struct aldis__cell *s
  *  ALDIS_ELOOKAHEAD, ALDIS_ELOOP. */
 aldis_err aldis__virtual_keep(struct aldis__worker *worker, struct aldis__msg *msg,
                               aldis_ns delay_ns);
-/** Stamp a kept message again: the default delay from now, but not before it would have come. */
-void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg);
+/** Send a kept message on: it takes the default delay from now, but does not come before it would
+ *  have come. Takes msg. */
+void aldis__virtual_resend(struct aldis__worker *worker, uint32_t home, struct aldis__msg *msg);
 /** Put a stamped message into the calendar of its receiver's shard, or into the running actor's own
  *  window. Takes msg. */
 void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg);

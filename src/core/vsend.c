@@ -12,6 +12,7 @@
 #include "core/link.h"
 #include "core/send.h"
 #include "core/virtual.h"
+#include "core/window.h"
 #include <stdlib.h>
 
 #define SEQUENCE_FOR_ANOTHER (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 1))
@@ -134,7 +135,7 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
         stamp->order = SEQUENCE_FOR_ANOTHER | worker->run_ops++;
 }
 
-void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg)
+void aldis__virtual_resend(struct aldis__worker *worker, uint32_t home, struct aldis__msg *msg)
 {
     const struct aldis_system_opts *opts = &worker->ctx.system->opts;
     uint64_t place = aldis__id_index(msg->from, worker->ctx.system->node_base);
@@ -144,9 +145,15 @@ void aldis__virtual_restamp(struct aldis__worker *worker, struct aldis__msg *msg
     aldis_ns at_ns = aldis__virtual_add_time(worker->ctx.now_ns, delay_ns);
     if (at_ns < aldis__msg_stamp(msg)->at_ns)
         at_ns = aldis__msg_stamp(msg)->at_ns;
+    if (aldis__unlikely(engine_of(worker)->faults.arg != NULL) &&
+        !aldis_id_equal(msg->to, msg->from)) {
+        aldis__fault_send(worker, sender, msg, home, at_ns, false);
+        return;
+    }
     if (sender->flags & ALDIS__CELL_LINKED)
         at_ns = aldis__link_pass(sender, msg->to, at_ns);
     aldis__virtual_stamp_at(worker, sender, msg, at_ns);
+    aldis__virtual_schedule(worker, home, msg);
 }
 
 /* ------------------------------------------------------------------ sending */
@@ -227,6 +234,11 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
     if (underway + worker->run_sent >= opts->underway_msgs)
         return too_many(msg, underway, "underway_msgs");
     worker->run_sent++;
+    if (aldis__unlikely(engine_of(worker)->faults.arg != NULL) &&
+        !aldis_id_equal(msg->to, msg->from)) {
+        aldis__fault_send(worker, worker->ctx.cell, msg, home, at_ns, true);
+        return ALDIS_OK;
+    }
     if (worker->ctx.cell->flags & ALDIS__CELL_LINKED)
         at_ns = aldis__link_pass(worker->ctx.cell, msg->to, at_ns);
     aldis__virtual_stamp_at(worker, worker->ctx.cell, msg, at_ns);

@@ -3,6 +3,7 @@
 #ifndef ALDIS_CORE_WINDOW_H
 #define ALDIS_CORE_WINDOW_H
 
+#include "core/fault.h"
 #include "core/pace.h"
 #include "core/share.h"
 #include "core/system.h"
@@ -23,6 +24,7 @@ struct aldis__virtual {
     _Atomic(bool) cancelled; /* messages of cancelled timers may lie in the calendars */
     struct aldis__watch watch;
     struct aldis__pace pace;
+    struct aldis__faults faults;
     const aldis_input *given; /* an input that is put in again brings its own stamp */
 
     /* threads: see virtual.c */
