@@ -442,15 +442,25 @@ static uint32_t next_of(struct actor *actor)
     return oldest_of(actor, rank);
 }
 
+/* The oldest of the lowest lane makes room, but not for a message of a lane below it. */
+static bool make_room(struct actor *actor, uint32_t rank)
+{
+    if (actor->birth.kind == PLAYER_DROPS_NEWEST)
+        return false;
+    for (uint32_t lane = LOW; lane >= rank; lane--) {
+        uint32_t oldest = oldest_of(actor, lane);
+        if (oldest < actor->boxed) {
+            remove_at(actor, oldest);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void put_in_box(struct actor *actor, const struct message *message)
 {
-    if (actor->boxed == PLAYER_MAILBOX) {
-        if (actor->birth.kind == PLAYER_DROPS_NEWEST)
-            return;
-        uint32_t normal = oldest_of(actor, NORMAL);
-        remove_at(actor, normal < actor->boxed ? normal : next_of(actor));
-    }
-    actor->box[actor->boxed++] = *message;
+    if (actor->boxed < PLAYER_MAILBOX || make_room(actor, message->rank))
+        actor->box[actor->boxed++] = *message;
 }
 
 static void wake(struct reference *r, struct actor *actor)
