@@ -47,6 +47,7 @@ struct bench_opts {
     double lookahead_s; /**< virtual seconds: above 0 and below 1, the mean delay */
     uint64_t start;     /**< events of each actor: 1 or more */
     uint64_t seed;
+    bool effect_once;  /**< reliable: instead of at-least-once */
     uint64_t compared; /**< events of the plain executor that the run is compared with; 0: none */
 };
 
@@ -56,7 +57,8 @@ enum bench_takes {
     BENCH_TAKES_REMOTE = 1u << 1,
     BENCH_TAKES_LOOKAHEAD = 1u << 2,
     BENCH_TAKES_START = 1u << 3,
-    BENCH_TAKES_SEED = 1u << 4
+    BENCH_TAKES_SEED = 1u << 4,
+    BENCH_TAKES_GRADE = 1u << 8
 };
 
 /** A further figure of one workload. */
@@ -130,6 +132,7 @@ extern const struct bench_workload bench_broadcast;                           /*
 extern const struct bench_workload bench_router, bench_router_4;              /* router.c */
 extern const struct bench_workload bench_channel_mpsc, bench_channel_oneshot; /* channel.c */
 extern const struct bench_workload bench_codec;                               /* codec.c */
+extern const struct bench_workload bench_reliable, bench_retry_table;         /* reliable.c */
 extern const struct bench_workload bench_phold;                               /* phold.c */
 
 /** How a run ended. */

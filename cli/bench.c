@@ -50,7 +50,8 @@ enum {
     OPTION_REMOTE,
     OPTION_LOOKAHEAD,
     OPTION_START,
-    OPTION_SEED
+    OPTION_SEED,
+    OPTION_GRADE
 };
 static const struct argp_option options[] = {
     {.name = "n", .key = OPTION_N, .arg = "N", .doc = "How much to do (default: about a second's)"},
@@ -73,6 +74,11 @@ static const struct argp_option options[] = {
      .doc = "Seconds that no delay is below, above 0 and below 1 (default 0.1)"},
     {.name = "start", .key = OPTION_START, .arg = "S", .doc = "Events of each actor (default 1)"},
     {.name = "seed", .key = OPTION_SEED, .arg = "N", .doc = "Seed of all draws (default 1)"},
+    {.doc = "Of reliable:", .group = 2},
+    {.name = "grade",
+     .key = OPTION_GRADE,
+     .arg = "GRADE",
+     .doc = "at-least-once (default) or effect-once"},
     {0}};
 
 /* Which workloads take an option: bits of enum bench_takes. */
@@ -83,7 +89,8 @@ static const struct own_option {
                    {"--remote", BENCH_TAKES_REMOTE},
                    {"--lookahead", BENCH_TAKES_LOOKAHEAD},
                    {"--start", BENCH_TAKES_START},
-                   {"--seed", BENCH_TAKES_SEED}};
+                   {"--seed", BENCH_TAKES_SEED},
+                   {"--grade", BENCH_TAKES_GRADE}};
 
 static uint32_t core_count(void)
 {
@@ -182,6 +189,12 @@ static bool parse_own(int key, const char *value, struct argp_state *state)
     case OPTION_SEED:
         opts->seed = value_whole(state, "--seed", value, 0, UINT64_MAX);
         args->given |= BENCH_TAKES_SEED;
+        return true;
+    case OPTION_GRADE:
+        opts->effect_once = strcmp(value, "effect-once") == 0;
+        if (!opts->effect_once && strcmp(value, "at-least-once") != 0)
+            argp_error(state, "--grade: found '%s', allowed: at-least-once, effect-once", value);
+        args->given |= BENCH_TAKES_GRADE;
         return true;
     }
     return false;
