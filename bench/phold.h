@@ -28,7 +28,8 @@ struct phold {
 /** The time from an event to its successor; unit in [0, 1). */
 static inline aldis_ns phold_delay(const struct phold *phold, double unit)
 {
-    return phold->lookahead_ns + (aldis_ns)(-log(1.0 - unit) * phold->further_ns);
+    return phold->lookahead_ns +
+           (aldis_ns)(-log(unit + 0x1p-53) * phold->further_ns); /* of (0, 1] */
 }
 
 /** Events per CPU-second of a plain binary heap on one thread, which does nothing else than this

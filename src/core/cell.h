@@ -80,10 +80,10 @@ struct aldis__cell {
     aldis_id parent;   /* written by the spawner before the id is published */
     uint64_t handled;  /* messages handled */
     uint64_t sequence; /* of its sends; virtual time orders by it */
-    uint64_t draws;    /* the next random number: two from each Philox block */
     aldis_ns started_ns;
     uint32_t peak;        /* most messages that ever waited */
     uint32_t drew;        /* while it handled which message it last drew: its number + 1 */
+    uint32_t draws;       /* random numbers drawn for that message: two from each Philox block */
     uint32_t child_index; /* its place in the parent's list of children */
     uint32_t spawned;     /* how many actors it has spawned */
 };

@@ -52,14 +52,17 @@ aldis_ns aldis_now(const aldis_ctx *ctx)
 
 /* ------------------------------------------------------------------ randomness */
 
-/* A block gives two numbers. Counter: (block, actor); key: the seed. The node is left out of the
- * actor's number, so that two systems of one process with the same seed draw the same. */
-static __attribute__((noinline)) uint64_t draw_block(aldis_ctx *ctx, uint64_t draw)
+/* A block gives two numbers. Counter: (block within the message, message, actor); key: the seed.
+ * The node is left out of the actor's number, so that two systems of one process with the same seed
+ * draw the same. Each message has blocks of its own, so that the second half of a block is wanted
+ * only while the worker still has it: most handlers draw more than once. (It must not depend on
+ * whether it has: that is a matter of who else ran here.) */
+static __attribute__((noinline)) uint64_t draw_block(aldis_ctx *ctx, uint32_t draw)
 {
+    const struct aldis__cell *cell = ctx->cell;
     uint64_t seed = ctx->system->opts.seed;
-    uint64_t actor = ctx->cell->id.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
-    uint64_t number = draw >> 1;
-    uint32_t counter[4] = {(uint32_t)number, (uint32_t)(number >> 32), (uint32_t)actor,
+    uint64_t actor = cell->id.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
+    uint32_t counter[4] = {draw >> 1, (uint32_t)cell->handled, (uint32_t)actor,
                            (uint32_t)(actor >> 32)};
     uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     uint32_t block[4];
@@ -67,7 +70,8 @@ static __attribute__((noinline)) uint64_t draw_block(aldis_ctx *ctx, uint64_t dr
     uint64_t first = (uint64_t)block[1] << 32 | block[0];
     uint64_t second = (uint64_t)block[3] << 32 | block[2];
     ctx->drawn = second;
-    ctx->drawn_actor = ctx->cell->id;
+    ctx->drawn_actor = cell->id;
+    ctx->drawn_message = cell->handled;
     ctx->drawn_number = draw | 1;
     return draw & 1 ? second : first;
 }
@@ -77,16 +81,14 @@ uint64_t aldis_random(aldis_ctx *ctx)
     if (aldis__unlikely(!ctx || !ctx->cell))
         return 0;
     struct aldis__cell *cell = ctx->cell;
-    /* A message begins with a fresh block, so that the second half of a block is wanted only while
-     * the worker still has it: most handlers draw more than once. (It must not depend on whether it
-     * has: that is a matter of who else ran here.) */
     uint32_t message = (uint32_t)cell->handled + 1;
     if (cell->drew != message) {
         cell->drew = message;
-        cell->draws += cell->draws & 1;
+        cell->draws = 0;
     }
-    uint64_t draw = cell->draws++;
-    if ((draw & 1) && ctx->drawn_number == draw && aldis_id_equal(ctx->drawn_actor, cell->id))
+    uint32_t draw = cell->draws++;
+    if ((draw & 1) && ctx->drawn_number == draw && ctx->drawn_message == cell->handled &&
+        aldis_id_equal(ctx->drawn_actor, cell->id))
         return ctx->drawn;
     return draw_block(ctx, draw);
 }

@@ -23,7 +23,8 @@ struct aldis_ctx {
     uint64_t send_tag;  /* of what it sends by the hot path, but for type and class */
     uint64_t drawn; /* the second half of the last block of random numbers: of whom, and which */
     aldis_id drawn_actor;
-    uint64_t drawn_number;
+    uint64_t drawn_message;
+    uint32_t drawn_number;
     struct aldis__track *track; /* of that message, if it is tracked; else NULL */
     struct aldis__msg *built;   /* begun with aldis_build and neither posted nor discarded yet */
     uint32_t microstep;         /* virtual time */
