@@ -16,6 +16,7 @@
 #include <aldis/message.h>
 #include <aldis/offload.h>
 #include <aldis/place.h>
+#include <aldis/pool.h>
 #include <aldis/record.h>
 #include <aldis/router.h>
 #include <aldis/stash.h>

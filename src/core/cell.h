@@ -44,16 +44,17 @@ enum {
     ALDIS__CELL_FAILED = 1u << 20,   /* this incarnation ends, to begin again */
     ALDIS__CELL_RETRY = 1u << 21,    /* a message that failed is to be handled again, first */
     ALDIS__CELL_DURABLE = 1u << 22,  /* a part of its state outlives a restart: see durable.h */
+    ALDIS__CELL_CHOKED = 1u << 23,   /* a part of the library lets no mail in: see tracked.h */
     /* A turn that is not simply "next message, please". */
-    ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES |
-                          ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING |
-                          ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED | ALDIS__CELL_ENDED |
-                          ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW | ALDIS__CELL_FAILING |
-                          ALDIS__CELL_FAILED | ALDIS__CELL_RETRY | ALDIS__CELL_DURABLE,
+    ALDIS__CELL_SPECIAL =
+        ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES | ALDIS__CELL_PAUSED |
+        ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING | ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED |
+        ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW | ALDIS__CELL_FAILING |
+        ALDIS__CELL_FAILED | ALDIS__CELL_RETRY | ALDIS__CELL_DURABLE | ALDIS__CELL_CHOKED,
     /* No ordinary mail is handled. */
     ALDIS__CELL_HELD_BACK = ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_STOPPING |
                             ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_FAILING |
-                            ALDIS__CELL_FAILED,
+                            ALDIS__CELL_FAILED | ALDIS__CELL_CHOKED,
     /* It has something to do, whether mail waits or not. */
     ALDIS__CELL_URGENT = ALDIS__CELL_CONTROL | ALDIS__CELL_FAILING
 };

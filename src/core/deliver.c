@@ -278,7 +278,7 @@ ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__m
         break;
     case ALDIS__DEAD:
         counts->dead++;
-        if (system->opts.on_dead_letter)
+        if (system->opts.on_dead_letter && !aldis__msg_is_moved(msg))
             aldis__dead_letter_tell(system, msg, reason);
         break;
     }

@@ -117,6 +117,22 @@ void aldis__tracked_end(struct aldis__worker *worker, struct aldis__msg *msg, en
         track->tracker->ended(worker, msg, track, fate, reason);
 }
 
+bool aldis__post_parcel(struct aldis__worker *worker, aldis_id from,
+                        const struct aldis__parcel *parcel, const struct aldis__track *track)
+{
+    uint32_t index = aldis__type_index(parcel->type);
+    struct aldis__msg *msg = index ? aldis__parcel_build(worker->pool, parcel, index, track) : NULL;
+    if (!msg)
+        return false;
+    msg->from = from;
+    msg->pool_stamp = worker->pool_stamp;
+    worker->counts[index].sent++;
+    if (worker->ctx.system->virtual_time)
+        aldis__virtual_stamp_runtime(worker, msg);
+    aldis__route(worker, msg);
+    return true;
+}
+
 /* ------------------------------------------------------------------ sending */
 
 /* To an actor that expects it. */

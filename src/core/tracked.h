@@ -52,6 +52,12 @@ enum aldis__admission {
 /** All functions may be NULL. Static: it must outlive every system. */
 struct aldis__tracker {
     const char *name;
+    /** Whoever ends one of its messages as dead letters brings them to somebody else: the hook for
+     *  dead letters does not hear of it. */
+    bool moves;
+    /** They are requests: see messaging/ask.h. */
+    bool request;
+    const struct aldis__tracker *seen_to; /* of a request: what it has once it was answered */
     /** Its messages are answers whose place the receiver has reserved: the receiver's protocol need
      *  not list their type (then `handle` is needed), a full or draining mailbox takes them, and
      *  `ALDIS_WAIT` does not apply. Whoever reserves must bound how many there can be. */
@@ -117,6 +123,22 @@ aldis_err aldis__outside_send_tracked(aldis_system *system, const struct aldis__
 void aldis__post_tracked(struct aldis__worker *worker, aldis_id from, aldis_id to,
                          const struct aldis__track *track, const void *payload, size_t size);
 
+/** Post a message of any type and size with a reserved tracker, on the normal lane: from ended(),
+ *  so that a message goes to another receiver. False: out of memory; it was not counted. */
+bool aldis__post_parcel(struct aldis__worker *worker, aldis_id from,
+                        const struct aldis__parcel *parcel, const struct aldis__track *track);
+
+/** Let the running actor take no ordinary mail from now on, and take it again. What is posted comes
+ *  all the same. */
+static inline void aldis__cell_choke(struct aldis__cell *cell)
+{
+    cell->flags |= ALDIS__CELL_CHOKED;
+}
+static inline void aldis__cell_unchoke(struct aldis__cell *cell)
+{
+    cell->flags &= ~(uint32_t)ALDIS__CELL_CHOKED; /* the end of the turn schedules it */
+}
+
 /** The track of the message that the running handler handles; NULL: it is a plain one. */
 static inline struct aldis__track *aldis__ctx_track(const aldis_ctx *ctx)
 {
@@ -154,6 +176,12 @@ static inline bool aldis__tracked_arrived(struct aldis__worker *worker, struct a
 {
     const struct aldis__tracker *tracker = aldis__msg_track(msg)->tracker;
     return !tracker->arrived || tracker->arrived(worker, cell, msg);
+}
+
+/** Will its tracker bring it to somebody else when it ends? */
+static inline bool aldis__msg_is_moved(struct aldis__msg *msg)
+{
+    return (msg->flags & ALDIS__MSG_TRACKED) && aldis__msg_track(msg)->tracker->moves;
 }
 
 /** Has its receiver kept a place for this message? */

@@ -120,7 +120,7 @@ void aldis__ask_fail(struct aldis__worker *worker, aldis_id from, const struct a
 
 /* ------------------------------------------------------------------ the request's tracker */
 
-static aldis_err reply_twice(aldis_ctx *ctx, struct aldis__track *track, aldis_type *type,
+aldis_err aldis__reply_twice(aldis_ctx *ctx, struct aldis__track *track, aldis_type *type,
                              const void *payload, size_t size)
 {
     (void)track, (void)payload, (void)size;
@@ -129,7 +129,8 @@ static aldis_err reply_twice(aldis_ctx *ctx, struct aldis__track *track, aldis_t
 }
 
 /* A request that its handler has seen to: nothing more is owed. */
-static const struct aldis__tracker seen_to = {.name = "answered request", .reply = reply_twice};
+static const struct aldis__tracker seen_to = {.name = "answered request",
+                                              .reply = aldis__reply_twice};
 
 static struct destination destination_of(const aldis_ctx *ctx, const struct aldis__track *track)
 {
@@ -137,18 +138,18 @@ static struct destination destination_of(const aldis_ctx *ctx, const struct aldi
         {track->a}, track->b, aldis__reply_type_of(ctx->msg->type), aldis__msg_rank(ctx->msg)};
 }
 
-static aldis_err request_reply(aldis_ctx *ctx, struct aldis__track *track, aldis_type *type,
+aldis_err aldis__request_reply(aldis_ctx *ctx, struct aldis__track *track, aldis_type *type,
                                const void *payload, size_t size)
 {
     const struct destination d = destination_of(ctx, track);
     const struct aldis__parcel parcel = {.type = type, .payload = payload, .size = size};
     aldis_err err = reply_to(ctx, &d, &parcel);
     if (err == ALDIS_OK || err == ALDIS_ESTALE)
-        track->tracker = &seen_to;
+        track->tracker = track->tracker->seen_to;
     return err;
 }
 
-static void request_handled(struct aldis__worker *worker, struct aldis__cell *cell,
+void aldis__request_handled(struct aldis__worker *worker, struct aldis__cell *cell,
                             struct aldis__msg *msg, struct aldis__track *track, aldis_err err)
 {
     (void)msg;
@@ -163,8 +164,12 @@ static void request_ended(struct aldis__worker *worker, struct aldis__msg *msg,
         aldis__ask_fail(worker, msg->to, track, reason);
 }
 
-const struct aldis__tracker aldis__ask_request = {
-    .name = "request", .handled = request_handled, .ended = request_ended, .reply = request_reply};
+const struct aldis__tracker aldis__ask_request = {.name = "request",
+                                                  .request = true,
+                                                  .seen_to = &seen_to,
+                                                  .handled = aldis__request_handled,
+                                                  .ended = request_ended,
+                                                  .reply = aldis__request_reply};
 
 /* ------------------------------------------------------------------ other answers */
 
@@ -174,10 +179,10 @@ static aldis_err open_request(aldis_ctx *ctx, const char *call)
     if (!aldis__ctx_is_mine(ctx))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "%s: the context belongs to another handler or thread", call);
-    if (ctx->track && ctx->track->tracker == &aldis__ask_request)
+    if (ctx->track && ctx->track->tracker->request)
         return ALDIS_OK;
     return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "", "%s: %s", call,
-                            ctx->track && ctx->track->tracker == &seen_to
+                            ctx->track && ctx->track->tracker->reply == aldis__reply_twice
                                 ? "this request was answered, forwarded or promised already"
                                 : "no request is being handled");
 }
@@ -195,7 +200,7 @@ aldis_err aldis_reply_error(aldis_ctx *ctx, aldis_err reason)
     if (reason == ALDIS_OK)
         return refuse_ok(ctx, "reply_error");
     aldis__ask_fail(aldis__worker_of(ctx), ctx->cell->id, ctx->track, reason);
-    ctx->track->tracker = &seen_to;
+    ctx->track->tracker = ctx->track->tracker->seen_to;
     return ALDIS_OK;
 }
 
@@ -212,9 +217,11 @@ aldis_err aldis_forward(aldis_ctx *ctx, aldis_id to)
         parcel.blob = *(aldis_blob **)aldis__msg_body(ctx->msg);
     else
         parcel.payload = aldis__msg_payload(ctx->msg, &parcel.size);
-    err = aldis__send_tracked(ctx, &parcel, ctx->track);
+    struct aldis__track track = *ctx->track;
+    track.tracker = &aldis__ask_request; /* whoever brought it here has done its part */
+    err = aldis__send_tracked(ctx, &parcel, &track);
     if (err == ALDIS_OK)
-        ctx->track->tracker = &seen_to;
+        ctx->track->tracker = ctx->track->tracker->seen_to;
     return err;
 }
 
@@ -222,7 +229,7 @@ aldis_id aldis_asker(const aldis_ctx *ctx)
 {
     bool is_request =
         ctx && ctx->track &&
-        (ctx->track->tracker == &aldis__ask_request || ctx->track->tracker == &seen_to);
+        (ctx->track->tracker->request || ctx->track->tracker->reply == aldis__reply_twice);
     return is_request ? (aldis_id){ctx->track->a} : aldis_nobody();
 }
 
@@ -268,7 +275,7 @@ aldis_err aldis_promise_take(aldis_ctx *ctx, aldis_promise *out_promise)
     owed->ask = d.ask;
     owed->reply_type = (uint16_t)d.reply_type;
     owed->rank = (uint8_t)d.rank;
-    ctx->track->tracker = &seen_to;
+    ctx->track->tracker = ctx->track->tracker->seen_to;
     out_promise->bits = owed->serial;
     return ALDIS_OK;
 }

@@ -70,6 +70,16 @@ extern const struct aldis__tracker aldis__ask_request;
 extern const struct aldis__tracker aldis__ask_reply;
 extern const struct aldis__tracker aldis__ask_failure;
 
+/** Of the tracker of any request: see aldis__ask_request. */
+aldis_err aldis__request_reply(aldis_ctx *ctx, struct aldis__track *track, aldis_type *type,
+                               const void *payload, size_t size);
+void aldis__request_handled(struct aldis__worker *worker, struct aldis__cell *cell,
+                            struct aldis__msg *msg, struct aldis__track *track, aldis_err err);
+
+/** The reply to a request that was seen to: refused. */
+aldis_err aldis__reply_twice(aldis_ctx *ctx, struct aldis__track *track, aldis_type *type,
+                             const void *payload, size_t size);
+
 /** A request that will not be answered: tell who asked. */
 void aldis__ask_fail(struct aldis__worker *worker, aldis_id from, const struct aldis__track *track,
                      aldis_err err);
