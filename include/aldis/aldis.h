@@ -6,6 +6,7 @@
 #include <aldis/actor.h>
 #include <aldis/ask.h>
 #include <aldis/blob.h>
+#include <aldis/causal.h>
 #include <aldis/channel.h>
 #include <aldis/delivery.h>
 #include <aldis/error.h>

@@ -61,6 +61,22 @@ ALDIS_API aldis_err aldis_system_subscribe_with(aldis_system *system, aldis_id a
                                                 const char *pattern,
                                                 const aldis_subscribe_opts *opts);
 
+/**
+ * Make a topic (without wildcards) keep its last value, or forget it. What is published to it from
+ * then on is also kept, and whoever subscribes later, by itself or by a pattern that matches, is
+ * given the last value first: one message for each such topic, in the order of the topics' bytes,
+ * from its publisher (nobody, if that has ended). Members of queue groups are given none. To
+ * publish to such a topic takes the router's lock, live; it fails with ALDIS_ENOMEM where the value
+ * cannot be kept, and nothing was sent. In virtual time all this takes effect at the end of the
+ * window.
+ *
+ * A system keeps up to 2^20 last values. Nothing happens when it is as asked for already.
+ * Owner:  borrows topic for the call.          Blocks: never for long.
+ * Errors: ALDIS_EINVAL; ALDIS_EFULL; ALDIS_ENOMEM.
+ */
+ALDIS_API aldis_err aldis_ctx_topic_keep(aldis_ctx *ctx, const char *topic, bool keep);
+ALDIS_API aldis_err aldis_system_topic_keep(aldis_system *system, const char *topic, bool keep);
+
 /** The topic that the message being handled was published to; "" when it was not. Owner: borrowed
  *  until the handler returns. */
 ALDIS_API const char *aldis_topic_of(const aldis_ctx *ctx);
@@ -70,5 +86,8 @@ ALDIS_API bool aldis_topic_matches(const char *pattern, const char *topic);
 
 #ifdef __cplusplus
 }
+#else
+/** Make a topic keep its last value; `from` is a handler's context or the system. */
+#define aldis_topic_keep(from, topic, keep) ALDIS_FROM_(from, topic_keep)((from), (topic), (keep))
 #endif
 #endif

@@ -21,12 +21,41 @@ static bool is_bounded(struct aldis__msg *msg)
 
 static const char *topic_of(struct aldis__msg *msg)
 {
-    return (const char *)aldis__msg_body(msg) + (aldis__msg_track(msg)->b & ~COUNTED);
+    return (const char *)aldis__msg_body(msg) + (uint32_t)aldis__msg_track(msg)->b;
 }
 
 const char *aldis__bound_topic(struct aldis__msg *msg)
 {
-    return is_bounded(msg) ? topic_of(msg) : aldis__msg_topic(msg);
+    if (!(msg->flags & ALDIS__MSG_TRACKED))
+        return aldis__msg_topic(msg);
+    return aldis__msg_track(msg)->tracker->has_topic ? topic_of(msg) : "";
+}
+
+struct aldis__msg *aldis__bound_build(struct aldis__pool *pool,
+                                      const struct aldis__bound_letter *letter)
+{
+    bool varies = aldis__type_info(letter->type)->size == ALDIS_SIZE_VARIES;
+    size_t topic_size = strlen(letter->topic) + 1;
+    size_t before = varies ? sizeof(struct aldis__msg_varying) : 0;
+    struct aldis__msg *msg =
+        aldis__pool_alloc(pool, sizeof(struct aldis__track) + before + letter->size + topic_size);
+    if (!msg)
+        return NULL;
+    msg->to = letter->to;
+    msg->from = letter->from;
+    msg->type = (uint16_t)letter->type;
+    msg->flags = (uint8_t)(ALDIS__MSG_TRACKED | ALDIS__MSG_FANOUT |
+                           (varies ? (unsigned)ALDIS__MSG_VARIES : 0u));
+    msg->lane_class = (uint8_t)(aldis__msg_class(msg) | ALDIS__RANK_NORMAL << 4);
+    msg->pool_stamp = pool->index << 24;
+    *aldis__msg_track(msg) = aldis__bound_track(letter->subscription, before + letter->size);
+    char *inside = aldis__msg_body(msg);
+    if (varies)
+        *(struct aldis__msg_varying *)(void *)inside = (struct aldis__msg_varying){letter->size, 0};
+    if (letter->size)
+        memcpy(inside + before, letter->payload, letter->size);
+    memcpy(inside + before + letter->size, letter->topic, topic_size);
+    return msg;
 }
 
 /* ------------------------------------------------------------------ counts */
@@ -134,6 +163,8 @@ static bool arrived(struct aldis__worker *worker, struct aldis__cell *cell, stru
 {
     struct aldis__track *track = aldis__msg_track(msg);
     uint32_t subscription = (uint32_t)(track->a >> 32);
+    if (track->a == 0) /* no bound */
+        return true;
     const struct aldis__bound_count *before = find(cell, subscription);
     if (before && !make_room(worker, cell, msg, before->waiting)) {
         aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
@@ -171,4 +202,4 @@ static void ended(struct aldis__worker *worker, struct aldis__msg *msg, struct a
 }
 
 static const struct aldis__tracker tracker = {
-    .name = "aldis.bound", .arrived = arrived, .admit = admit, .ended = ended};
+    .name = "aldis.bound", .has_topic = true, .arrived = arrived, .admit = admit, .ended = ended};

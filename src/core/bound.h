@@ -32,6 +32,19 @@ static inline uint32_t aldis__bound_make(enum aldis__bound_policy policy, uint32
  *  track. */
 struct aldis__track aldis__bound_track(uint64_t subscription, size_t topic);
 
+/* What is published, to one. */
+struct aldis__bound_letter {
+    aldis_id from, to;
+    uint32_t type, size;
+    const void *payload;
+    const char *topic;
+    uint64_t subscription; /* as above; 0: it has no bound */
+};
+
+/** A message of this kind from this pool, its stamp of the send not set. NULL: out of memory. */
+struct aldis__msg *aldis__bound_build(struct aldis__pool *pool,
+                                      const struct aldis__bound_letter *letter);
+
 /** The topic of a message, by whatever way it was published; "": it was not. */
 const char *aldis__bound_topic(struct aldis__msg *msg);
 

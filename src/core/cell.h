@@ -151,6 +151,7 @@ struct aldis__cell_ext {
     struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
     uint32_t timer_count;
 
+    struct aldis__causal_member *causal; /* its memberships: see messaging/causal.c */
     struct aldis__bound_count *bounds;
     uint32_t bound_count, bound_capacity;
 

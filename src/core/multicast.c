@@ -13,6 +13,7 @@
 #include "core/deliver.h"
 #include "core/outside.h"
 #include "core/send.h"
+#include "core/timer.h"
 #include "core/virtual.h"
 #include <string.h>
 
@@ -191,6 +192,22 @@ static void place_remote(struct aldis__multicast *cast, uint32_t shard, struct a
     cast->delivered++;
 }
 
+/* Live, with a delay. */
+static void place_later(struct aldis__multicast *cast, struct aldis__msg *msg)
+{
+    struct aldis__worker *worker = cast->worker;
+    const aldis_ctx *ctx = &worker->ctx;
+    aldis_ns due_ns = cast->delay_ns > ALDIS_FOREVER - 1 - ctx->now_ns
+                          ? ALDIS_FOREVER - 1
+                          : ctx->now_ns + cast->delay_ns;
+    if (aldis__timer_delay(worker, ctx->shard, msg, due_ns)) {
+        cast->delivered++;
+        return;
+    }
+    aldis__pool_free(worker->pool, msg);
+    cast->rejected++;
+}
+
 /* Is it certain before anything is made that the receiver takes no message now? What the sender had
  * to keep for it must not be overtaken. */
 static bool is_refused(const struct aldis__multicast *cast, aldis_id to, uint64_t word)
@@ -261,12 +278,14 @@ static ALDIS_COLD void deliver_slow(struct aldis__multicast *cast, aldis_id to, 
     }
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     if (system->virtual_time) {
-        if (aldis__virtual_send(worker, msg, shard->index, 0) == ALDIS_OK) {
+        if (aldis__virtual_send(worker, msg, shard->index, cast->delay_ns) == ALDIS_OK) {
             cast->delivered++;
         } else {
             aldis__pool_free(worker->pool, msg);
             cast->rejected++;
         }
+    } else if (cast->delay_ns > 0) {
+        place_later(cast, msg);
     } else if (aldis__handover_owner(&shard->handover) == worker->index) {
         place_local(cast, shard, aldis__system_cell(system, place), msg);
     } else {
@@ -276,16 +295,24 @@ static ALDIS_COLD void deliver_slow(struct aldis__multicast *cast, aldis_id to, 
 
 /* ------------------------------------------------------------------ bounded subscriptions */
 
-static void deliver_bounded(struct aldis__multicast *cast, aldis_id to, uint64_t bound)
+void aldis__multicast_tracked(struct aldis__multicast *cast, aldis_id to)
 {
     aldis_system *system = cast->worker->ctx.system;
     uint64_t place = aldis__id_index(to, system->node_base);
+    if (!aldis_id_equal(to, cast->self))
+        deliver_slow(cast, to, place, aldis__directory_read(&system->directory[place]));
+}
+
+size_t aldis__multicast_topic_place(const struct aldis__multicast *cast)
+{
     bool varies = aldis__type_info(cast->type)->size == ALDIS_SIZE_VARIES;
-    if (aldis_id_equal(to, cast->self))
-        return;
-    cast->track = aldis__bound_track(bound, cast->shared->size +
-                                                (varies ? sizeof(struct aldis__msg_varying) : 0));
-    deliver_slow(cast, to, place, aldis__directory_read(&system->directory[place]));
+    return cast->shared->size + (varies ? sizeof(struct aldis__msg_varying) : 0);
+}
+
+static void deliver_bounded(struct aldis__multicast *cast, aldis_id to, uint64_t bound)
+{
+    cast->track = aldis__bound_track(bound, aldis__multicast_topic_place(cast));
+    aldis__multicast_tracked(cast, to);
     cast->track.tracker = NULL;
 }
 

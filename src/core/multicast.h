@@ -27,6 +27,7 @@ struct aldis__multicast {
     uint64_t matched; /* = delivered + rejected + dropped */
     uint64_t delivered, rejected, dropped;
     uint64_t refused;          /* of those delivered first: refused on arrival, and counted there */
+    aldis_ns delay_ns;         /* as in aldis_send_opts */
     struct aldis__track track; /* of the message that is being made; tracker NULL: none */
     uint64_t skipped;          /* receivers whose kind does not accept the type */
 };
@@ -35,10 +36,10 @@ struct aldis__multicast {
 aldis_err aldis__multicast_begin(struct aldis__multicast *cast, struct aldis__worker *worker,
                                  aldis_type *type, const void *payload, size_t size, bool to_self);
 
-/* Ends with NUL. */
+/* What is to stand behind the payload: the topic, with its NUL, and perhaps more. */
 struct aldis__topic_text {
     const char *text;
-    size_t size; /* without it */
+    size_t size; /* of all but one byte */
 };
 
 /** The same on a topic, for which handlers may ask. The item has been checked. ALDIS_ENOMEM. */
@@ -53,6 +54,11 @@ void aldis__multicast_ids(struct aldis__multicast *cast, const aldis_id *ids, si
 /** The same to subscriptions with bounds: see bound.h. bounds: one for each, 0: none. */
 void aldis__multicast_bounded(struct aldis__multicast *cast, const aldis_id *ids,
                               const uint64_t *bounds, size_t count);
+
+/** The same to one actor, with cast->track and cast->delay_ns as they are set. */
+void aldis__multicast_tracked(struct aldis__multicast *cast, aldis_id to);
+/** Where the topic stands in such a message, in bytes behind the track. */
+size_t aldis__multicast_topic_place(const struct aldis__multicast *cast);
 
 /** Send to one of these, at least 1; bounds as above, or NULL. It is drawn by (seed, sender,
  *  its count); who takes none now, as far as can be seen from here, is passed over. */

@@ -37,6 +37,12 @@ static void push(aldis_system *system, uint32_t shard_index, struct aldis__msg *
     aldis__worker_wake(&system->workers[aldis__handover_whom_to_wake(&shard->handover)]);
 }
 
+void aldis__outside_push(aldis_system *system, struct aldis__msg *msg)
+{
+    uint64_t index = aldis__id_index(msg->to, system->node_base);
+    push(system, aldis__word_home(aldis__directory_read(&system->directory[index])), msg);
+}
+
 /* Is there room for a message from outside, as far as can be seen from here? */
 static aldis_err check_room(aldis_system *system, aldis_id to, uint32_t type, uint64_t word)
 {

@@ -14,4 +14,8 @@ void aldis__outside_result(aldis_system *system, aldis_id actor, aldis_type *typ
 aldis_err aldis__outside_post(aldis_system *system, aldis_id from, aldis_id to, uint32_t type,
                               const void *payload);
 
+/** Under the system's lock, live: put a message, counted as sent, on its way to an actor that was
+ *  there. Takes msg. */
+void aldis__outside_push(aldis_system *system, struct aldis__msg *msg);
+
 #endif

@@ -62,6 +62,8 @@ struct aldis__tracker {
      *  not list their type (then `handle` is needed), a full or draining mailbox takes them, and
      *  `ALDIS_WAIT` does not apply. Whoever reserves must bound how many there can be. */
     bool reserved;
+    /** The low 32 bits of b say where behind the track its topic stands, in bytes. */
+    bool has_topic;
     /** Of a message of a multicast only: it has reached the worker of its receiver, and is to wait.
      *  False: it has been refused there and is gone. It may be handled without this having been
      *  asked, when it need not wait (virtual time). NULL: let it wait. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* What a forgotten loop can take of memory; far above what is of use. */
-enum { NAMES_MAX = 1 << 22, SUBSCRIPTIONS_MAX = 1 << 26 };
+enum { NAMES_MAX = 1 << 22, SUBSCRIPTIONS_MAX = 1 << 26, KEPT_MAX = 1 << 20 };
 
 enum { FIRST_ENTRIES = 4, HOLES_MIN = 32 };
 
@@ -16,6 +16,7 @@ void aldis__registry_init(struct aldis__registry *registry)
     memset(registry, 0, sizeof *registry);
     registry->names_max = NAMES_MAX;
     registry->subscriptions_max = SUBSCRIPTIONS_MAX;
+    registry->kept_max = KEPT_MAX;
     /* Relaxed: not shared yet. 0 is no version. */
     aldis__store_relaxed(&registry->names_version, 1);
 }
@@ -96,7 +97,7 @@ struct aldis__topic *aldis__registry_topic_ref(struct aldis__registry *registry,
 
 static void release_topic(struct aldis__registry *registry, struct aldis__topic *topic)
 {
-    if (topic->live || topic->refs)
+    if (topic->live || topic->refs || topic->kept_node)
         return;
     if (topic->node) /* no snapshot watches it: it is a pattern */
         aldis__trie_remove(&registry->patterns, topic->node);
@@ -360,6 +361,61 @@ void aldis__registry_unsubscribe(struct aldis__registry *registry, aldis_id acto
     release_actor(registry, routed);
 }
 
+uint64_t aldis__registry_bound(const struct aldis__registry *registry, aldis_id actor,
+                               const struct aldis__topic *topic)
+{
+    const struct aldis__subscription *s = topic ? find_subscription(registry, actor, topic) : NULL;
+    return s && s->bound ? s->serial << 32 | s->bound : 0;
+}
+
+/* ------------------------------------------------------------------ last values */
+
+static void forget_last(struct aldis__registry *registry, struct aldis__topic *topic)
+{
+    aldis__trie_remove(&registry->kept, topic->kept_node);
+    topic->kept_node = NULL;
+    registry->kept_count--;
+    free(topic->last);
+    topic->last = NULL;
+}
+
+aldis_err aldis__registry_keep(struct aldis__registry *registry, const struct aldis__key *text,
+                               bool keep)
+{
+    struct aldis__topic *topic = aldis__registry_topic(registry, text);
+    if ((topic && topic->kept_node != NULL) == keep || (!topic && !keep))
+        return ALDIS_OK;
+    if (!keep) {
+        forget_last(registry, topic);
+        move_version(registry, topic);
+        release_topic(registry, topic);
+        return ALDIS_OK;
+    }
+    if (registry->kept_count >= registry->kept_max)
+        return ALDIS_EFULL;
+    topic = aldis__registry_topic_ref(registry, text);
+    if (!topic)
+        return ALDIS_ENOMEM;
+    topic->kept_node = aldis__trie_add(&registry->kept, topic->text, topic->size, topic);
+    registry->kept_count += topic->kept_node != NULL;
+    move_version(registry, topic);
+    bool kept = topic->kept_node != NULL;
+    aldis__registry_topic_unref(registry, topic);
+    return kept ? ALDIS_OK : ALDIS_ENOMEM;
+}
+
+void aldis__registry_set_last(struct aldis__registry *registry, const struct aldis__key *text,
+                              struct aldis__last *last)
+{
+    struct aldis__topic *topic = aldis__registry_topic(registry, text);
+    if (!topic || !topic->kept_node) { /* not any more */
+        free(last);
+        return;
+    }
+    free(topic->last);
+    topic->last = last;
+}
+
 /* ------------------------------------------------------------------ names */
 
 static void move_names_version(struct aldis__registry *registry)
@@ -460,7 +516,14 @@ void aldis__registry_fini(struct aldis__registry *registry)
     for (size_t i = 0; i < registry->actors.capacity; i++)
         while (registry->actors.buckets[i])
             strip(registry, (struct aldis__routed *)registry->actors.buckets[i]);
-    /* What is left of the topics are those that snapshots watch, and those have let go before. */
+    /* What is left of the topics are those that snapshots watch, and those have let go before; and
+     * those that keep their last value. */
+    for (size_t i = 0; i < registry->topics.capacity; i++)
+        while (registry->topics.buckets[i]) {
+            struct aldis__topic *topic = (struct aldis__topic *)registry->topics.buckets[i];
+            forget_last(registry, topic);
+            release_topic(registry, topic);
+        }
     aldis__table_fini(&registry->actors);
     aldis__table_fini(&registry->topics);
     aldis__table_fini(&registry->subscriptions);
@@ -468,4 +531,5 @@ void aldis__registry_fini(struct aldis__registry *registry)
     aldis__table_fini(&registry->groups);
     aldis__trie_fini(&registry->patterns);
     aldis__trie_fini(&registry->watched);
+    aldis__trie_fini(&registry->kept);
 }

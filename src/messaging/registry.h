@@ -63,9 +63,11 @@ struct aldis__topic {
     _Atomic(uint64_t) version; /* moves when somebody comes or leaves, but not when an actor ends */
     struct aldis__topic_entry *entries; /* in order of subscription */
     size_t length, capacity, live;
-    size_t special;    /* subscriptions with terms */
-    uint32_t refs;     /* snapshots that watch it, and calls that need it */
-    uint32_t watchers; /* snapshots that watch it */
+    struct aldis__node *kept_node; /* in the trie of those that keep their last value */
+    struct aldis__last *last;      /* that value; NULL: none. See last.h */
+    size_t special;                /* subscriptions with terms */
+    uint32_t refs;                 /* snapshots that watch it, and calls that need it */
+    uint32_t watchers;             /* snapshots that watch it */
     bool is_pattern;
     uint32_t size;
     char text[];
@@ -92,10 +94,10 @@ struct aldis__name {
 
 struct aldis__registry {
     struct aldis__table actors, topics, subscriptions, names, groups;
-    struct aldis__trie patterns, watched;
+    struct aldis__trie patterns, watched, kept;
     uint64_t serials, group_numbers; /* given so far */
     _Atomic(uint64_t) names_version; /* moves with every change of a name */
-    size_t names_max, subscriptions_max;
+    size_t names_max, subscriptions_max, kept_count, kept_max;
 };
 
 void aldis__registry_init(struct aldis__registry *registry);
@@ -113,6 +115,17 @@ aldis_err aldis__registry_subscribe(struct aldis__registry *registry, aldis_id a
 /** End a subscription, if there is one. */
 void aldis__registry_unsubscribe(struct aldis__registry *registry, aldis_id actor,
                                  const struct aldis__key *topic);
+
+/** The bound of an actor's subscription as a message carries it (see bound.h); 0: none. */
+uint64_t aldis__registry_bound(const struct aldis__registry *registry, aldis_id actor,
+                               const struct aldis__topic *topic);
+
+/** Make a topic keep its last value, or not. ALDIS_EFULL, ALDIS_ENOMEM. */
+aldis_err aldis__registry_keep(struct aldis__registry *registry, const struct aldis__key *topic,
+                               bool keep);
+/** The last value of a topic, if it keeps one. Takes last. */
+void aldis__registry_set_last(struct aldis__registry *registry, const struct aldis__key *topic,
+                              struct aldis__last *last);
 
 /** Give a name that nobody has. As aldis__registry_subscribe. */
 aldis_err aldis__registry_register(struct aldis__registry *registry, aldis_id actor,

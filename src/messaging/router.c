@@ -12,7 +12,8 @@
  * router all the same. Between, readers look at the directory and pass over the dead.
  *
  * Locks: the system's lock, then the router's. */
-#include "messaging/router.h"
+#include "messaging/causal.h"
+#include "messaging/last.h"
 
 #include "base/error.h"
 #include "base/log.h"
@@ -27,7 +28,8 @@
 /* ------------------------------------------------------------------ changes in virtual time */
 
 /* A request that was made inside a window, to be applied at its end. */
-struct change {
+struct aldis__change {
+    struct aldis__change *next; /* of the late ones */
     struct aldis__request request;
     char texts[]; /* of the key, and of the group */
 };
@@ -40,7 +42,7 @@ static aldis_err no_memory(const char *call)
 static aldis_err note_change(aldis_ctx *ctx, const char *call, const struct aldis__request *request)
 {
     size_t key_size = request->key.size, group_size = request->terms.group.size;
-    struct change *change = malloc(sizeof *change + key_size + group_size + 2);
+    struct aldis__change *change = malloc(sizeof *change + key_size + group_size + 2);
     if (!change)
         return no_memory(call);
     char *group = change->texts + key_size + 1;
@@ -71,15 +73,13 @@ static void on_actor_ended(struct aldis__extension *self, aldis_id actor)
     struct aldis__router *router = (struct aldis__router *)self;
     pthread_mutex_lock(&router->lock);
     aldis__registry_forget(&router->registry, actor);
+    aldis_system *system = router->system;
+    /* A member's cell was marked at once, so its end is told while the cell is there. */
+    if (aldis__router_is_alive(system, actor))
+        aldis__causal_forget(router,
+                             aldis__system_cell(system, aldis__id_index(actor, system->node_base)));
     pthread_mutex_unlock(&router->lock);
     aldis__places_forget(router->places, actor);
-}
-
-static void on_window_end(struct aldis__extension *self)
-{
-    struct aldis__router *router = (struct aldis__router *)self;
-    if (!aldis__places_end_window(router->places))
-        router->system->workers[0].fatal = ALDIS_ENOMEM; /* ends the run */
 }
 
 static void on_room(struct aldis__extension *self, struct aldis__worker *worker,
@@ -115,6 +115,23 @@ static aldis_err apply_register(struct aldis__router *router, const struct aldis
     return ALDIS_OK;
 }
 
+/* Under the lock; nothing runs, or the actor itself. */
+static aldis_err apply_membership(struct aldis__router *router,
+                                  const struct aldis__request *request)
+{
+    aldis_system *system = router->system;
+    struct aldis__cell *cell =
+        aldis__system_cell(system, aldis__id_index(request->actor, system->node_base));
+    if (!aldis__router_is_alive(system, request->actor))
+        return ALDIS_OK;
+    if (request->kind == ALDIS__REQUEST_LEAVE) {
+        aldis__causal_leave(router, cell, &request->key);
+        return ALDIS_OK;
+    }
+    aldis__routed_mark_at_rest(system, request->actor);
+    return aldis__causal_join(router, cell, request);
+}
+
 static aldis_err apply(struct aldis__router *router, const struct aldis__request *request)
 {
     struct aldis__registry *registry = &router->registry;
@@ -129,6 +146,14 @@ static aldis_err apply(struct aldis__router *router, const struct aldis__request
     case ALDIS__REQUEST_SUBSCRIBE:
     case ALDIS__REQUEST_REGISTER:
         break;
+    case ALDIS__REQUEST_JOIN:
+    case ALDIS__REQUEST_LEAVE:
+        return apply_membership(router, request);
+    case ALDIS__REQUEST_KEEP:
+        return aldis__registry_keep(registry, &request->key, request->terms.bound != 0);
+    case ALDIS__REQUEST_LAST:
+        aldis__registry_set_last(registry, &request->key, request->last);
+        return ALDIS_OK;
     }
     if (!aldis__router_is_alive(router->system, request->actor))
         return ALDIS_OK; /* it has ended in the same window, before */
@@ -142,17 +167,41 @@ static aldis_err apply(struct aldis__router *router, const struct aldis__request
 static void on_window_op(struct aldis__extension *self, const struct aldis__window_op *op)
 {
     struct aldis__router *router = (struct aldis__router *)self;
-    struct change *change = op->pointer;
+    struct aldis__change *change = op->pointer;
     const struct aldis__request *request = &change->request;
     pthread_mutex_lock(&router->lock);
+    size_t before = router->registry.subscriptions.count;
     aldis_err err = apply(router, request);
+    bool is_late = router->registry.subscriptions.count > before;
     pthread_mutex_unlock(&router->lock);
+    if (is_late) { /* which values are the last is known when all is applied */
+        change->next = NULL;
+        *router->late_end = change;
+        router->late_end = &change->next;
+        return;
+    }
     if (err == ALDIS_ENOMEM)
         router->system->workers[0].fatal = ALDIS_ENOMEM; /* ends the run */
     else if (err != ALDIS_OK)
         aldis__log(ALDIS_LOG_ERROR, "%s of actor %016llx is lost: %s", request->key.text,
                    (unsigned long long)request->actor.bits, aldis_error_text(err));
     free(change);
+}
+
+static void on_window_end(struct aldis__extension *self)
+{
+    struct aldis__router *router = (struct aldis__router *)self;
+    struct aldis__change *change;
+    while ((change = router->late)) {
+        const struct aldis__request *request = &change->request;
+        router->late = change->next;
+        if (aldis__router_is_alive(router->system, request->actor))
+            aldis__last_give(router, &router->system->workers[0], request);
+        free(change);
+    }
+    router->late_end = &router->late;
+    if (!aldis__places_end_window(router->places))
+        router->system->workers[0].fatal = ALDIS_ENOMEM; /* ends the run */
 }
 
 /* No thread runs any more. */
@@ -163,10 +212,14 @@ static void on_destroy(struct aldis__extension *self)
     for (uint32_t w = 0; w < system->worker_count; w++) {
         const struct aldis__worker *worker = &system->workers[w];
         for (size_t i = 0; i < worker->op_count; i++) /* of a run that memory has ended */
-            if (worker->ops[i].kind == ALDIS__OP_ROUTER)
-                free(worker->ops[i].pointer);
+            if (worker->ops[i].kind == ALDIS__OP_ROUTER) {
+                struct aldis__change *change = worker->ops[i].pointer;
+                free(change->request.last);
+                free(change);
+            }
         aldis__view_fini(&router->seats[w].view, &router->registry);
     }
+    aldis__causal_fini(router);
     aldis__registry_fini(&router->registry);
     aldis__places_destroy(router->places);
     pthread_mutex_destroy(&router->lock);
@@ -188,6 +241,7 @@ static struct aldis__router *make_router(aldis_system *system)
     router->extension =
         (struct aldis__extension){on_actor_ended, on_window_op, on_window_end, on_room, on_destroy};
     router->system = system;
+    router->late_end = &router->late;
     pthread_mutex_init(&router->lock, NULL);
     aldis__registry_init(&router->registry);
     aldis__system_set_router(system, &router->extension);
@@ -281,7 +335,7 @@ static aldis_err name_unknown(const struct aldis__key *name)
 aldis_err aldis__router_told(aldis_err err, const char *call)
 {
     if (err == ALDIS_EFULL)
-        return aldis__error_set(err, aldis_nobody(), "", "%s: the router's tables are full", call);
+        return aldis__error_set(err, aldis_nobody(), "", "%s: no room in the table", call);
     return err == ALDIS_ENOMEM ? no_memory(call) : err;
 }
 
@@ -298,6 +352,14 @@ static const char *name_of(const struct aldis__request *request)
         return "register";
     case ALDIS__REQUEST_UNREGISTER:
         return "unregister";
+    case ALDIS__REQUEST_JOIN:
+        return "causal_join";
+    case ALDIS__REQUEST_LEAVE:
+        return "causal_leave";
+    case ALDIS__REQUEST_KEEP:
+        return "topic_keep";
+    case ALDIS__REQUEST_LAST:
+        return "publish";
     }
     return "";
 }
@@ -325,7 +387,10 @@ static aldis_err add_from_handler(struct aldis__router *router, aldis_ctx *ctx,
 {
     bool first = false;
     pthread_mutex_lock(&router->lock);
+    size_t before = router->registry.subscriptions.count;
     aldis_err err = add(router, request, &first);
+    if (router->registry.subscriptions.count > before)
+        aldis__last_give(router, aldis__worker_of(ctx), request);
     pthread_mutex_unlock(&router->lock);
     if (err == ALDIS_OK && first)
         aldis__routed_mark(aldis__worker_of(ctx), request->actor);
@@ -356,8 +421,12 @@ static aldis_err add_from_outside(struct aldis__router *router,
     aldis__system_lock(router->system);
     pthread_mutex_lock(&router->lock);
     err = mark_from_outside(router, call, request->actor);
+    size_t before = router->registry.subscriptions.count;
     if (err == ALDIS_OK)
         err = add(router, request, &first);
+    if (router->registry.subscriptions.count > before)
+        aldis__last_give(router, router->system->virtual_time ? &router->system->workers[0] : NULL,
+                         request);
     pthread_mutex_unlock(&router->lock);
     aldis__system_unlock(router->system);
     return err;
@@ -366,27 +435,28 @@ static aldis_err add_from_outside(struct aldis__router *router,
 aldis_err aldis__router_ask(struct aldis__router *router, aldis_ctx *ctx,
                             const struct aldis__request *request)
 {
+    aldis_err err = ALDIS_OK;
     if (ctx->system->virtual_time)
         return note_change(ctx, name_of(request), request);
-    if (request->kind != ALDIS__REQUEST_UNSUBSCRIBE)
+    if (request->kind == ALDIS__REQUEST_SUBSCRIBE || request->kind == ALDIS__REQUEST_REGISTER)
         return add_from_handler(router, ctx, request);
     pthread_mutex_lock(&router->lock);
-    aldis__registry_unsubscribe(&router->registry, request->actor, &request->key);
+    err = apply(router, request);
     pthread_mutex_unlock(&router->lock);
-    return ALDIS_OK;
+    return aldis__router_told(err, name_of(request));
 }
 
 aldis_err aldis__router_ask_outside(struct aldis__router *router,
                                     const struct aldis__request *request)
 {
-    if (request->kind != ALDIS__REQUEST_UNSUBSCRIBE)
+    if (request->kind == ALDIS__REQUEST_SUBSCRIBE || request->kind == ALDIS__REQUEST_REGISTER)
         return add_from_outside(router, request);
     aldis__system_lock(router->system); /* virtual time: not inside a window */
     pthread_mutex_lock(&router->lock);
-    aldis__registry_unsubscribe(&router->registry, request->actor, &request->key);
+    aldis_err err = apply(router, request);
     pthread_mutex_unlock(&router->lock);
     aldis__system_unlock(router->system);
-    return ALDIS_OK;
+    return aldis__router_told(err, name_of(request));
 }
 
 /* ------------------------------------------------------------------ names */

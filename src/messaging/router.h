@@ -20,7 +20,11 @@ struct aldis__router {
     pthread_mutex_t lock;
     struct aldis__registry registry; /* under lock, but for its versions */
     struct aldis__places *places;
-    uint64_t lost;              /* registrations lost at the end of a window */
+    struct aldis__table causal_groups; /* under lock; see causal.h */
+    uint32_t causal_numbers;           /* given so far */
+    uint64_t lost;                     /* registrations lost at the end of a window */
+    /* Subscriptions of this window, which are still to be given last values. */
+    struct aldis__change *late, **late_end;
     struct aldis__seat seats[]; /* by worker */
 };
 
@@ -28,7 +32,11 @@ enum aldis__request_kind {
     ALDIS__REQUEST_SUBSCRIBE,
     ALDIS__REQUEST_UNSUBSCRIBE,
     ALDIS__REQUEST_REGISTER,
-    ALDIS__REQUEST_UNREGISTER
+    ALDIS__REQUEST_UNREGISTER,
+    ALDIS__REQUEST_JOIN, /* a causal group */
+    ALDIS__REQUEST_LEAVE,
+    ALDIS__REQUEST_KEEP, /* terms.bound: does the topic keep its last value? */
+    ALDIS__REQUEST_LAST  /* this is it */
 };
 
 /* A change of the tables. */
@@ -36,7 +44,8 @@ struct aldis__request {
     enum aldis__request_kind kind;
     aldis_id actor; /* whom it concerns */
     struct aldis__key key;
-    struct aldis__terms terms; /* of a subscription */
+    struct aldis__last *last;  /* ALDIS__REQUEST_LAST */
+    struct aldis__terms terms; /* of a subscription; bound: what a member holds back */
 };
 
 /** Check a handler's context and find the router, or make it. ALDIS_EINVAL, ALDIS_ENOMEM. */

@@ -107,6 +107,7 @@ bool aldis__snapshot_refresh(struct aldis__snapshot *snapshot,
         .text = topic->text, .size = topic->size, .hash = topic->link.hash};
     if (!aldis__match_fill(&snapshot->list, registry, topic, &text))
         return false;
+    snapshot->keeps = topic->kept_node != NULL;
     /* Relaxed: it changes under this lock only. */
     snapshot->version = aldis__load_relaxed(&topic->version);
     return true;

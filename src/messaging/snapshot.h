@@ -17,7 +17,8 @@ struct aldis__snapshot {
     struct aldis__topic *topic; /* referred to, so that it stays */
     uint64_t version;           /* of the topic, when it was copied */
     struct aldis__match_list list;
-    bool used; /* since the last sweep */
+    bool keeps; /* the topic keeps its last value */
+    bool used;  /* since the last sweep */
 };
 
 /* A name that was looked up. */

@@ -7,8 +7,9 @@
 #include "core/bound.h"
 #include "core/multicast.h"
 #include "core/send.h"
-#include "messaging/router.h"
+#include "messaging/last.h"
 #include <aldis/topic.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ subscriptions */
@@ -162,6 +163,37 @@ static ALDIS_COLD aldis_err update_snapshot(struct aldis__router *router, struct
     return aldis__router_told(err, "publish");
 }
 
+/* To a topic that keeps its last value. Live, the value is stored and the list of receivers taken
+ * under one hold of the lock: see last.h. */
+static aldis_err remember(struct aldis__router *router, aldis_ctx *ctx,
+                          struct aldis__snapshot *snapshot, const aldis_send_item *item)
+{
+    struct aldis__topic *topic = snapshot->topic;
+    struct aldis__request request = {
+        .kind = ALDIS__REQUEST_LAST,
+        .actor = ctx->cell->id,
+        .key = {.text = topic->text, .size = topic->size, .hash = topic->link.hash},
+        .last = aldis__last_make(ctx->cell->id, aldis__type_index_if_known(item->type),
+                                 item->payload, item->size)};
+    if (!request.last)
+        return aldis__router_told(ALDIS_ENOMEM, "publish");
+    if (ctx->system->virtual_time) {
+        aldis_err err = aldis__router_ask(router, ctx, &request);
+        if (err != ALDIS_OK)
+            free(request.last);
+        return err;
+    }
+    pthread_mutex_lock(&router->lock);
+    bool current = aldis__snapshot_is_current(snapshot) ||
+                   aldis__snapshot_refresh(snapshot, &router->registry);
+    if (current)
+        aldis__registry_set_last(&router->registry, &request.key, request.last);
+    pthread_mutex_unlock(&router->lock);
+    if (!current)
+        free(request.last);
+    return aldis__router_told(current ? ALDIS_OK : ALDIS_ENOMEM, "publish");
+}
+
 aldis_err aldis__fanout_finish(struct aldis__multicast *cast, unsigned flags, const char *what,
                                aldis_fanout *out_fanout)
 {
@@ -213,8 +245,11 @@ aldis_err aldis_publish_raw(aldis_ctx *ctx, const char *topic, aldis_type *type,
     struct aldis__multicast cast;
     const struct aldis__topic_text text = {topic, key.size};
     const aldis_send_item item = {aldis_nobody(), type, payload, (uint32_t)size};
-    err = aldis__multicast_begin_on(&cast, aldis__worker_of(ctx), &text, &item,
-                                    flags & ALDIS_FANOUT_TO_SELF);
+    if (aldis__unlikely(snapshot->keeps))
+        err = remember(router, ctx, snapshot, &item);
+    if (err == ALDIS_OK)
+        err = aldis__multicast_begin_on(&cast, aldis__worker_of(ctx), &text, &item,
+                                        flags & ALDIS_FANOUT_TO_SELF);
     if (err != ALDIS_OK)
         return err;
     send_to(&cast, &snapshot->list);
