@@ -76,11 +76,12 @@ void aldis__cell_fail(struct aldis__worker *worker, struct aldis__shard *shard,
                       struct aldis__cell *cell, aldis_err err);
 
 /** Does the failure of a handler take its message, to handle it again or make it a dead letter? Not
- *  if the message is the runtime's own. */
+ *  if it is the runtime's own, or the notice of a monitor that went with the failed state. */
 static inline bool aldis__failure_takes(const struct aldis__cell *cell,
                                         const struct aldis__msg *msg)
 {
-    return aldis__life_of(cell) && msg->type != ALDIS__TYPE_TRACK;
+    return aldis__life_of(cell) && msg->type != ALDIS__TYPE_TRACK &&
+           msg->type != ALDIS__TYPE_DOWN;
 }
 
 /** The handler of msg has failed, and the actor has a restart mode: msg is to be handled again, or

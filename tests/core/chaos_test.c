@@ -9,7 +9,7 @@
 
 enum { FOUNDERS = 24, HOPS = 40, ACTORS_MAX = 3000 };
 
-static _Atomic(uint64_t) started, stopped, spawned;
+static _Atomic(uint64_t) started, stopped, spawned, downs;
 static aldis_blob *blob;
 
 static aldis_err act_wildly(struct puppet *self, const struct act *act, aldis_ctx *ctx);
@@ -75,11 +75,77 @@ static aldis_err on_tick(struct puppet *self, aldis_ctx *ctx)
     return ALDIS_OK;
 }
 
+/* A notice of a monitor comes once, and only if it is wanted. */
+static aldis_err on_down(struct puppet *self, const aldis_down *down, aldis_ctx *ctx)
+{
+    EXPECT(aldis_is_closed(ctx, down->actor));
+    EXPECT(down->ref.bits == 0 || down->ref.bits == self->monitor.bits);
+    if (down->ref.bits)
+        self->monitor.bits = 0;
+    atomic_fetch_add(&downs, 1);
+    return aldis_random_below(ctx, 10) ? ALDIS_OK : aldis_fail(ctx, "by bad news");
+}
+
 static const struct script wild = {.start = count_start,
                                    .stop = count_stop,
                                    .tick = on_tick,
                                    .undelivered = on_refusal,
-                                   .child_ended = on_child};
+                                   .child_ended = on_child,
+                                   .down = on_down};
+
+static aldis_restart_opts restart_wildly(aldis_ctx *ctx)
+{
+    aldis_restart_opts opts = {.mode = (aldis_restart_mode)aldis_random_below(ctx, 4),
+                               .poison_tries = (uint32_t)aldis_random_below(ctx, 4),
+                               .discard_mail = aldis_random_below(ctx, 4) == 0};
+    return opts;
+}
+
+/* Puppets that differ in how they supervise; made by the first case. */
+static aldis_behaviour supervisors[3];
+
+static const aldis_behaviour *a_kind(aldis_ctx *ctx)
+{
+    return aldis_random_below(ctx, 2) ? &puppet_behaviour
+                                      : &supervisors[aldis_random_below(ctx, 3)];
+}
+
+static void make_kinds(void)
+{
+    for (int i = 0; i < 3; i++) {
+        supervisors[i] = puppet_behaviour;
+        supervisors[i].supervisor = (aldis_supervisor_opts){.strategy = (aldis_strategy)i,
+                                                            .intensity = 3 + (uint32_t)i,
+                                                            .backoff_ns = 100 * ALDIS_US << i,
+                                                            .backoff_max_ns = ALDIS_MS};
+    }
+}
+
+static void watch_wildly(struct puppet *self, aldis_ctx *ctx)
+{
+    aldis_id friend = a_friend(self, ctx).id;
+    aldis_err err = ALDIS_OK;
+    switch (aldis_random_below(ctx, 5)) {
+    case 0:
+    case 1:
+        if (!self->monitor.bits)
+            err = aldis_monitor(ctx, friend, &self->monitor);
+        break;
+    case 2:
+        if (self->monitor.bits)
+            EXPECT_OK(aldis_demonitor(ctx, self->monitor));
+        self->monitor.bits = 0;
+        break;
+    case 3:
+        err = aldis_random_below(ctx, 3) ? aldis_life_link(ctx, friend)
+                                         : aldis_life_unlink(ctx, friend);
+        break;
+    default:
+        EXPECT_OK(aldis_life_trap(ctx, aldis_random_below(ctx, 3) > 0));
+        break;
+    }
+    EXPECT(err == ALDIS_OK || err == ALDIS_EINVAL || err == ALDIS_ENOTFOUND);
+}
 
 static void spawn_wildly(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
@@ -93,11 +159,12 @@ static void spawn_wildly(struct puppet *self, const struct act *act, aldis_ctx *
         .placement = (aldis_placement)aldis_random_below(ctx, 2),
         .mailbox = {.capacity_msgs = 1 + (uint32_t)aldis_random_below(ctx, 20),
                     .policy = (aldis_overflow_policy)(1 + aldis_random_below(ctx, 5))},
+        .restart = restart_wildly(ctx),
     };
     if (aldis_random_below(ctx, 3) == 0)
         opts.parent = a_friend(self, ctx).id;
     puppet_ref child = {.id = ALDIS_NOBODY_INIT};
-    aldis_err err = aldis_spawn(ctx, puppet, &child, &opts);
+    aldis_err err = aldis_ctx_spawn_raw(ctx, a_kind(ctx), &opts, &child.id);
     EXPECT(err == ALDIS_OK || err == ALDIS_ESTALE || err == ALDIS_ESHUTDOWN);
     if (err != ALDIS_OK)
         return;
@@ -185,6 +252,10 @@ static aldis_err act_wildly(struct puppet *self, const struct act *act, aldis_ct
     case 5:
         EXPECT_OK(aldis_busy(ctx, (aldis_ns)aldis_random_below(ctx, 2 * ALDIS_MS)));
         break;
+    case 7:
+    case 8:
+        watch_wildly(self, ctx);
+        break;
     case 6:
         (void)aldis_get_status(ctx, a_friend(self, ctx).id);
         break;
@@ -250,14 +321,18 @@ static uint64_t run_wildly(struct fixture *f, uint64_t seed)
     atomic_store(&started, 0);
     atomic_store(&stopped, 0);
     atomic_store(&spawned, 0);
+    atomic_store(&downs, 0);
+    make_kinds();
     CHECK_OK(aldis_blob_create("a large thing", 14, &blob, NULL));
     open_wildly(f, seed);
     puppet_ref founders[FOUNDERS];
     for (uint32_t i = 0; i < FOUNDERS; i++) {
         struct script script = wild;
         script.tag = i ? founders[i - 1].id.bits : 0;
-        founders[i] =
-            fixture_spawn(f, &script, &(aldis_spawn_opts){.mailbox = {.capacity_msgs = 30}});
+        aldis_spawn_opts spawn = {
+            .mailbox = {.capacity_msgs = 30},
+            .restart = {.mode = (aldis_restart_mode)(i % 4), .poison_tries = 1 + i % 3}};
+        founders[i] = fixture_spawn(f, &script, &spawn);
     }
     for (uint32_t i = 0; i < 3 * FOUNDERS; i++) {
         struct act act = {.run = act_wildly, .id = founders[(i * 7) % FOUNDERS].id, .a = HOPS};
@@ -284,7 +359,8 @@ static uint64_t run_wildly(struct fixture *f, uint64_t seed)
     CHECK(atomic_load(&stopped) <= atomic_load(&started));
     fixture_close(f);
     aldis_blob_unref(blob);
-    return print ^ handled << 32; /* commands and notices are in no print, but they count too */
+    return print ^ handled << 32 ^
+           atomic_load(&downs) << 48; /* commands and notices are in no print, but they count too */
 }
 
 TEST_LIVE(whatever_they_do_it_adds_up)

@@ -59,6 +59,7 @@ struct puppet {
     uint64_t count; /* nums and ticks handled */
     uint64_t last;  /* num */
     aldis_timer timer;
+    aldis_monitor_ref monitor;
     uint64_t memory[4]; /* the test's own */
     void *pointer;
 };
