@@ -21,6 +21,10 @@ typedef struct aldis_dead_letter {
     aldis_err reason;
     const void *payload; /**< borrowed for the call */
     size_t size;
+    aldis_ns at_ns;  /**< when it died, by the system's clock */
+    uint64_t number; /**< of those that are kept (see dead_letter.h): 1, 2, ...; in the hook: 0 */
+    bool again;      /**< it had been a dead letter before, and was sent again */
+    bool partial;    /**< its payload was too large to be kept, and is missing */
 } aldis_dead_letter;
 
 /* clang-format off */
@@ -50,6 +54,9 @@ typedef struct aldis_system_opts {
 
     uint32_t offload_threads;   /**< most threads for aldis_offload; default 4 */
     uint32_t offload_queue;     /**< jobs waiting for one; default 1024 */
+
+    uint32_t dead_letters_max;  /**< kept for reading, 1 .. 2^24; default 1024: see dead_letter.h */
+    uint64_t dead_letter_bytes; /**< of their payloads; default 1 MiB */
 
     /** Called for each dead letter, on the worker that found it; must not block. NULL: counted. */
     void (*on_dead_letter)(void *arg, const aldis_dead_letter *letter);

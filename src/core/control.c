@@ -161,6 +161,15 @@ void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *sh
     case ALDIS__TYPE_DOWN:
         handle_down(worker, shard, cell, msg);
         return;
+    case ALDIS__TYPE_DEAD_NOTICE:
+        if (!hooks_run) {
+            aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
+            return;
+        }
+        aldis__ctx_enter(worker, shard, cell);
+        (void)aldis__turn_handle(worker, shard, cell, msg);
+        aldis__hook_leave(worker);
+        return;
     default:
         ALDIS_CHECK(msg->type == ALDIS__TYPE_COMMAND); /* no other waits on this lane */
     }

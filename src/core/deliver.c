@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/backpressure.h"
 #include "core/blob.h"
+#include "core/deadletter.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
 #include "core/monitor.h"
@@ -250,22 +251,10 @@ const void *aldis__msg_payload(struct aldis__msg *msg, size_t *out_size)
     return payload;
 }
 
-void aldis__dead_letter_tell(aldis_system *system, struct aldis__msg *msg, aldis_err reason)
-{
-    if (msg->type < ALDIS__TYPE_STATUS)
-        return;
-    size_t size;
-    const void *payload = aldis__msg_payload(msg, &size);
-    aldis_dead_letter letter = {
-        aldis__type_info(msg->type)->name, msg->from, msg->to, reason, payload, size};
-    system->opts.on_dead_letter(system->opts.on_dead_letter_arg, &letter);
-}
-
 ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__msg *msg,
                                    enum aldis__fate fate, aldis_err reason)
 {
     struct aldis_type_stats *counts = &worker->counts[msg->type];
-    aldis_system *system = worker->ctx.system;
     switch (fate) {
     case ALDIS__REJECTED:
         counts->rejected++;
@@ -278,8 +267,7 @@ ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__m
         break;
     case ALDIS__DEAD:
         counts->dead++;
-        if (system->opts.on_dead_letter && !aldis__msg_is_moved(msg))
-            aldis__dead_letter_tell(system, msg, reason);
+        aldis__letter_keep(worker, msg, reason);
         break;
     }
     if (msg->flags & ALDIS__MSG_TRACKED)

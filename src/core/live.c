@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "core/backpressure.h"
+#include "core/deadletter.h"
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/timer.h"
@@ -287,6 +288,8 @@ void *aldis__live_main(void *argument)
     while (!must_quit(worker)) {
         read_clock(worker);
         bool busy = run_ready(worker);
+        if (aldis__unlikely(worker->has_letters))
+            aldis__letters_flush(worker);
         bool blocked = aldis__chains_publish(worker, false);
         busy |= take_inboxes(worker, false);
         if (worker->ctx.now_ns >= worker->next_due_ns)
@@ -303,8 +306,8 @@ void *aldis__live_main(void *argument)
         if (aldis__handover_is_waiting(&worker->gifts))
             busy |= accept_gifts(worker);
         /* What a timer, or room for who waited, has just sent to others is to be published
-         * first. */
-        bool unsent = worker->out_dirty && !blocked;
+         * first; and dead letters belong to the system. */
+        bool unsent = (worker->out_dirty && !blocked) || worker->has_letters;
         if (busy || worker->ready_count || unsent)
             worker->idle_rounds = 0;
         else

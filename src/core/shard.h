@@ -14,6 +14,8 @@
 
 enum { ALDIS__STATE_CLASSES = 16, ALDIS__STATE_STEP = 16 }; /* states of 16 .. 256 bytes */
 
+struct aldis__letter;
+
 /* A state or start argument that is free again. */
 struct aldis__free_state {
     struct aldis__free_state *next;
@@ -21,6 +23,13 @@ struct aldis__free_state {
 
 struct aldis__state_slab {
     struct aldis__state_slab *next;
+};
+
+/* Copies of dead letters on their way to the system's queue: see deadletter.h. */
+struct aldis__letter_box {
+    struct aldis__letter *head, **tail;
+    uint64_t count, bytes;
+    uint64_t lost; /* pushed out, or not copied for want of memory */
 };
 
 struct aldis__shard {
@@ -48,8 +57,9 @@ struct aldis__shard {
     struct aldis__wheel *wheel; /* live: armed timers and delayed messages */
     struct aldis__timer_table timers;
 
-    struct aldis__vqueue future; /* virtual: messages under way to this shard */
-    uint64_t window_digest;      /* virtual: of what this window has handled */
+    struct aldis__vqueue future;      /* virtual: messages under way to this shard */
+    struct aldis__letter_box letters; /* virtual: of what died here in this window */
+    uint64_t window_digest;           /* virtual: of what this window has handled */
 };
 
 /** Memory for a state: zeroed. NULL: out of memory. Owner of the shard only. */

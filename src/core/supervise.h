@@ -80,8 +80,7 @@ void aldis__cell_fail(struct aldis__worker *worker, struct aldis__shard *shard,
 static inline bool aldis__failure_takes(const struct aldis__cell *cell,
                                         const struct aldis__msg *msg)
 {
-    return aldis__life_of(cell) && msg->type != ALDIS__TYPE_TRACK &&
-           msg->type != ALDIS__TYPE_DOWN;
+    return aldis__life_of(cell) && msg->type != ALDIS__TYPE_TRACK && msg->type != ALDIS__TYPE_DOWN;
 }
 
 /** The handler of msg has failed, and the actor has a restart mode: msg is to be handled again, or

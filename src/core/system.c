@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "core/blob.h"
+#include "core/deadletter.h"
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
@@ -83,6 +84,10 @@ static void fill_defaults(struct aldis_system_opts *o)
         o->microsteps_max = MICROSTEPS_DEFAULT;
     if (!o->asks_max)
         o->asks_max = 100000;
+    if (!o->dead_letters_max)
+        o->dead_letters_max = 1024;
+    if (!o->dead_letter_bytes)
+        o->dead_letter_bytes = UINT64_C(1) << 20;
     if (!o->offload_threads)
         o->offload_threads = 4;
     if (!o->offload_queue)
@@ -107,6 +112,8 @@ static aldis_err check_options(const struct aldis_system_opts *o)
         return refuse_option("microsteps_max", o->microsteps_max, 1, 65535);
     if (o->asks_max > (1u << 20))
         return refuse_option("asks_max", o->asks_max, 1, 1u << 20);
+    if (o->dead_letters_max > (1u << 24))
+        return refuse_option("dead_letters_max", o->dead_letters_max, 1, 1u << 24);
     if (o->offload_threads > 256)
         return refuse_option("offload_threads", o->offload_threads, 1, 256);
     if (o->lookahead_ns < 0)
@@ -279,6 +286,8 @@ static aldis_err allocate(aldis_system *system)
         err = init_pools(system);
     if (err == ALDIS_OK)
         err = init_workers(system);
+    if (err == ALDIS_OK && !aldis__letters_create(system))
+        err = ALDIS_ENOMEM;
     if (err == ALDIS_OK)
         err = aldis__offload_create(system);
     system->complete = err == ALDIS_OK;
@@ -421,6 +430,7 @@ static void free_actors(aldis_system *system)
 
 static void free_parts(aldis_system *system)
 {
+    aldis__letters_destroy(system);
     for (uint32_t i = 0; system->shards && i <= system->shard_count; i++) {
         aldis__shard_states_fini(&system->shards[i]);
         aldis__timer_table_fini(&system->shards[i].timers);

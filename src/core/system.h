@@ -9,6 +9,7 @@
 #include "core/worker.h"
 #include <aldis/system.h>
 
+struct aldis__letters;
 struct aldis__offload;
 struct aldis__virtual;
 
@@ -71,6 +72,7 @@ struct aldis_system {
     _Atomic(int32_t) idle_workers;
     aldis_ns epoch_ns; /* monotonic time of now == 0 */
 
+    struct aldis__letters *letters;        /* dead ones: see deadletter.h */
     struct aldis__virtual *virtual_engine; /* virtual time only */
     struct aldis__offload *offload;
     _Atomic(struct aldis__extension *) router;

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "core/message.h"
 #include "core/supervise.h"
+#include <aldis/dead_letter.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +115,8 @@ static bool add_runtime_types(void)
     static const aldis_type delivered = {"aldis_delivered", 0, ALDIS__DELIVERED_BYTES, NULL, 0};
     return find_or_add(&aldis_status_type) == ALDIS__TYPE_STATUS &&
            find_or_add(&aldis_down_type) == ALDIS__TYPE_DOWN &&
-           find_or_add(&delivered) == ALDIS__TYPE_DELIVERED;
+           find_or_add(&delivered) == ALDIS__TYPE_DELIVERED &&
+           find_or_add(&aldis_dead_notice_type) == ALDIS__TYPE_DEAD_NOTICE;
 }
 
 ALDIS_COLD aldis_err aldis__type_resolve(aldis_type *type)

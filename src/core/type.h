@@ -35,6 +35,7 @@ enum {
     ALDIS__TYPE_STATUS,      /* aldis_status; a message like any other */
     ALDIS__TYPE_DOWN,        /* aldis_down; on the control lane if it is a notice */
     ALDIS__TYPE_DELIVERED,   /* aldis_delivered; users handle it, but only a tracker sends it */
+    ALDIS__TYPE_DEAD_NOTICE, /* aldis_dead_notice; as aldis_down */
     ALDIS__TYPE_RUNTIME_COUNT
 };
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "core/deadletter.h"
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
@@ -411,6 +412,7 @@ static aldis_err run_window(aldis_system *system, aldis_ns start_ns)
     engine->print = aldis__digest_bytes(print, &engine->window, sizeof engine->window);
     engine->windows++;
     aldis_err err = apply_ops(system);
+    aldis__letters_gather(system);
     end_window(system);
     engine->now_ns = engine->end_ns;
     if (engine->watch.on_window)

@@ -386,6 +386,8 @@ static inline void prefetch_near(const aldis_system *system, const struct aldis_
 void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
 {
     aldis_system *system = worker->ctx.system;
+    struct aldis__letter_box *letters_before = worker->letters;
+    worker->letters = &shard->letters;
     shard->window_digest = 0;
     size_t count = gather(worker, shard);
     bool is_small = count <= PREFETCH_ALL_MAX;
@@ -408,4 +410,5 @@ void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
         run_receiver(worker, shard, entries + i, same);
         i += same;
     }
+    worker->letters = letters_before;
 }

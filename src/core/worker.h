@@ -81,6 +81,10 @@ struct aldis__worker {
 
     struct aldis__kind *kind_cache[ALDIS__KIND_CACHE];
 
+    struct aldis__letter_box own_letters; /* live */
+    struct aldis__letter_box *letters;    /* where dead letters go now; never NULL */
+    bool has_letters;                     /* there are new ones */
+
     /* virtual time */
     bool direct;              /* this worker runs the window alone: it may put into any calendar */
     struct aldis__vout *vout; /* by shard: what a shared window has sent there */

@@ -101,6 +101,11 @@ void aldis__timers_fire(struct aldis__worker *worker, aldis_ns now_ns)
     (void)worker, (void)now_ns;
 }
 
+void aldis__letters_flush(struct aldis__worker *worker)
+{
+    (void)worker;
+}
+
 void aldis__timers_find_next(struct aldis__worker *worker)
 {
     (void)worker;
