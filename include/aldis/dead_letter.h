@@ -75,8 +75,8 @@ ALDIS_API aldis_err aldis_ctx_dead_letters(aldis_ctx *ctx, const aldis_dead_lett
 
 /**
  * Send the matching dead letters again, oldest first, as plain messages on their old lanes, and
- * keep them no longer. They come from the caller (an actor, or outside). Those that were too large to be
- * kept whole, or have died twice, are passed over.
+ * keep them no longer. They come from the caller (an actor, or outside). Those that were too large
+ * to be kept whole, or have died twice, are passed over.
  *
  * to:         nobody: each to its own receiver.
  * out_resent: may be NULL.

@@ -12,8 +12,9 @@
  * A restarted actor keeps its id, names, subscriptions, links and those who monitor it, and its
  * waiting mail, in order. It loses its state, its timers, its own monitors and its children, which
  * are stopped first. on_stop runs on the failed state (to free what it holds); then the state is
- * zeroed and on_start runs with the argument of the spawn. An actor without a parent is its own
- * supervisor, with the default options. This contains errors; a wild pointer or an endless loop
+ * zeroed and on_start runs with the argument of the spawn. What it had asked is forgotten; whom it
+ * owed an answer is told that it failed; its stash is mail again. An actor without a parent is its
+ * own supervisor, with the default options. This contains errors; a wild pointer or an endless loop
  * cannot be contained inside one process, and is not. */
 #ifndef ALDIS_SUPERVISE_H
 #define ALDIS_SUPERVISE_H

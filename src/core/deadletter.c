@@ -156,7 +156,7 @@ void aldis__letter_keep(struct aldis__worker *worker, struct aldis__msg *msg, al
 void aldis__dead_letter_tell(aldis_system *system, struct aldis__msg *msg, aldis_err reason)
 {
     if (is_letter(msg))
-        tell_hook(&system->opts, msg, reason, aldis_system_now(system));
+        tell_hook(&system->opts, msg, reason, system->workers[0].ctx.now_ns);
 }
 
 /* ------------------------------------------------------------------ the queue */

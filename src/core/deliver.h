@@ -25,7 +25,8 @@ void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg, enum al
 void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__msg *msg, enum aldis__fate fate,
                         aldis_err reason);
 
-/** Tell the system's hook for dead letters, which is there, of a user's message. */
+/** Tell the system's hook for dead letters, which is there, of a user's message, at the end of the
+ *  system. */
 void aldis__dead_letter_tell(aldis_system *system, struct aldis__msg *msg, aldis_err reason);
 
 /** Bring a message to its receiver, wherever it lives: on this worker at once, elsewhere by a

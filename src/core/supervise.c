@@ -368,7 +368,8 @@ static void begin_again(struct aldis__worker *worker, struct aldis__shard *shard
     cell->ext->end_err = ALDIS_OK;
     cell->started_ns = worker->ctx.now_ns;
     aldis__trap_off(cell);
-    aldis__stash_return(worker, cell); /* mail like any other to the new state */
+    aldis__parts_restart(worker, cell); /* on_stop may have begun something */
+    aldis__stash_return(worker, cell);  /* mail like any other to the new state */
     if (life->opts.discard_mail)
         discard_mail(worker, shard, cell);
     if (cell->state)
