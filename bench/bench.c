@@ -33,6 +33,7 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_reliable,
     &bench_retry_table,
     &bench_phold,
+    &bench_swarm,
 };
 /* clang-format on */
 const size_t bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];

@@ -48,6 +48,8 @@ struct bench_opts {
     uint64_t start;     /**< events of each actor: 1 or more */
     uint64_t seed;
     bool effect_once;  /**< reliable: instead of at-least-once */
+    double share;      /**< part of the ships that tell in a tick: 0 .. 1 */
+    double radius;     /**< metres that they tell: above 0; 0: the usual */
     uint64_t compared; /**< events of the plain executor that the run is compared with; 0: none */
 };
 
@@ -58,6 +60,8 @@ enum bench_takes {
     BENCH_TAKES_LOOKAHEAD = 1u << 2,
     BENCH_TAKES_START = 1u << 3,
     BENCH_TAKES_SEED = 1u << 4,
+    BENCH_TAKES_SHARE = 1u << 5,
+    BENCH_TAKES_RADIUS = 1u << 6,
     BENCH_TAKES_GRADE = 1u << 8
 };
 
@@ -134,6 +138,7 @@ extern const struct bench_workload bench_channel_mpsc, bench_channel_oneshot; /*
 extern const struct bench_workload bench_codec;                               /* codec.c */
 extern const struct bench_workload bench_reliable, bench_retry_table;         /* reliable.c */
 extern const struct bench_workload bench_phold;                               /* phold.c */
+extern const struct bench_workload bench_swarm;                               /* swarm.c */
 
 /** How a run ended. */
 enum bench_outcome {

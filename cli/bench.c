@@ -51,7 +51,9 @@ enum {
     OPTION_LOOKAHEAD,
     OPTION_START,
     OPTION_SEED,
-    OPTION_GRADE
+    OPTION_GRADE,
+    OPTION_SHARE,
+    OPTION_RADIUS
 };
 static const struct argp_option options[] = {
     {.name = "n", .key = OPTION_N, .arg = "N", .doc = "How much to do (default: about a second's)"},
@@ -73,12 +75,25 @@ static const struct argp_option options[] = {
      .arg = "L",
      .doc = "Seconds that no delay is below, above 0 and below 1 (default 0.1)"},
     {.name = "start", .key = OPTION_START, .arg = "S", .doc = "Events of each actor (default 1)"},
-    {.name = "seed", .key = OPTION_SEED, .arg = "N", .doc = "Seed of all draws (default 1)"},
+    {.name = "seed",
+     .key = OPTION_SEED,
+     .arg = "N",
+     .doc = "Seed of all draws, of phold and swarm (default 1)"},
     {.doc = "Of reliable:", .group = 2},
     {.name = "grade",
      .key = OPTION_GRADE,
      .arg = "GRADE",
      .doc = "at-least-once (default) or effect-once"},
+    {.doc = "Of swarm, in virtual time:", .group = 3},
+    {.name = "share",
+     .key = OPTION_SHARE,
+     .arg = "P",
+     .doc = "Part of the ships that tell in each tick, 0 to 1 (default 0.1)"},
+    {.name = "radius",
+     .key = OPTION_RADIUS,
+     .arg = "R",
+     .doc = "Metres within which they tell (default 500: about 20 ships)"},
+    {.name = "ships", .key = OPTION_N, .arg = "N", .doc = "The same as --n"},
     {0}};
 
 /* Which workloads take an option: bits of enum bench_takes. */
@@ -90,7 +105,9 @@ static const struct own_option {
                    {"--lookahead", BENCH_TAKES_LOOKAHEAD},
                    {"--start", BENCH_TAKES_START},
                    {"--seed", BENCH_TAKES_SEED},
-                   {"--grade", BENCH_TAKES_GRADE}};
+                   {"--grade", BENCH_TAKES_GRADE},
+                   {"--share", BENCH_TAKES_SHARE},
+                   {"--radius", BENCH_TAKES_RADIUS}};
 
 static uint32_t core_count(void)
 {
@@ -120,9 +137,13 @@ static void check_own(const struct bench_args *args, struct argp_state *state)
         const struct own_option *option = &own_options[i];
         if (!(args->given & option->takes & ~takes))
             continue;
-        for (size_t w = 0; w < bench_workload_count; w++)
+        const char *names[2] = {"", ""}; /* no option is of more than two */
+        size_t count = 0;
+        for (size_t w = 0; w < bench_workload_count && count < 2; w++)
             if (bench_workloads[w]->takes & option->takes)
-                argp_error(state, "%s: only for %s", option->name, bench_workloads[w]->name);
+                names[count++] = bench_workloads[w]->name;
+        argp_error(state, "%s: only for %s%s%s", option->name, names[0], count > 1 ? " and " : "",
+                   names[1]);
     }
 }
 
@@ -196,6 +217,16 @@ static bool parse_own(int key, const char *value, struct argp_state *state)
             argp_error(state, "--grade: found '%s', allowed: at-least-once, effect-once", value);
         args->given |= BENCH_TAKES_GRADE;
         return true;
+    case OPTION_SHARE:
+        opts->share =
+            value_decimal(state, "--share", value, 0, 1, "a number from 0 to 1, such as 0.1");
+        args->given |= BENCH_TAKES_SHARE;
+        return true;
+    case OPTION_RADIUS:
+        opts->radius = value_decimal(state, "--radius", value, 0.001, 1e9,
+                                     "a number from 0.001 to 1000000000, such as 500");
+        args->given |= BENCH_TAKES_RADIUS;
+        return true;
     }
     return false;
 }
@@ -256,6 +287,12 @@ static const struct argp bench_argp = {
     .help_filter = help_text,
 };
 
+/* Whole numbers as such; milliseconds and the like with more digits than rates. */
+static int decimals(double value)
+{
+    return value == floor(value) ? 0 : value < 100 ? 4 : 1;
+}
+
 static void print_json(const struct bench_workload *workload, const struct bench_opts *opts,
                        const struct bench_result *result)
 {
@@ -268,8 +305,7 @@ static void print_json(const struct bench_workload *workload, const struct bench
     if (result->has_run_print)
         printf(", \"run_print\": \"%016" PRIx64 "\"", result->run_print);
     for (size_t i = 0; i < result->extra_count; i++)
-        printf(", \"%s\": %.*f", result->extras[i].name,
-               result->extras[i].value == floor(result->extras[i].value) ? 0 : 1,
+        printf(", \"%s\": %.*f", result->extras[i].name, decimals(result->extras[i].value),
                result->extras[i].value);
     puts("}");
 }
@@ -399,6 +435,7 @@ int command_bench(int argc, char **argv)
                                        .lookahead_s = 0.1,
                                        .start = 1,
                                        .seed = 1,
+                                       .share = 0.1,
                                        .compared = 1000000}};
     int status = EXIT_GOOD;
     command_parse(&bench_argp, argc, argv, 0, &args);

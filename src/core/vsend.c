@@ -100,6 +100,14 @@ bool aldis__virtual_try_send(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
     return true;
 }
 
+void aldis__virtual_put(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
+{
+    if (worker->direct)
+        aldis__vqueue_add(&worker->ctx.system->shards[shard].future, msg);
+    else
+        collect(worker, shard, msg);
+}
+
 /* ------------------------------------------------------------------ stamping */
 
 void aldis__virtual_stamp_at(struct aldis__worker *worker, struct aldis__cell *sender,

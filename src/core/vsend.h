@@ -12,6 +12,9 @@
 bool aldis__virtual_try_send(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                              size_t size, const aldis_send_opts *opts);
 
+/** Put a stamped message, which comes after the end of the window, on its way to a shard. */
+void aldis__virtual_put(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg);
+
 /** Put what all workers have sent to one shard in a shared window into its calendar. */
 void aldis__virtual_merge(aldis_system *system, uint32_t shard);
 

@@ -431,7 +431,7 @@ double aldis__place_choose_cell(struct aldis__place *place, uint64_t total)
     uint64_t fresh = radii - place->radii_seen;
     if (fresh >= RADII_MIN) {
         int64_t sum = exponents - place->exponents_seen;
-        int64_t middle = (sum >= 0 ? sum : sum - (int64_t)fresh + 1) / (int64_t)fresh;
+        double middle = floor((double)(sum / (int64_t)fresh) / ALDIS__EXPONENT_STEPS + 0.5);
         place->exponents_seen = exponents;
         place->radii_seen = radii;
         place->cell = ldexp(1, (int)(middle < -298 ? -298 : middle > 490 ? 490 : middle));

@@ -17,6 +17,8 @@
 #include <aldis/place.h>
 #include <pthread.h>
 
+enum { ALDIS__EXPONENT_STEPS = 16 };
+
 /* Flags of a member. */
 enum { ALDIS__MEMBER_CHANGED = 1, ALDIS__MEMBER_GONE = 2 };
 
@@ -48,7 +50,7 @@ struct aldis__place_seat {
     _Alignas(64) struct aldis__shared_grid *grid; /* live: a reference */
     uint64_t version;                             /* live: of the place, when it was taken */
     /* Written by the worker, read by who builds: relaxed. */
-    _Atomic(int64_t) exponents; /* sum over the radii asked for */
+    _Atomic(int64_t) exponents; /* sum over the radii asked for, of 16 log2(radius) */
     _Atomic(uint64_t) radii;    /* how many */
     _Atomic(uint64_t) queries;
 };

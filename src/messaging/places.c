@@ -126,8 +126,8 @@ const struct aldis__grid *aldis__place_look(struct aldis__place *place,
     aldis__tally(&seat->queries, 1);
     if (radius > 0) {
         uint64_t bits;
-        memcpy(&bits, &radius, sizeof bits); /* the exponent: a denormal's is near enough */
-        int64_t exponent = (int64_t)(bits >> 52) - 1023;
+        memcpy(&bits, &radius, sizeof bits); /* log2, near enough, of a denormal too */
+        int64_t exponent = (int64_t)(bits >> 48) - 1023 * ALDIS__EXPONENT_STEPS;
         /* Relaxed: one writer. */
         aldis__store_relaxed(&seat->exponents, aldis__load_relaxed(&seat->exponents) + exponent);
         aldis__tally(&seat->radii, 1);

@@ -14,7 +14,7 @@ WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create
              "fork-join-throughput", "big", "chameneos", "request-response", "broadcast",
              "router", "router-4",
              "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "reliable",
-             "retry-table", "phold")
+             "retry-table", "phold", "swarm")
 APART = WORKLOADS[:12]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
@@ -36,7 +36,7 @@ def check_result(row, name, n, workers):
         check(isinstance(row.get(field), kind), f"{name}: {field} is {row.get(field)!r}")
     check_equal((row["workload"], row["n"], row["workers"]), (name, n, workers), "what was run")
     check(row["seconds"] > 0 and row["cpu_s"] >= 0, f"{name}: no time passed: {row}")
-    operations = row["events"] if name == "phold" else n * FACTORS.get(name, 1)
+    operations = row["events"] if name in ("phold", "swarm") else n * FACTORS.get(name, 1)
     check(abs(row["rate"] * row["seconds"] / operations - 1) < 1e-3,
           f"{name}: rate x seconds is not {operations}: {row}")
     check(row["peak_rss_bytes"] > 100_000, f"{name}: peak_rss_bytes {row['peak_rss_bytes']}")
@@ -45,14 +45,14 @@ def check_result(row, name, n, workers):
 @case
 def every_workload_runs_on_one_worker():
     for name in WORKLOADS:
-        for n in (1, 7, 3000):
+        for n in (1, 7, 3000 if name != "swarm" else 200):
             check_result(measure(name, n, 1), name, n, 1)
 
 
 @case
 def every_workload_runs_on_two_workers():
     for name in WORKLOADS:
-        for n in (1, 3000):
+        for n in (1, 3000 if name != "swarm" else 200):
             check_result(measure(name, n, 2), name, n, 2)
 
 
@@ -68,7 +68,7 @@ def every_set_of_actors_runs_apart():
 def apart_needs_two_workers_and_actors():
     for name in APART:
         check_in("--apart: needs 2 workers", refused("bench", name, "--apart", "--workers", "1"))
-    for name in ("channel-mpsc", "codec", "idle-memory", "phold"):
+    for name in ("channel-mpsc", "codec", "idle-memory", "phold", "swarm"):
         check_in(f"--apart: not for {name}", refused("bench", name, "--apart", "--workers", "2"))
 
 
@@ -107,6 +107,26 @@ def phold_has_one_print_for_a_seed():
 
 
 @case
+def swarm_tells_those_around_at_60_hz():
+    more = ("--share", "0.3", "--radius", "600", "--seed", "9")
+    rows = [measure("swarm", 700, workers, *more) for workers in (1, 2, 3)]
+    row = rows[0]
+    # 20 within 500 metres are 34.6 within 600, less what the walls cut off.
+    check(15 < row["told_by_each"] < 34.6, f"told_by_each {row['told_by_each']}")
+    tells = (row["events"] / 700 - 320) / row["told_by_each"]
+    check(abs(tells - 0.3 * 320) < 2, f"{tells} tells of a ship, expected 96: {row}")
+    for key in ("run_print", "events", "told_by_each"):
+        check_equal([other[key] for other in rows[1:]], [row[key]] * 2, f"{key} on 2 and 3 workers")
+    for row in rows:
+        check(0 < row["tick_ms_p50"] <= row["tick_ms_p99"] <= row["tick_ms_max"], f"ticks: {row}")
+        check(row["tick_cpu_ms_p50"] > 0, f"ticks: {row}")
+    quiet = measure("swarm", 100, 1, "--share", "0")
+    check_equal((quiet["events"], quiet["told_by_each"]), (32_000, 0), "events, told by none")
+    check_equal(expect(0, "bench", "swarm", "--ships", "10", "--json", "--quiet")[0].count('"n": 10,'),
+                1, "--ships is --n")
+
+
+@case
 def impossible_parameters_are_refused_with_the_range():
     for option, values, allowed in (
             ("--lookahead", ("0", "1", "1.5", "0.0", "-0.1", "nan", "1e-3", ".1", "0.1s"),
@@ -114,9 +134,12 @@ def impossible_parameters_are_refused_with_the_range():
             ("--remote", ("1.01", "2", "-1", "inf", "0,5"), "allowed: a number from 0 to 1"),
             ("--end", ("0", "-5", "1000001", "x", "1.", ""), "allowed: a number from 0.001 to 1000000"),
             ("--start", ("0", "-1", "1.5", "10001"), "allowed: a whole number from 1 to 10000"),
-            ("--seed", ("-1", "18446744073709551616", "a"), "allowed: a whole number from 0 to")):
+            ("--seed", ("-1", "18446744073709551616", "a"), "allowed: a whole number from 0 to"),
+            ("--share", ("-0.1", "1.1", "nan"), "allowed: a number from 0 to 1"),
+            ("--radius", ("0", "-1", "inf", "1e3"), "allowed: a number from 0.001 to 1000000000")):
+        name = "swarm" if option in ("--share", "--radius") else "phold"
         for value in values:
-            text = refused("bench", "phold", f"{option}={value}")
+            text = refused("bench", name, f"{option}={value}")
             check_in(f"{option}: found '{value}'", text)
             check_in(allowed, text)
     check_in("allowed for 1000000 actors: a whole number from 1 to 268",
@@ -129,6 +152,9 @@ def options_of_phold_are_for_phold_only():
         value = "1" if option in ("--start", "--seed") else "0.5"
         check_in(f"{option}: only for phold", refused("bench", "ping-pong", option, value))
         check_in(f"{option}: only for phold", refused("bench", option, value))
+    for option in ("--share", "--radius"):
+        check_in(f"{option}: only for swarm", refused("bench", "phold", option, "0.5"))
+    check_in("--seed: only for phold and swarm", refused("bench", "big", "--seed", "1"))
 
 
 @case
