@@ -25,6 +25,7 @@
 #include <aldis/stats.h>
 #include <aldis/supervise.h>
 #include <aldis/system.h>
+#include <aldis/testkit.h>
 #include <aldis/timer.h>
 #include <aldis/topic.h>
 #include <aldis/types.h>

@@ -524,7 +524,7 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
     engine->end_ns = whole_ns < until_ns ? whole_ns : until_ns;
     *out_err = run_window(system, start_ns);
     *out_end = *out_err == ALDIS_ELOOP ? ALDIS_RUN_LOOP : ALDIS_RUN_HALTED;
-    return *out_err != ALDIS_OK || halted(system);
+    return *out_err != ALDIS_OK || halted(system) || engine->watch.one_window;
 }
 
 aldis_err aldis__virtual_run(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end)

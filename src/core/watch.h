@@ -9,6 +9,14 @@
 #include "core/worker.h"
 #include <aldis/window.h>
 
+/* Sees what is about to come in a window, and may take some of it away: see testkit. */
+struct aldis__sieve {
+    /* entries: one shard's share, in no order; how many of them stay. Called by the worker that
+     * runs the shard; what is taken away is the sieve's. */
+    size_t (*sift)(struct aldis__sieve *self, struct aldis__worker *worker,
+                   struct aldis__shard *shard, struct aldis__sort_entry *entries, size_t count);
+};
+
 struct aldis__watch {
     aldis_window_fn on_window; /* NULL: off; so with the next */
     void *window_arg;
@@ -16,8 +24,10 @@ struct aldis__watch {
     void *handled_arg;
     aldis_input_fn on_input;
     void *input_arg;
-    bool telling;    /* on_window is being called: it may put inputs in */
-    uint64_t events; /* before the window that runs: what all workers had counted */
+    struct aldis__sieve *sieve; /* NULL: none */
+    bool one_window;            /* a run ends after its first window */
+    bool telling;               /* on_window is being called: it may put inputs in */
+    uint64_t events;            /* before the window that runs: what all workers had counted */
 };
 
 /** A window has run: tell who wants to know. Under the lock. */

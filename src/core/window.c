@@ -355,7 +355,10 @@ static size_t gather(struct aldis__worker *worker, struct aldis__shard *shard)
     aldis__vqueue_take(&shard->future, worker->sort);
     uint64_t whole_end = (engine->window + 1) * (uint64_t)engine->quantum_ns;
     if ((uint64_t)engine->end_ns < whole_end)
-        return put_back_later(worker, shard, count, engine->end_ns);
+        count = put_back_later(worker, shard, count, engine->end_ns);
+    struct aldis__sieve *sieve = engine->watch.sieve;
+    if (aldis__unlikely(sieve != NULL))
+        count = sieve->sift(sieve, worker, shard, worker->sort, count);
     return count;
 }
 
