@@ -23,6 +23,7 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_big,
     &bench_chameneos,
     &bench_request_response,
+    &bench_pipeline,
     &bench_broadcast,
     &bench_router,
     &bench_router_4,

@@ -132,6 +132,7 @@ extern const struct bench_workload bench_fork_join_create, bench_idle_memory; /*
 extern const struct bench_workload bench_big;                                 /* big.c */
 extern const struct bench_workload bench_chameneos;                           /* chameneos.c */
 extern const struct bench_workload bench_request_response;                    /* ask.c */
+extern const struct bench_workload bench_pipeline;                            /* pipeline.c */
 extern const struct bench_workload bench_broadcast;                           /* broadcast.c */
 extern const struct bench_workload bench_router, bench_router_4;              /* router.c */
 extern const struct bench_workload bench_channel_mpsc, bench_channel_oneshot; /* channel.c */

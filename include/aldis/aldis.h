@@ -17,6 +17,7 @@
 #include <aldis/machine.h>
 #include <aldis/message.h>
 #include <aldis/offload.h>
+#include <aldis/pipeline.h>
 #include <aldis/place.h>
 #include <aldis/pool.h>
 #include <aldis/record.h>

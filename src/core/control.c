@@ -108,12 +108,29 @@ static void handle_down(struct aldis__worker *worker, struct aldis__shard *shard
     aldis__hook_leave(worker);
 }
 
+/* What a tracker has posted, or an answer that overtakes. */
+static void handle_tracked(struct aldis__worker *worker, struct aldis__shard *shard,
+                           struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    if (cell->flags & (ALDIS__CELL_HOOKED | ALDIS__CELL_FAILING | ALDIS__CELL_FAILED)) {
+        aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
+        return;
+    }
+    aldis__ctx_enter(worker, shard, cell);
+    aldis__tracked_handle(worker, shard, cell, msg);
+    aldis__hook_leave(worker);
+}
+
 void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *shard,
                            struct aldis__cell *cell, struct aldis__msg *msg)
 {
     const aldis_behaviour *behaviour = cell->kind->behaviour;
     bool hooks_run =
         !(cell->flags & (ALDIS__CELL_HOOKED | ALDIS__CELL_FAILING | ALDIS__CELL_FAILED));
+    if (msg->flags & ALDIS__MSG_TRACKED) {
+        handle_tracked(worker, shard, cell, msg);
+        return;
+    }
     switch (msg->type) {
     case ALDIS__TYPE_COMMAND:
         aldis__cell_command(worker, shard, cell, aldis__msg_inline(msg));
@@ -140,15 +157,6 @@ void aldis__control_handle(struct aldis__worker *worker, struct aldis__shard *sh
         }
         break;
     }
-    case ALDIS__TYPE_TRACK:
-        if (!hooks_run) {
-            aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
-            return;
-        }
-        aldis__ctx_enter(worker, shard, cell);
-        aldis__tracked_handle(worker, shard, cell, msg);
-        aldis__hook_leave(worker);
-        return;
     case ALDIS__TYPE_FAILED:
         aldis__child_failed(worker, shard, cell, msg->from, aldis__msg_inline(msg));
         break;

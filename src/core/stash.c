@@ -62,6 +62,16 @@ aldis_err aldis_reject(aldis_ctx *ctx, aldis_err reason)
                             ctx->cell->kind->behaviour->name, aldis_error_text(reason));
 }
 
+aldis_err aldis__dead_letter(aldis_ctx *ctx, aldis_err reason)
+{
+    aldis_err err = check(ctx, "dead letter");
+    if (err != ALDIS_OK)
+        return err;
+    settle(ctx, ALDIS_OK);
+    aldis__refuse_tell(aldis__worker_of(ctx), ctx->msg, ALDIS__DEAD, reason);
+    return ALDIS_OK;
+}
+
 aldis_err aldis_stash(aldis_ctx *ctx)
 {
     aldis_err err = check(ctx, "stash");

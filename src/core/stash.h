@@ -6,6 +6,10 @@
 #include "core/mailbox.h"
 #include <aldis/stash.h>
 
+/** The running handler gives its message up: it is a dead letter, not handled. Returns what the
+ *  handler returns then. */
+aldis_err aldis__dead_letter(aldis_ctx *ctx, aldis_err reason);
+
 /** Put all that the actor keeps aside back before the rest of its mail: also for an actor that is
  *  restarted, whose new state knows nothing of them. The caller sees to it that it is scheduled. */
 void aldis__stash_return(struct aldis__worker *worker, struct aldis__cell *cell);

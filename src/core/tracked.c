@@ -143,6 +143,8 @@ static void place_reserved(struct aldis__worker *worker, struct aldis__msg *msg,
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     if (aldis__handover_owner(&shard->handover) != worker->index)
         (void)aldis__chain_append(worker, shard->index, msg);
+    else if (aldis__msg_rank(msg) == ALDIS__RANK_CONTROL)
+        aldis__deliver(worker, msg);
     else
         aldis__admit(worker, shard,
                      aldis__system_cell(system, aldis__id_index(msg->to, system->node_base)), msg);
@@ -152,7 +154,8 @@ static void place_reserved(struct aldis__worker *worker, struct aldis__msg *msg,
 static bool keep_reserved(struct aldis__worker *worker, struct aldis__msg *msg)
 {
     struct aldis__cell *sender = worker->ctx.cell;
-    return (sender->flags & ALDIS__CELL_OVERFLOW) && aldis__overflow_has(sender, msg->to) &&
+    return (sender->flags & ALDIS__CELL_OVERFLOW) && aldis__msg_rank(msg) != ALDIS__RANK_CONTROL &&
+           aldis__overflow_has(sender, msg->to) &&
            (!worker->ctx.system->virtual_time || aldis__virtual_keep(worker, msg, 0) == ALDIS_OK) &&
            aldis__overflow_add(worker, sender, msg) == ALDIS_OK;
 }
@@ -252,7 +255,8 @@ aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel
     aldis_err err = aldis__parcel_check(parcel, &index);
     if (err != ALDIS_OK)
         return err;
-    err = aldis__send_check_opts(parcel->opts, parcel->type);
+    if (!reserved) /* an answer may overtake on the control lane */
+        err = aldis__send_check_opts(parcel->opts, parcel->type);
     if (err == ALDIS_OK && reserved)
         err = aldis__send_check_place(ctx->system, parcel->to, index, &word);
     else if (err == ALDIS_OK)

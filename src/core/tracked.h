@@ -60,7 +60,8 @@ struct aldis__tracker {
     const struct aldis__tracker *seen_to; /* of a request: what it has once it was answered */
     /** Its messages are answers whose place the receiver has reserved: the receiver's protocol need
      *  not list their type (then `handle` is needed), a full or draining mailbox takes them, and
-     *  `ALDIS_WAIT` does not apply. Whoever reserves must bound how many there can be. */
+     *  `ALDIS_WAIT` does not apply. On the control lane (which others may not use) they reach even
+     *  who takes no ordinary mail. Whoever reserves must bound how many there can be. */
     bool reserved;
     /** The low 32 bits of b say where behind the track its topic stands, in bytes. */
     bool has_topic;

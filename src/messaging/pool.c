@@ -4,8 +4,8 @@
  * A pool is an actor whose every handler is aldis_pool_on_message(). It hands a message on as a
  * tracked one (core/tracked.h) whose sender is the pool: so whoever handles or ends it knows where
  * to say so. What says it is a small post (`confirm`), which gives the credit back; what a dead
- * routee leaves unhandled comes back whole, to a place that the pool keeps for it (`returned`). At
- * most credit x size messages are out, so as many places are kept.
+ * routee leaves unhandled comes back whole besides, to a place that the pool keeps for it
+ * (`returned`). At most credit x size messages are out, so as many places are kept.
  *
  * A message that nobody can take is stashed, and the pool is choked until a confirmation comes. */
 #include "base/error.h"
@@ -195,9 +195,8 @@ static void item_ended(struct aldis__worker *worker, struct aldis__msg *msg,
     if (!worker)
         return;
     bool gone = reason == ALDIS_ESTALE || reason == ALDIS_ESHUTDOWN || reason == ALDIS_ENOSENDER;
-    if (gone && track->tracker->moves && send_back(worker, msg, track))
-        return; /* the credit comes with it */
-    if (track->tracker->request && fate != ALDIS__EXPIRED)
+    bool moved = gone && track->tracker->moves && send_back(worker, msg, track);
+    if (!moved && track->tracker->request && fate != ALDIS__EXPIRED)
         aldis__ask_fail(worker, msg->to, track, reason);
     tell_pool(worker, msg, gone);
 }
@@ -349,10 +348,8 @@ aldis_err aldis_pool_on_message(void *state, const void *payload, aldis_ctx *ctx
     if (!pool)
         return ALDIS_ESTATE;
     const struct aldis__tracker *tracker = ctx->track ? ctx->track->tracker : NULL;
-    if (tracker == &returned_plain || tracker == &returned_request) {
-        give_back(pool, ctx->msg->from);
-        mark_gone(pool, ctx->msg->from);
-    }
+    if (tracker == &returned_plain || tracker == &returned_request)
+        mark_gone(pool, ctx->msg->from); /* the post that says so may come later */
     if (pool->route == ALDIS_ROUTE_BROADCAST)
         return broadcast(ctx, pool);
     while (pool->left > 0) {

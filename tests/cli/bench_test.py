@@ -14,7 +14,7 @@ WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create
              "fork-join-throughput", "big", "chameneos", "request-response", "broadcast",
              "router", "router-4",
              "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "reliable",
-             "retry-table", "phold", "swarm")
+             "retry-table", "phold", "swarm", "pipeline")
 APART = WORKLOADS[:12]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
@@ -68,7 +68,7 @@ def every_set_of_actors_runs_apart():
 def apart_needs_two_workers_and_actors():
     for name in APART:
         check_in("--apart: needs 2 workers", refused("bench", name, "--apart", "--workers", "1"))
-    for name in ("channel-mpsc", "codec", "idle-memory", "phold", "swarm"):
+    for name in ("channel-mpsc", "codec", "idle-memory", "phold", "swarm", "pipeline"):
         check_in(f"--apart: not for {name}", refused("bench", name, "--apart", "--workers", "2"))
 
 
