@@ -389,7 +389,7 @@ void aldis__places_forget(struct aldis__places *places, aldis_id actor)
 /* Before anybody has asked for a radius: about two to a cell, were they spread evenly. */
 static double guess_cell(const struct aldis__place *place, uint64_t total)
 {
-    double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
+    double low[3] = {HUGE_VAL, HUGE_VAL, HUGE_VAL}, high[3] = {-HUGE_VAL, -HUGE_VAL, -HUGE_VAL};
     for (uint32_t s = 0; s < place->system->shard_count; s++)
         for (uint32_t i = 0; i < place->parts[s].count; i++) {
             const struct aldis__spot *spot = &place->parts[s].members[i].spot;

@@ -211,9 +211,9 @@ static void search(struct nearest *nearest, const struct aldis__grid *grid, aldi
     for (;;) {
         nearest->count = 0;
         if (aldis__grid_cover(grid, &ball).is_linear)
-            ball.radius = INFINITY;
+            ball.radius = HUGE_VAL;
         aldis__grid_scan(grid, &ball, keep_nearest, nearest);
-        if (nearest->count == nearest->wanted || ball.radius == (double)INFINITY)
+        if (nearest->count == nearest->wanted || ball.radius == HUGE_VAL)
             return;
         ball.radius *= 2;
     }
