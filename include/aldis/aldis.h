@@ -11,6 +11,7 @@
 #include <aldis/dead_letter.h>
 #include <aldis/delivery.h>
 #include <aldis/error.h>
+#include <aldis/explore.h>
 #include <aldis/fault.h>
 #include <aldis/link.h>
 #include <aldis/log.h>

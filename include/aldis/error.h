@@ -45,8 +45,7 @@
     X(ALDIS_EBUDGET, 31, "handler over its time budget")                                           \
     X(ALDIS_ERESTARTS, 32, "too many restarts")                                                    \
     X(ALDIS_ELINKED, 33, "a linked actor failed")                                                  \
-    X(ALDIS_ENOREPLY, 34, "the handler ended without a reply")                                     \
-    X(ALDIS_ELOST, 35, "lost on its way: a fault plan had it so")
+    X(ALDIS_ENOREPLY, 34, "the handler ended without a reply")
 
 typedef enum aldis_err {
 #define ALDIS_ERROR_ENUM_(name, value, text) name = value,

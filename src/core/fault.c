@@ -12,7 +12,9 @@
 #include <aldis/blob.h>
 #include <string.h>
 
-/* Of copies of what trackers post: sequences in this half are used by nobody else. */
+/* A copy has the number of its original, in a range of its own: so each message of the sender has
+ * the number that it would have without faults, and a plan that leaves one fault out finds the
+ * others where they were. */
 #define SEQUENCE_OF_COPIES (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 3))
 
 static const char *kind_name(aldis_system *system, aldis_id actor)
@@ -87,15 +89,17 @@ static struct aldis__msg *copy_of(struct aldis__worker *worker, struct aldis__ms
 static void lose(struct aldis__worker *worker, struct aldis__msg *msg)
 {
     msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE;
-    aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_ELOST);
+    aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_ECOMM);
 }
 
 static void send_at(struct aldis__worker *worker, struct aldis__cell *sender,
-                    struct aldis__msg *msg, uint32_t home, aldis_ns at_ns)
+                    struct aldis__msg *msg, uint32_t home, aldis_ns at_ns, bool is_copy)
 {
     if (sender->flags & ALDIS__CELL_LINKED)
         at_ns = aldis__link_pass(sender, msg->to, at_ns);
     aldis__virtual_stamp_at(worker, sender, msg, at_ns);
+    if (is_copy)
+        aldis__msg_stamp(msg)->order |= SEQUENCE_OF_COPIES;
     aldis__virtual_schedule(worker, home, msg);
 }
 
@@ -109,14 +113,16 @@ void aldis__fault_send(struct aldis__worker *worker, struct aldis__cell *sender,
     /* A payload that is shared belongs to the worker of the send. */
     bool copies = fault.copy && can_be_copied(msg) && (fresh || !(msg->flags & ALDIS__MSG_SHARED));
     struct aldis__msg *copy = copies ? copy_of(worker, msg) : NULL;
+    if (copy) {
+        send_at(worker, sender, copy, home, aldis__virtual_add_time(at_ns, fault.copied_ns), true);
+        sender->sequence--;
+    }
     if (fault.lose) {
-        sender->sequence++; /* so that each message has a number of its own */
+        sender->sequence++;
         lose(worker, msg);
     } else {
-        send_at(worker, sender, msg, home, aldis__virtual_add_time(at_ns, fault.delay_ns));
+        send_at(worker, sender, msg, home, aldis__virtual_add_time(at_ns, fault.delay_ns), false);
     }
-    if (copy)
-        send_at(worker, sender, copy, home, aldis__virtual_add_time(at_ns, fault.copied_ns));
 }
 
 void aldis__fault_post(struct aldis__worker *worker, struct aldis__msg *msg)
@@ -139,6 +145,11 @@ void aldis__fault_post(struct aldis__worker *worker, struct aldis__msg *msg)
     }
     stamp->at_ns = aldis__virtual_add_time(at_ns, fault.delay_ns);
     aldis__route(worker, msg);
+}
+
+void aldis__tracked_same(struct aldis__track *track)
+{
+    (void)track;
 }
 
 /* ------------------------------------------------------------------ handlers */

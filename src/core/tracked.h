@@ -27,7 +27,7 @@
  * called. In between it may wait anywhere: in mailboxes, chains, overflows, the calendar. The audit
  * counts it by its type and fate like any other message.
  *
- * A fault plan may lose it: ended() then hears ALDIS_ELOST, and releases what the message held, but
+ * A fault plan may lose it: ended() then hears ALDIS_ECOMM, and releases what the message held, but
  * tells its sender nothing, who on a real link would have to find out by himself.
  *
  * In virtual time everything happens in logical order. What a tracker posts arrives at the end of
@@ -111,6 +111,9 @@ struct aldis__parcel {
  */
 aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel,
                               const struct aldis__track *track);
+
+/** For `duplicate`: the copy is just another message, whose fate may be told as well. */
+void aldis__tracked_same(struct aldis__track *track);
 
 /** The same from a thread that is not a worker of the system; as aldis_system_send_opts_raw. */
 aldis_err aldis__outside_send_tracked(aldis_system *system, const struct aldis__parcel *parcel,

@@ -239,8 +239,11 @@ static aldis_err tell(struct aldis__worker *worker, struct aldis__cell *cell,
     return cell->kind->delivered(cell->state, aldis__msg_body(msg), &worker->ctx);
 }
 
-static const struct aldis__tracker ack_tracker = {
-    .name = "aldis.delivery.ack", .reserved = true, .admit = admit_ack, .handle = tell};
+static const struct aldis__tracker ack_tracker = {.name = "aldis.delivery.ack",
+                                                  .reserved = true,
+                                                  .admit = admit_ack,
+                                                  .handle = tell,
+                                                  .duplicate = aldis__tracked_same};
 static const struct aldis__tracker confirmation_tracker = {
     .name = "aldis.delivery.confirmation", .reserved = true, .handle = tell};
 
@@ -263,8 +266,8 @@ static aldis_err on_nack(struct aldis__worker *worker, struct aldis__cell *cell,
     return ALDIS_OK;
 }
 
-static const struct aldis__tracker nack_tracker = {.name = "aldis.delivery.nack",
-                                                   .handle = on_nack};
+static const struct aldis__tracker nack_tracker = {
+    .name = "aldis.delivery.nack", .handle = on_nack, .duplicate = aldis__tracked_same};
 
 /* ------------------------------------------------------------------ the receiver's side */
 
@@ -367,8 +370,11 @@ static void ended(struct aldis__worker *worker, struct aldis__msg *msg, struct a
         send_nack(worker, msg->to, msg->from, track, reason);
 }
 
-static const struct aldis__tracker message_tracker = {
-    .name = "aldis.delivery.message", .admit = admit, .handled = handled, .ended = ended};
+static const struct aldis__tracker message_tracker = {.name = "aldis.delivery.message",
+                                                      .admit = admit,
+                                                      .handled = handled,
+                                                      .ended = ended,
+                                                      .duplicate = aldis__tracked_same};
 
 /* ------------------------------------------------------------------ public: receiving */
 

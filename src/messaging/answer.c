@@ -159,8 +159,9 @@ void aldis__request_handled(struct aldis__worker *worker, struct aldis__cell *ce
 static void request_ended(struct aldis__worker *worker, struct aldis__msg *msg,
                           struct aldis__track *track, enum aldis__fate fate, aldis_err reason)
 {
-    /* Expired: the asker's own alarm, or the caller's patience, is for the same moment. */
-    if (worker && fate != ALDIS__EXPIRED)
+    /* Expired: the asker's own alarm, or the caller's patience, is for the same moment. A link that
+     * has lost it tells nobody. */
+    if (worker && fate != ALDIS__EXPIRED && reason != ALDIS_ECOMM)
         aldis__ask_fail(worker, msg->to, track, reason);
 }
 
