@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-enum { ALDIS__TRIAL_FAULTS_MAX = 100000, ALDIS__TRIAL_NAME = 40 };
+enum { ALDIS__TRIAL_FAULTS_MAX = 100000, ALDIS__TRIAL_NAME = 40, ALDIS__RULES_MAX = 64 };
 
 /* A fault as it is told to the parent: names that the child has made are gone with it. */
 struct aldis__told_fault {
