@@ -167,8 +167,9 @@ enum account_verdict account_take(struct account *account, const struct record *
         return verdict;
     if (!make_room(account, now_ns))
         return ACCOUNT_BUSY;
-    account->records[account->record_count] = *trade;
-    account->records[account->record_count++].settled = false;
+    struct record *record = &account->records[account->record_count++];
+    *record = *trade;
+    record->settled = record->refused = false;
     account->credits += trade->terms.credits;
     account->fuel += trade->terms.fuel;
     for (uint32_t i = 0; i < account->kinds; i++) {
@@ -176,6 +177,19 @@ enum account_verdict account_take(struct account *account, const struct record *
         account->used += (uint32_t)trade->terms.goods[i];
     }
     return ACCOUNT_DONE;
+}
+
+bool account_refuse(struct account *account, const struct record *trade, aldis_ns now_ns)
+{
+    if (now_ns > trade->valid_until_ns)
+        return true; /* so is every copy that comes later */
+    if (!make_room(account, now_ns))
+        return false;
+    struct record *record = &account->records[account->record_count++];
+    *record = *trade;
+    record->terms = (struct terms){0};
+    record->refused = record->settled = true;
+    return true;
 }
 
 void account_settled(struct account *account, aldis_id peer, uint64_t number, aldis_ns now_ns)
@@ -233,7 +247,8 @@ static const struct record *find_taken(const struct account *peer, uint32_t init
                                        uint64_t number)
 {
     for (uint32_t i = 0; i < peer->record_count; i++)
-        if (peer->records[i].number == number && peer->records[i].peer_account == initiator)
+        if (peer->records[i].number == number && peer->records[i].peer_account == initiator &&
+            !peer->records[i].refused)
             return &peer->records[i];
     return NULL;
 }

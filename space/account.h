@@ -16,10 +16,12 @@
  *              -> settled       the responder may forget the record
  *
  * An initiator that hears nothing asks again with the same number, and never gives up what it holds
- * before it has heard: a responder that has taken the offer finds its record and answers the same;
- * one that has not takes it now, or refuses it. A record is kept until it is settled and void, so a
- * late copy of an offer meets either the record or its own end. So neither loss nor copies nor a
- * crash between any two steps leaves one side with both halves, or none. */
+ * before it has heard: a responder that has decided finds its record and answers the same; one that
+ * has not decides now. What was refused is kept on record, too, or a copy could be taken after the
+ * initiator has heard of the refusal. A record is kept until it is settled and void, so a late copy
+ * of an offer meets either the record or its own end; a responder that has no room for one more
+ * says nothing at all. So neither loss nor copies nor a crash between any two steps leaves one side
+ * with both halves, or none. */
 #ifndef SPACE_ACCOUNT_H
 #define SPACE_ACCOUNT_H
 
@@ -57,12 +59,14 @@ struct pending {
     struct offer offer;
 };
 
-/** What a responder has done for the trade `number` of `peer`. */
+/** What a responder has decided about the trade `number` of `peer`. */
 struct record {
     uint64_t number;
     aldis_id peer;
     uint32_t peer_account;
-    bool settled; /**< the initiator has heard */
+    bool settled; /**< the initiator has heard, or it was refused */
+    bool refused; /**< nothing was done; reason: why */
+    uint32_t reason;
     aldis_ns valid_until_ns;
     struct terms terms;
 };
@@ -107,12 +111,16 @@ bool account_is_open(const struct account *account);
  *  another number, so it is about one that was settled before, or the terms are not covered. */
 bool account_settle(struct account *account, uint64_t number, const struct terms *terms);
 
-/** The record of a trade that this account has taken, or NULL. */
+/** The record of a trade that this account has taken or refused, or NULL. */
 const struct record *account_find(const struct account *account, aldis_id peer, uint64_t number);
 
 /** Take a trade: do this side of it and keep a record. Nothing changes unless ACCOUNT_DONE. */
 enum account_verdict account_take(struct account *account, const struct record *trade,
                                   aldis_ns now_ns);
+
+/** Put on record that a trade was refused, with its reason. false: there is no room for that, and
+ *  the initiator is not to be answered, unless the offer is void by now. */
+bool account_refuse(struct account *account, const struct record *trade, aldis_ns now_ns);
 
 /** The initiator has heard. Whatever is settled and void by now is forgotten. */
 void account_settled(struct account *account, aldis_id peer, uint64_t number, aldis_ns now_ns);

@@ -148,7 +148,8 @@ static void press(struct rescue *self, aldis_ctx *ctx)
     }
     const struct record *record = account_find(
         books_account(self->chart->books, pending->peer_account), aldis_self(ctx), pending->number);
-    (void)account_settle(self->account, pending->number, record ? &record->terms : NULL);
+    bool taken = record && !record->refused;
+    (void)account_settle(self->account, pending->number, taken ? &record->terms : NULL);
 }
 
 static aldis_err arrive(struct rescue *self, aldis_ctx *ctx, uint32_t index)

@@ -8,6 +8,7 @@
 #include "chronicle.h"
 #include "digest.h"
 
+#include <aldis/timer.h>
 #include <stdlib.h>
 
 /* ---- What a ship knows ---- */
@@ -66,8 +67,13 @@ void ship_drop_extra(struct ship *self, aldis_ns now_ns)
 aldis_err ship_arm(struct ship *self, aldis_ctx *ctx, aldis_ns delay_ns)
 {
     ship_ref me = {.id = self->self};
-    self->change++;
-    return aldis_send_after(ctx, delay_ns, me, ship_due, .change = self->change);
+    const struct ship_due due = {.change = ++self->change};
+    aldis_timer timer;
+    if (aldis_send_after(ctx, delay_ns, me, ship_due, .change = due.change) == ALDIS_OK)
+        return ALDIS_OK;
+    /* It has sent too much in this window. A timer has a place of its own, and costs more. */
+    return aldis_timer_start_raw(ctx, &(aldis_timer_opts){.delay_ns = delay_ns}, &ship_due_type,
+                                 &due, sizeof due, &timer);
 }
 
 void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)

@@ -153,6 +153,9 @@ aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station);
 aldis_err ship_depart(struct ship *self, aldis_ctx *ctx);
 /** u that it can fly with what is in its tank. */
 double ship_reach(const struct ship *self);
+/** u that it needs to come to rest after one more tick: with no more than that it calls for help.
+ * */
+double ship_reserve(const struct ship *self, aldis_ns now_ns);
 /** Brake at once: aim at where it comes to rest. */
 void ship_brake(struct ship *self, aldis_ns now_ns);
 /** It is where it is, and the place service knows. */

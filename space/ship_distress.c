@@ -44,7 +44,9 @@ static void call_for_help(struct ship *self, aldis_ctx *ctx)
     NEW_MESSAGE(DistressSignal, call);
     call.kind = self->extra->emergency.kind;
     call.severity = severities[call.kind];
-    call.location = wire_vec(self->motion.position);
+    /* Where it will be at rest; without fuel it drifts on, and calls again from there. */
+    bool brakes = self->account.fuel > 0;
+    call.location = wire_vec(brakes ? self->aim : self->motion.position);
     call.account = self->account.index;
     (void)nearby_tell(ctx, self->motion.position, call_range(self), &distress_signal_type, &call,
                       sizeof call);
@@ -109,16 +111,16 @@ static aldis_err end_emergency(struct ship *self, aldis_ctx *ctx)
     return ship_fly_to(self, ctx, self->station);
 }
 
-/* Enough fuel to be worth going on with: for a hundredth of the tank, and to brake. */
-static bool has_fuel(const struct ship *self)
+/* Enough to be worth going on with. */
+static bool has_fuel(const struct ship *self, aldis_ns now_ns)
 {
-    return self->account.fuel > self->account.tank / 100;
+    return ship_reach(self) > 1.5 * ship_reserve(self, now_ns);
 }
 
 aldis_err ship_recover(struct ship *self, aldis_ctx *ctx)
 {
     bool fuel = self->extra->emergency.kind == EMERGENCY_OUT_OF_FUEL;
-    return fuel && has_fuel(self) ? end_emergency(self, ctx) : ALDIS_OK;
+    return fuel && has_fuel(self, aldis_now(ctx)) ? end_emergency(self, ctx) : ALDIS_OK;
 }
 
 SHIP_ACTION(due_emergency, ship_due)
@@ -129,7 +131,8 @@ SHIP_ACTION(due_emergency, ship_due)
     ship_move(self, now_ns);
     ship_tell_place(self, ctx);
     bool fuel = extra->emergency.kind == EMERGENCY_OUT_OF_FUEL;
-    if (fuel ? has_fuel(self) : now_ns - extra->emergency.since_ns >= ship_class(self)->repair_ns)
+    if (fuel ? has_fuel(self, now_ns)
+             : now_ns - extra->emergency.since_ns >= ship_class(self)->repair_ns)
         return end_emergency(self, ctx);
     bool coming = !aldis_id_is_nobody(extra->emergency.helper);
     if (coming && now_ns > extra->emergency.helper_due_ns + CALL_AGAIN_NS) {

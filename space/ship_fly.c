@@ -26,17 +26,24 @@ static double weather_factor(const struct ship *self, aldis_ns now_ns)
     return vec_length(way) < extra->weather.radius ? extra->weather.speed : 1;
 }
 
-struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns)
-{
-    const struct scenario_class *class = ship_class(self);
-    return (struct thrust){.speed = class->speed * weather_factor(self, now_ns),
-                           .acceleration = class->acceleration};
-}
-
 double ship_reach(const struct ship *self)
 {
     double burn = ship_class(self)->burn;
     return burn > 0 ? (double)self->account.fuel / (burn * FUEL_NANO) : HUGE_VAL;
+}
+
+/* With little fuel it goes slowly: a quarter of what is left has to be enough to come to rest. */
+struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns)
+{
+    const struct scenario_class *class = ship_class(self);
+    struct thrust thrust = {.speed = class->speed * weather_factor(self, now_ns),
+                            .acceleration = class->acceleration};
+    if (self->account.fuel > self->account.tank / 2)
+        return thrust;
+    double slow = maths_sqrt(class->acceleration * ship_reach(self) / 2);
+    if (slow < thrust.speed)
+        thrust.speed = slow > 1e-3 ? slow : 1e-3;
+    return thrust;
 }
 
 void ship_tell_place(struct ship *self, aldis_ctx *ctx)
@@ -197,7 +204,9 @@ static aldis_err keep_course(struct ship *self, aldis_ctx *ctx)
     struct thrust thrust = ship_thrust(self, aldis_now(ctx));
     aldis_ns tick_ns = self->chart->scenario->tick_ns;
     double eta_ns = motion_eta(&self->motion, self->aim, &thrust) * 1e9;
-    return ship_arm(self, ctx, eta_ns < (double)tick_ns ? (aldis_ns)eta_ns + 1 : tick_ns);
+    /* At rest there is no arrival to wait for. */
+    bool soon = eta_ns > 0 && eta_ns < (double)tick_ns;
+    return ship_arm(self, ctx, soon ? (aldis_ns)eta_ns + 1 : tick_ns);
 }
 
 aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
@@ -266,29 +275,37 @@ aldis_err ship_depart(struct ship *self, aldis_ctx *ctx)
 
 /* ---- Looks at the position ---- */
 
-/* Where the station is costs more than all the rest of a look; most ships are not at rest. */
-static bool has_arrived(const struct ship *self, aldis_ns now_ns)
+/* At rest nearer than its arrival. Where a hazard drives it off again and again it will do if it
+ * could come to rest there: it makes fast with what is left of its speed. Where the station is
+ * costs more than all the rest of a look; most ships are not at rest. */
+static bool has_arrived(struct ship *self, aldis_ns now_ns)
 {
-    if (vec_length(self->motion.velocity) > 0 || (self->flags & SHIP_DETOUR))
+    const struct scenario_class *class = ship_class(self);
+    double speed = vec_length(self->motion.velocity);
+    double slow = self->extra ? maths_sqrt(2 * class->acceleration * class->arrival) : 0;
+    if (speed > slow || (self->flags & SHIP_DETOUR))
         return false;
     struct vec place = self->mission == MISSION_RESCUE ? self->extra->rescue.place
                                                        : ship_station_position(self, now_ns);
-    return vec_length(vec_sub(place, self->motion.position)) < ship_class(self)->arrival;
+    if (vec_length(vec_sub(place, self->motion.position)) >= class->arrival)
+        return false;
+    self->motion.velocity = (struct vec){0, 0, 0};
+    return true;
 }
 
-/* What is left is just enough to come to rest. */
-static bool must_save_fuel(const struct ship *self, const struct thrust *thrust)
+double ship_reserve(const struct ship *self, aldis_ns now_ns)
 {
-    double speed = vec_length(self->motion.velocity);
+    struct thrust thrust = ship_thrust(self, now_ns);
     double tick_s = (double)self->chart->scenario->tick_ns * 1e-9;
-    double brake = speed * speed / (2 * thrust->acceleration);
-    return ship_reach(self) <= brake + speed * tick_s;
+    double speed = vec_length(self->motion.velocity) + thrust.acceleration * tick_s;
+    if (speed > thrust.speed)
+        speed = thrust.speed;
+    return speed * speed / (2 * thrust.acceleration) + speed * tick_s;
 }
 
 static aldis_err look(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
-    struct thrust thrust = ship_thrust(self, now_ns);
     ship_tell_place(self, ctx);
     if (self->flags & SHIP_LEADS)
         ship_lead(self, ctx, false);
@@ -301,7 +318,8 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
     if (has_arrived(self, now_ns))
         return self->mission == MISSION_RESCUE ? ship_reach_caller(self, ctx)
                                                : ship_ask_for_berth(self, ctx);
-    if (must_save_fuel(self, &thrust))
+    if (self->account.fuel <= self->account.tank / 2 &&
+        ship_reach(self) <= ship_reserve(self, now_ns))
         return ship_alarm(self, ctx, EMERGENCY_OUT_OF_FUEL);
     /* On its course it need not plan again; in danger, or off it, it does. */
     bool plan = self->extra != NULL || vec_length(self->motion.velocity) == 0;

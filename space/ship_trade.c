@@ -18,7 +18,8 @@ static void settle_with_dead(struct ship *self)
     struct account *account = &self->account;
     const struct account *peer = books_account(self->chart->books, account->pending->peer_account);
     const struct record *record = account_find(peer, self->self, account->pending->number);
-    (void)account_settle(account, account->pending->number, record ? &record->terms : NULL);
+    bool taken = record && !record->refused;
+    (void)account_settle(account, account->pending->number, taken ? &record->terms : NULL);
 }
 
 static aldis_err send_offer(const struct ship *self, aldis_ctx *ctx)
@@ -302,21 +303,30 @@ static const Refusal refusals[] = {
     [ACCOUNT_NO_MONEY] = REFUSAL_NO_MONEY, [ACCOUNT_NO_STOCK] = REFUSAL_NO_STOCK,
     [ACCOUNT_EXPIRED] = REFUSAL_EXPIRED,   [ACCOUNT_BUSY] = REFUSAL_BUSY};
 
-static aldis_err answer_offer(aldis_ctx *ctx, uint64_t number, const struct record *taken,
-                              Refusal reason)
+static aldis_err answer_offer(aldis_ctx *ctx, const struct record *decided)
 {
-    static const struct terms nothing;
     NEW_MESSAGE(TradeAnswer, answer);
-    answer.number = number;
-    answer.accepted = taken != NULL;
-    answer.reason = reason;
-    const struct terms *terms = taken ? &taken->terms : &nothing;
-    answer.credits = terms->credits;
-    answer.fuel = terms->fuel;
-    memcpy(answer.goods, terms->goods, sizeof answer.goods);
+    answer.number = decided->number;
+    answer.accepted = !decided->refused;
+    answer.reason = (Refusal)decided->reason;
+    answer.credits = decided->terms.credits;
+    answer.fuel = decided->terms.fuel;
+    memcpy(answer.goods, decided->terms.goods, sizeof answer.goods);
     /* One that cannot be told reads it in our page. */
     (void)aldis_reply_raw(ctx, &trade_answer_type, &answer, sizeof answer);
     return ALDIS_OK;
+}
+
+/* Refused, and on record; without room for that nothing is said, and the offer comes again. */
+static aldis_err refuse_offer(struct ship *self, aldis_ctx *ctx, struct record *trade,
+                              Refusal reason)
+{
+    trade->refused = true;
+    trade->reason = reason;
+    trade->terms = (struct terms){0};
+    if (!account_refuse(&self->account, trade, aldis_now(ctx)))
+        return ALDIS_OK;
+    return answer_offer(ctx, trade);
 }
 
 /* Is it worth it? A gift always is; as much of its fuel as there is room for. */
@@ -335,31 +345,38 @@ static Refusal judge_offer(const struct ship *self, const TradeOffer *msg, struc
     return REFUSAL_NONE;
 }
 
-SHIP_ACTION(peer_consider, trade_offer)
+static struct record record_of(const TradeOffer *msg, aldis_ctx *ctx)
 {
-    aldis_id from = aldis_sender(ctx);
-    if (aldis_id_is_nobody(from))
-        return aldis_fail(ctx, "a trade offered by nobody");
-    const struct record *done = account_find(&self->account, from, msg->number);
-    if (done)
-        return answer_offer(ctx, msg->number, done, REFUSAL_NONE);
-    struct record trade = {.number = msg->number,
-                           .peer = from,
+    return (struct record){.number = msg->number,
+                           .peer = aldis_sender(ctx),
                            .peer_account = msg->account,
                            .valid_until_ns = msg->valid_until_ns};
+}
+
+SHIP_ACTION(peer_consider, trade_offer)
+{
+    struct record trade = record_of(msg, ctx);
+    if (aldis_id_is_nobody(trade.peer))
+        return aldis_fail(ctx, "a trade offered by nobody");
+    const struct record *done = account_find(&self->account, trade.peer, msg->number);
+    if (done)
+        return answer_offer(ctx, done);
     Refusal reason = judge_offer(self, msg, &trade.terms);
     if (reason == REFUSAL_NONE)
         reason = refusals[account_take(&self->account, &trade, aldis_now(ctx))];
-    aldis_err err = answer_offer(ctx, msg->number, reason == REFUSAL_NONE ? &trade : NULL, reason);
+    if (reason != REFUSAL_NONE)
+        return refuse_offer(self, ctx, &trade, reason);
+    aldis_err err = answer_offer(ctx, &trade);
     return err == ALDIS_OK && self->state == SHIP_emergency ? ship_recover(self, ctx) : err;
 }
 
 SHIP_ACTION(peer_refuse, trade_offer)
 {
-    const struct record *done = account_find(&self->account, aldis_sender(ctx), msg->number);
-    if (aldis_id_is_nobody(aldis_sender(ctx)))
+    struct record trade = record_of(msg, ctx);
+    if (aldis_id_is_nobody(trade.peer))
         return aldis_fail(ctx, "a trade offered by nobody");
-    return answer_offer(ctx, msg->number, done, done ? REFUSAL_NONE : REFUSAL_STATE);
+    const struct record *done = account_find(&self->account, trade.peer, msg->number);
+    return done ? answer_offer(ctx, done) : refuse_offer(self, ctx, &trade, REFUSAL_STATE);
 }
 
 /* Hold what the offer gives and send it. */

@@ -161,49 +161,61 @@ static const Refusal refusals[] = {
     [ACCOUNT_NO_MONEY] = REFUSAL_NO_MONEY, [ACCOUNT_NO_STOCK] = REFUSAL_NO_STOCK,
     [ACCOUNT_EXPIRED] = REFUSAL_EXPIRED,   [ACCOUNT_BUSY] = REFUSAL_BUSY};
 
-static void answer_order(struct station *self, aldis_ctx *ctx, const MarketOrder *msg,
-                         const struct record *taken, Refusal reason)
+/* Who cannot be told asks again, or reads our page when we are gone. */
+static void answer_order(aldis_ctx *ctx, const struct record *decided, TradeAnswer *answer)
 {
-    static const struct terms nothing;
-    NEW_MESSAGE(TradeAnswer, answer);
-    answer.number = msg->number;
-    answer.accepted = taken != NULL;
-    answer.reason = reason;
-    const struct terms *terms = taken ? &taken->terms : &nothing;
-    answer.credits = terms->credits;
-    answer.fuel = terms->fuel;
-    memcpy(answer.goods, terms->goods, sizeof answer.goods);
-    if (taken && reason == REFUSAL_NONE)
-        chronicle_taken(self->chart->chronicle, ctx, self->index, msg->account, &answer);
-    /* Who cannot be told asks again, or reads our page when we are gone. */
-    (void)aldis_reply_raw(ctx, &trade_answer_type, &answer, sizeof answer);
+    memset(answer, 0, sizeof *answer);
+    answer->number = decided->number;
+    answer->accepted = !decided->refused;
+    answer->reason = (Refusal)decided->reason;
+    answer->credits = decided->terms.credits;
+    answer->fuel = decided->terms.fuel;
+    memcpy(answer->goods, decided->terms.goods, sizeof answer->goods);
+    (void)aldis_reply_raw(ctx, &trade_answer_type, answer, sizeof *answer);
+}
+
+/* Take it or refuse it, for good. false: there is no room to remember that; say nothing. */
+static bool decide(struct station *self, aldis_ctx *ctx, const MarketOrder *msg,
+                   struct record *trade)
+{
+    struct account *account = &self->page->account;
+    Refusal reason = REFUSAL_NONE;
+    if (!dock_has_berth(&self->dock, trade->peer))
+        reason = REFUSAL_STATE;
+    if (reason == REFUSAL_NONE)
+        reason = match_order(self, msg, &trade->terms);
+    if (reason == REFUSAL_NONE)
+        reason = refusals[account_take(account, trade, aldis_now(ctx))];
+    if (reason == REFUSAL_NONE) {
+        self->page->spares -= msg->resource == RESOURCE_REPAIR;
+        return true;
+    }
+    trade->refused = true;
+    trade->reason = reason;
+    trade->terms = (struct terms){0};
+    return account_refuse(account, trade, aldis_now(ctx));
 }
 
 aldis_err station_take_order(struct station *self, const MarketOrder *msg, aldis_ctx *ctx)
 {
-    struct account *account = &self->page->account;
     aldis_id ship = aldis_sender(ctx);
     if (aldis_id_is_nobody(ship) || msg->account >= books_accounts(self->chart->books))
         return aldis_fail(ctx, "an order of nobody");
-    const struct record *done = account_find(account, ship, msg->number);
+    const struct record *done = account_find(&self->page->account, ship, msg->number);
     struct record trade = {.number = msg->number,
                            .peer = ship,
                            .peer_account = msg->account,
                            .valid_until_ns = msg->valid_until_ns};
-    Refusal reason = REFUSAL_NONE;
+    TradeAnswer answer;
     if (done) {
-        answer_order(self, ctx, msg, done, REFUSAL_NONE);
+        answer_order(ctx, done, &answer);
         return ALDIS_OK;
     }
-    if (!dock_has_berth(&self->dock, ship))
-        reason = REFUSAL_STATE;
-    if (reason == REFUSAL_NONE)
-        reason = match_order(self, msg, &trade.terms);
-    if (reason == REFUSAL_NONE)
-        reason = refusals[account_take(account, &trade, aldis_now(ctx))];
-    if (reason == REFUSAL_NONE && msg->resource == RESOURCE_REPAIR)
-        self->page->spares--;
-    answer_order(self, ctx, msg, reason == REFUSAL_NONE ? &trade : NULL, reason);
+    if (!decide(self, ctx, msg, &trade))
+        return ALDIS_OK;
+    answer_order(ctx, &trade, &answer);
+    if (answer.accepted)
+        chronicle_taken(self->chart->chronicle, ctx, self->index, msg->account, &answer);
     return ALDIS_OK;
 }
 
