@@ -31,6 +31,7 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_channel_oneshot,
     &bench_codec,
     &bench_idle_memory,
+    &bench_timers,
     &bench_reliable,
     &bench_retry_table,
     &bench_phold,

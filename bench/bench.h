@@ -127,6 +127,7 @@ struct bench_workload {
 
 extern const struct bench_workload bench_ping_pong, bench_counting;           /* pair.c */
 extern const struct bench_workload bench_fan_in, bench_fork_join_throughput;  /* fan.c */
+extern const struct bench_workload bench_timers;                              /* timers.c */
 extern const struct bench_workload bench_thread_ring;                         /* ring.c */
 extern const struct bench_workload bench_fork_join_create, bench_idle_memory; /* create.c */
 extern const struct bench_workload bench_big;                                 /* big.c */

@@ -13,8 +13,8 @@ from program import ALDIS, expect, refused
 WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create",
              "fork-join-throughput", "big", "chameneos", "request-response", "broadcast",
              "router", "router-4",
-             "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "reliable",
-             "retry-table", "phold", "swarm", "pipeline")
+             "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "timers",
+             "reliable", "retry-table", "phold", "swarm", "pipeline")
 APART = WORKLOADS[:12]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
