@@ -35,8 +35,10 @@ typedef struct aldis_stats {
     uint64_t failed_deliveries; /**< rejected + dropped + expired + dead */
     uint64_t active_actors;
     uint64_t spawned, ended;
-    uint64_t parked;    /**< times that a sender was parked */
-    uint64_t handovers; /**< shards given from worker to worker */
+    uint64_t parked;      /**< times that a sender was parked */
+    uint64_t restarts;    /**< of actors, by their supervisors */
+    uint64_t over_budget; /**< handlers that were seen to run over their time budget */
+    uint64_t handovers;   /**< shards given from worker to worker */
 } aldis_stats;
 
 typedef enum aldis_stats_format { ALDIS_STATS_TEXT, ALDIS_STATS_JSON } aldis_stats_format;
@@ -77,6 +79,11 @@ ALDIS_API aldis_err aldis_stats_print(const aldis_stats *stats, FILE *out,
  * Errors: ALDIS_EAUDIT it does not balance; ALDIS_EINVAL; ALDIS_ESTATE; ALDIS_ENOMEM.
  */
 ALDIS_API aldis_err aldis_system_audit(aldis_system *system, aldis_audit *out_audit);
+
+/** After aldis_system_stop: print what it dropped, a line for each message type, and how many
+ *  actors it had to kill. The same lines are logged (level warn).
+ *  Errors: ALDIS_ESTATE not stopped, or no memory was left to count; ALDIS_EIO; ALDIS_EINVAL. */
+ALDIS_API aldis_err aldis_system_stop_report(aldis_system *system, FILE *out);
 
 /** One actor's figures, from outside. Blocks as aldis_system_stats. Errors: ALDIS_ENOTFOUND,
  *  ALDIS_ESTALE. */

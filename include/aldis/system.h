@@ -7,6 +7,7 @@
 #define ALDIS_SYSTEM_H
 
 #include <aldis/error.h>
+#include <aldis/supervise.h>
 #include <aldis/types.h>
 
 typedef enum aldis_clock {
@@ -57,6 +58,8 @@ typedef struct aldis_system_opts {
 
     uint32_t dead_letters_max;  /**< kept for reading, 1 .. 2^24; default 1024: see dead_letter.h */
     uint64_t dead_letter_bytes; /**< of their payloads; default 1 MiB */
+
+    aldis_budget_opts budget; /**< of handlers whose behaviour has none: see supervise.h */
 
     /** Called for each dead letter, on the worker that found it; must not block. NULL: counted. */
     void (*on_dead_letter)(void *arg, const aldis_dead_letter *letter);

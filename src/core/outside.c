@@ -9,6 +9,7 @@
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
+#include "core/report.h"
 #include "core/send.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
@@ -409,6 +410,24 @@ static bool wait_for_end(aldis_system *system, aldis_ns timeout_ns)
     return true;
 }
 
+/* How many had to be killed. */
+static uint64_t stop_all(aldis_system *system, aldis_ns timeout_ns)
+{
+    aldis__system_hold(system);
+    /* Relaxed: a request; see check_open() above. */
+    aldis__store_relaxed(&system->stopping, true);
+    command_all(system, ALDIS_CMD_STOP, true);
+    aldis__system_release(system);
+    if (wait_for_end(system, timeout_ns))
+        return 0;
+    aldis__system_hold(system);
+    uint64_t left = aldis__system_actors(system);
+    command_all(system, ALDIS_CMD_KILL, false);
+    aldis__system_release(system);
+    (void)wait_for_end(system, ALDIS_FOREVER);
+    return left ? left : 1;
+}
+
 aldis_err aldis_system_stop(aldis_system *system, aldis_ns timeout_ns)
 {
     aldis_err err = check_open(system, "stop");
@@ -417,17 +436,15 @@ aldis_err aldis_system_stop(aldis_system *system, aldis_ns timeout_ns)
     if (timeout_ns < 0)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "stop: timeout %lld ns; allowed: 0 or more", (long long)timeout_ns);
-    aldis__system_hold(system);
-    /* Relaxed: a request; see check_open() above. */
-    aldis__store_relaxed(&system->stopping, true);
-    command_all(system, ALDIS_CMD_STOP, true);
-    aldis__system_release(system);
-    if (wait_for_end(system, timeout_ns))
+    aldis_stats before;
+    bool counted = aldis_system_stats(system, &before) == ALDIS_OK;
+    uint64_t killed = stop_all(system, timeout_ns);
+    aldis__report_stop(system, counted ? &before : NULL, killed);
+    if (counted)
+        aldis_stats_fini(&before);
+    if (killed == 0)
         return ALDIS_OK;
-    aldis__system_hold(system);
-    command_all(system, ALDIS_CMD_KILL, false);
-    aldis__system_release(system);
-    (void)wait_for_end(system, ALDIS_FOREVER);
     return aldis__error_set(ALDIS_ETIMEDOUT, aldis_nobody(), "",
-                            "stop: some actors had not ended in time and were killed");
+                            "stop: %llu actors had not ended in time and were killed",
+                            (unsigned long long)killed);
 }

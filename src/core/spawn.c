@@ -6,6 +6,7 @@
  * any first turn starts it, so both are fine. */
 #include "base/error.h"
 #include "base/hash.h"
+#include "core/budget.h"
 #include "core/deliver.h"
 #include "core/fault.h"
 #include "core/lifecycle.h"
@@ -32,9 +33,16 @@ static aldis_err find_or_make_kind(aldis_system *system, const aldis_behaviour *
         return aldis__error_set(ALDIS_EFULL, aldis_nobody(), "",
                                 "behaviour %s: a system may have %d", behaviour->name,
                                 ALDIS__KINDS_MAX);
-    aldis_err err = aldis__kind_create(behaviour, &system->limits, system->kind_count, out_kind);
+    struct aldis__kind *kind;
+    aldis_err err = aldis__kind_create(behaviour, &system->limits, system->kind_count, &kind);
     if (err != ALDIS_OK)
         return err;
+    err = aldis__budget_apply(system, kind);
+    if (err != ALDIS_OK) {
+        aldis__kind_destroy(kind);
+        return err;
+    }
+    *out_kind = kind;
     aldis__fault_wrap(system, *out_kind);
     /* K2 release: pairs with K1 in aldis__system_kind(). */
     aldis__store_release(&system->kinds[system->kind_count], *out_kind);

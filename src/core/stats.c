@@ -171,17 +171,22 @@ aldis_err aldis_system_stats(aldis_system *system, aldis_stats *out_stats)
     }
     aldis__system_hold(system);
     uint32_t count = aldis__type_count();
+    if (count == 0)
+        count = 1; /* not even the runtime's own are known yet */
     count_types(system, types, count);
     count_shards(system, &stats);
     stats.active_actors = aldis__system_actors(system);
     for (uint32_t i = 0; i <= system->shard_count; i++) {
         stats.spawned += system->shards[i].spawned;
+        stats.restarts += system->shards[i].restarts;
         stats.ended += system->shards[i].ended;
     }
     for (uint32_t w = 0; w < system->worker_count; w++) {
         stats.parked += system->workers[w].parked;
         stats.handovers += system->workers[w].handovers;
     }
+    /* Relaxed: a counter of the watching thread. */
+    stats.over_budget = aldis__load_relaxed(&system->over_budget);
     aldis__system_release(system);
     memmove(types, types + 1, (count - 1) * sizeof *types); /* index 0 is no type */
     stats.types = types;
@@ -275,9 +280,10 @@ static void print_json(const aldis_stats *stats, FILE *out)
     print_json_row(&stats->total, out);
     fprintf(out,
             ",\"failed_deliveries\":%" PRIu64 ",\"active_actors\":%" PRIu64 ",\"spawned\":%" PRIu64
-            ",\"ended\":%" PRIu64 ",\"parked\":%" PRIu64 ",\"handovers\":%" PRIu64 ",\"shards\":[",
+            ",\"ended\":%" PRIu64 ",\"parked\":%" PRIu64 ",\"handovers\":%" PRIu64
+            ",\"restarts\":%" PRIu64 ",\"over_budget\":%" PRIu64 ",\"shards\":[",
             stats->failed_deliveries, stats->active_actors, stats->spawned, stats->ended,
-            stats->parked, stats->handovers);
+            stats->parked, stats->handovers, stats->restarts, stats->over_budget);
     for (size_t i = 0; i < stats->shard_count; i++)
         fprintf(out, "%s{\"actors\":%" PRIu64 ",\"depth\":%" PRIu64 "}", i ? "," : "",
                 stats->shards[i].actors, stats->shards[i].depth_msgs);

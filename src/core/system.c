@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "core/blob.h"
+#include "core/budget.h"
 #include "core/deadletter.h"
 #include "core/deliver.h"
 #include "core/futex.h"
@@ -431,6 +432,7 @@ static void free_actors(aldis_system *system)
 static void free_parts(aldis_system *system)
 {
     aldis__letters_destroy(system);
+    free(system->stop_report);
     for (uint32_t i = 0; system->shards && i <= system->shard_count; i++) {
         aldis__shard_states_fini(&system->shards[i]);
         aldis__timer_table_fini(&system->shards[i].timers);
@@ -468,6 +470,7 @@ void aldis_system_destroy(aldis_system *system)
     if (!system || aldis__system_is_foreign(system))
         return; /* in the child of a fork its memory belongs to threads that are not there */
     ALDIS_CHECK(aldis__this_worker->ctx.system != system);
+    aldis__budget_stop(system);
     if (system->virtual_time)
         aldis__virtual_destroy(system);
     aldis__offload_stop(system); /* while there are workers: a job may be waiting for them */

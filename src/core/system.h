@@ -9,6 +9,7 @@
 #include "core/worker.h"
 #include <aldis/system.h>
 
+struct aldis__budget;
 struct aldis__letters;
 struct aldis__offload;
 struct aldis__virtual;
@@ -72,7 +73,10 @@ struct aldis_system {
     _Atomic(int32_t) idle_workers;
     aldis_ns epoch_ns; /* monotonic time of now == 0 */
 
-    struct aldis__letters *letters;        /* dead ones: see deadletter.h */
+    struct aldis__letters *letters; /* dead ones: see deadletter.h */
+    char *stop_report;              /* under lock; NULL: not stopped */
+    struct aldis__budget *budget;   /* NULL: no kind has one; under table_lock until the end */
+    _Atomic(uint64_t) over_budget;  /* handlers that took too long */
     struct aldis__virtual *virtual_engine; /* virtual time only */
     struct aldis__offload *offload;
     _Atomic(struct aldis__extension *) router;

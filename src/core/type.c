@@ -260,5 +260,7 @@ aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldi
 
 void aldis__kind_destroy(struct aldis__kind *kind)
 {
+    if (kind)
+        free(kind->watched);
     free(kind);
 }

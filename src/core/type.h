@@ -119,6 +119,8 @@ struct aldis__kind {
     uint32_t state_bytes;             /* rounded up to 16 */
     aldis_restart_opts restart;       /* defaults filled in, as in the next */
     aldis_supervisor_opts supervisor; /* of its children */
+    aldis_budget_opts budget;         /* of its handlers; handler_ns 0: none */
+    aldis__handle *watched;           /* the real handlers, by type index; NULL: no budget */
     bool wants_undelivered, wants_child_ended, has_digest;
     uint8_t send_flags;      /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
     aldis__handle delivered; /* aldis_delivered: apart, so that nobody can send it; or NULL */

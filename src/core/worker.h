@@ -105,8 +105,12 @@ struct aldis__worker {
     /* read or written by others */
     _Alignas(64) struct aldis__parking parking;
     struct aldis__gifts gifts;
-    _Atomic(uint32_t) asked_by; /* an idle worker's index + 1 that wants a shard; 0: none */
-    _Atomic(uint32_t) load;     /* ready shards, for who looks for work: a hint */
+    _Atomic(uint32_t) asked_by;      /* an idle worker's index + 1 that wants a shard; 0: none */
+    _Atomic(uint64_t) running;       /* which run of a handler with a budget: see budget.c */
+    _Atomic(uint64_t) running_actor; /* of which actor */
+    _Atomic(uint64_t) overdue;       /* the run that took too long, and is to fail */
+    uint64_t run_serial;             /* of such runs; the worker's own */
+    _Atomic(uint32_t) load;          /* ready shards, for who looks for work: a hint */
     _Alignas(64) _Atomic(uint32_t) task_next; /* virtual: the next of its shards in the task */
     uint32_t task_end;
 

@@ -2,6 +2,8 @@
 /* deadletter_test.c: what was accepted and not handled: kept, bounded, read, sent again. */
 #include "fixture.h"
 
+#include <stdlib.h>
+
 enum { READ = 1, NOTICED };
 
 struct seen {
@@ -305,6 +307,27 @@ TEST_EACH(only_the_one_that_was_named_may_read)
     CHECK_ERR(aldis_system_dead_letters_to(f->system, (aldis_id){p.id.bits + 1}), ALDIS_ENOTFOUND);
     CHECK_OK(aldis_system_dead_letters_to(f->system, aldis_nobody()));
     fixture_settle(f);
+}
+
+TEST_EACH(a_stop_reports_what_it_dropped)
+{
+    char *text = NULL;
+    size_t size = 0;
+    fixture_open(f, NULL);
+    CHECK_ERR(aldis_system_stop_report(f->system, stdout), ALDIS_ESTATE);
+    puppet_ref p = fixture_spawn(f, NULL, NULL);
+    CHECK_OK(aldis_pause(f->system, p.id));
+    fixture_settle(f);
+    for (uint64_t i = 0; i < 7; i++)
+        CHECK_OK(aldis_send(f->system, p, num, i));
+    fixture_settle(f);
+    CHECK_OK(aldis_system_stop(f->system, 60 * ALDIS_SECOND));
+    FILE *out = open_memstream(&text, &size);
+    CHECK(out != NULL);
+    CHECK_OK(aldis_system_stop_report(f->system, out));
+    fclose(out);
+    CHECK_STR(text, "num: 7 dead, 0 rejected, 0 dropped, 0 expired\n");
+    free(text);
 }
 
 /* The same queue on any number of workers, though it does not hold all. */
