@@ -508,6 +508,61 @@ TEST_EACH(a_kept_request_is_answered_when_it_comes_back)
     CHECK_UINT(trace_count_of(100), 10);
 }
 
+/* ------------------------------------------------------------------ restarts */
+
+TEST_EACH(a_restarted_server_answers_what_it_owed_and_serves_again)
+{
+    fixture_open(f, NULL);
+    server_ref server;
+    const aldis_spawn_opts opts = {.restart = {.mode = ALDIS_RESTART_ON_FAILURE}};
+    CHECK_OK(aldis_spawn(f->system, server, &server, &opts));
+    puppet_ref asker = fixture_spawn(f, NULL, NULL);
+    fixture_tell(f, asker, ask_many, (struct act){.id = server.id, .a = 5, .b = NEVER});
+    fixture_settle(f);
+    fixture_tell(f, asker, ask_one, (struct act){.id = server.id, .a = FAIL, .b = 20});
+    fixture_settle(f);
+    CHECK_UINT(trace_count_of(100 + ALDIS_ENORECEIVER), 5);
+    CHECK_UINT(answers(20, ALDIS_EHANDLER), 1);
+    fixture_tell(f, asker, ask_one, (struct act){.id = server.id, .a = ANSWER, .b = 21});
+    fixture_settle(f);
+    CHECK_UINT(answers(21, ALDIS_OK), 1);
+    CHECK_UINT(fixture_counts(f, "question").dead, 1); /* the one that failed */
+}
+
+static aldis_err fail_now(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self, (void)act;
+    EXPECT_UINT(aldis_asks_pending(ctx), 5);
+    return aldis_fail(ctx, "restart me");
+}
+
+static aldis_err has_asked_nothing(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self, (void)act;
+    EXPECT_UINT(aldis_asks_pending(ctx), 0);
+    return ALDIS_OK;
+}
+
+TEST_EACH(a_restarted_asker_hears_no_answer_of_its_old_state)
+{
+    fixture_open(f, NULL);
+    server_ref server = spawn_server(f, NULL);
+    const aldis_spawn_opts opts = {.restart = {.mode = ALDIS_RESTART_ON_FAILURE}};
+    puppet_ref asker = fixture_spawn(f, NULL, &opts);
+    fixture_tell(f, asker, ask_many, (struct act){.id = server.id, .a = 5, .b = NEVER});
+    fixture_settle(f);
+    fixture_tell(f, asker, fail_now, (struct act){.a = 0});
+    fixture_settle(f);
+    CHECK_OK(aldis_signal(f->system, server, keep_all));
+    fixture_tell(f, asker, has_asked_nothing, (struct act){.a = 0});
+    fixture_settle(f);
+    CHECK_UINT(fixture_counts(f, "reply").expired, 5);
+    CHECK_UINT(trace_count(), 1);
+    fixture_tell(f, asker, ask_one, (struct act){.id = server.id, .a = ANSWER, .b = 30});
+    fixture_settle(f);
+    CHECK_UINT(answers(30, ALDIS_OK), 1);
+}
+
 /* A system that ends with asks open frees all (the sanitizers look). */
 TEST_EACH(a_system_may_end_with_asks_open)
 {
