@@ -25,6 +25,8 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_request_response,
     &bench_pipeline,
     &bench_broadcast,
+    &bench_wildcards,
+    &bench_priority,
     &bench_router,
     &bench_router_4,
     &bench_channel_mpsc,

@@ -135,6 +135,8 @@ extern const struct bench_workload bench_chameneos;                           /*
 extern const struct bench_workload bench_request_response;                    /* ask.c */
 extern const struct bench_workload bench_pipeline;                            /* pipeline.c */
 extern const struct bench_workload bench_broadcast;                           /* broadcast.c */
+extern const struct bench_workload bench_wildcards;                           /* wildcards.c */
+extern const struct bench_workload bench_priority;                            /* priority.c */
 extern const struct bench_workload bench_router, bench_router_4;              /* router.c */
 extern const struct bench_workload bench_channel_mpsc, bench_channel_oneshot; /* channel.c */
 extern const struct bench_workload bench_codec;                               /* codec.c */

@@ -12,15 +12,16 @@ from program import ALDIS, expect, refused
 
 WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create",
              "fork-join-throughput", "big", "chameneos", "request-response", "broadcast",
+             "wildcards", "priority",
              "router", "router-4",
              "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "timers",
              "reliable", "retry-table", "phold", "swarm", "pipeline")
-APART = WORKLOADS[:12]
+APART = WORKLOADS[:14]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
           "handovers": int}
 # Operations that the rate counts for one N.
-FACTORS = {"fork-join-throughput": 100, "big": 120, "broadcast": 1000, "codec": 4}
+FACTORS = {"fork-join-throughput": 100, "big": 120, "broadcast": 1000, "wildcards": 10, "codec": 4}
 
 
 def measure(name, n, workers, *more):

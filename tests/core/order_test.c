@@ -348,3 +348,57 @@ TEST_EACH(commands_in_number_leave_the_mail_in_order)
     CHECK_UINT(fixture_counts(f, "num").handled, 2000);
     CHECK_UINT(fixture_counts(f, "aldis.command").handled, 2000);
 }
+
+/* ------------------------------------------------------------------ a million */
+
+enum { WAITING = 1000000, BURST = 10000 };
+
+static aldis_err send_burst(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    for (uint64_t i = 0; i < BURST; i++) {
+        aldis_err err = aldis_ctx_send_raw(ctx, act->id, &tick_type, NULL, 0);
+        if (err != ALDIS_OK)
+            EXPECT_OK(err);
+    }
+    return ALDIS_OK;
+}
+
+static aldis_err stop_it(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    return aldis_stop(ctx, act->id);
+}
+
+/* A stop overtakes a million messages that wait: what is left of them are dead letters. */
+static void stop_before_a_million(aldis_clock clock)
+{
+    struct fixture f = {.clock = clock, .workers = 1};
+    fixture_open(&f, NULL);
+    puppet_ref p = fixture_spawn(&f, NULL, NULL);
+    puppet_ref q =
+        fixture_spawn(&f, NULL, &(aldis_spawn_opts){.mailbox = {.policy = ALDIS_UNBOUNDED}});
+    CHECK_OK(aldis_pause(f.system, q.id));
+    fixture_settle(&f);
+    for (int i = 0; i < WAITING / BURST; i++) {
+        fixture_tell(&f, p, send_burst, (struct act){.id = q.id});
+        fixture_settle(&f);
+    }
+    CHECK_UINT(fixture_status(&f, q.id).depth_msgs, WAITING);
+    fixture_tell(&f, p, stop_it, (struct act){.id = q.id});
+    fixture_settle(&f);
+    CHECK(aldis_system_is_closed(f.system, q.id));
+    CHECK_UINT(fixture_counts(&f, "tick").dead, WAITING);
+    CHECK_UINT(fixture_counts(&f, "tick").handled, 0);
+    fixture_close(&f);
+}
+
+TEST(a_stop_overtakes_a_million_live)
+{
+    stop_before_a_million(ALDIS_CLOCK_LIVE);
+}
+
+TEST(a_stop_overtakes_a_million_virtual)
+{
+    stop_before_a_million(ALDIS_CLOCK_VIRTUAL);
+}
