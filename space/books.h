@@ -9,6 +9,7 @@
 #define SPACE_BOOKS_H
 
 #include "account.h"
+#include "nearby.h"
 #include "protocol.h"
 
 struct ship;
@@ -35,7 +36,8 @@ struct books {
     struct ship *ships;
     uint32_t *goods; /**< all accounts' goods, one after the other */
     uint32_t station_count, ship_count, kinds;
-    struct totals start; /**< when the run began */
+    struct totals start;  /**< when the run began */
+    uint64_t near_misses; /**< traffic control's */
 };
 
 struct chart {
@@ -44,7 +46,8 @@ struct chart {
     const station_ref *stations; /**< of the scenario's stations, in their order */
     const uint32_t *prices;      /**< cents, of each station's goods at the start */
     ledger_ref ledger;
-    rescue_ref rescue;           /**< nobody: there is none */
+    rescue_ref rescue; /**< nobody: there is none */
+    struct nearby nearby;
     struct chronicle *chronicle; /**< NULL: nobody wants to know */
 };
 

@@ -15,6 +15,7 @@ enum entry_kind {
     ENTRY_EMERGENCY,
     ENTRY_TRADE,
     ENTRY_TAKEN,
+    ENTRY_NEAR_MISS,
     ENTRY_PLACE
 };
 
@@ -199,6 +200,27 @@ void chronicle_place(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t accou
                            .size = size});
 }
 
+/* Ships are known by their ids in the sky, and by their numbers here. */
+static uint32_t account_of(const struct books *books, aldis_id ship)
+{
+    for (uint32_t i = 0; i < books->ship_count; i++)
+        if (aldis_id_equal(books->ships[i].self, ship))
+            return books->ships[i].account.index;
+    return books->station_count;
+}
+
+void chronicle_near_miss(struct chronicle *chronicle, aldis_ctx *ctx, const struct books *books,
+                         aldis_id one, aldis_id other, double distance)
+{
+    if (chronicle && chronicle->capture)
+        add(chronicle, ctx,
+            (struct entry){.account = books->station_count,
+                           .kind = ENTRY_NEAR_MISS,
+                           .from = account_of(books, one),
+                           .peer = account_of(books, other),
+                           .size = distance});
+}
+
 /* ---- At rest ---- */
 
 static int compare(const void *a, const void *b)
@@ -263,8 +285,8 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
 #define STATE_NAME(name) #name,
     static const char *const states[] = {SPACE_SHIP_STATES(STATE_NAME)};
 #undef STATE_NAME
-    static const char *const kinds[] = {"state",         "refused",     "emergency",
-                                        "trade_settled", "trade_taken", "place"};
+    static const char *const kinds[] = {"state",       "refused",   "emergency", "trade_settled",
+                                        "trade_taken", "near_miss", "place"};
     fprintf(out, "{\"at_ns\":%" PRId64, e->at_ns);
     print_name("event", e->kind == ENTRY_PLACE ? e->name : kinds[e->kind], out);
     print_account("actor", e->account, scenario, out);
@@ -288,6 +310,11 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
         print_name("good", good_name(e->good, scenario), out);
         fprintf(out, ",\"number\":%" PRIu64 ",\"amount\":%" PRId64 ",\"cents\":%" PRId64, e->number,
                 e->amount, e->credits);
+        break;
+    case ENTRY_NEAR_MISS:
+        print_account("ship", e->from, scenario, out);
+        print_account("with", e->peer, scenario, out);
+        fprintf(out, ",\"distance\":%.9g", e->size);
         break;
     case ENTRY_PLACE:
         fprintf(out, ",\"place\":[%.9g,%.9g,%.9g],\"size\":%.9g", e->place[0], e->place[1],

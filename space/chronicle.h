@@ -11,7 +11,7 @@
 #include "protocol.h"
 
 struct ship;
-struct chart;
+struct books;
 
 struct chronicle;
 
@@ -38,6 +38,10 @@ void chronicle_taken(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t accou
 /** Something at a place: "hazard", "weather", "near_miss"; name: static. */
 void chronicle_place(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
                      const char *name, struct vec place, double size);
+
+/** Two ships have come too near each other. */
+void chronicle_near_miss(struct chronicle *chronicle, aldis_ctx *ctx, const struct books *books,
+                         aldis_id one, aldis_id other, double distance);
 
 /** At rest: print what was captured since the last time as JSON lines, and forget it. */
 aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out);

@@ -84,8 +84,10 @@ static aldis_err tell(struct hazards *self, aldis_ctx *ctx, uint32_t index)
         vec_add(vec_of(&hazard->location), vec_scale(vec_of(&hazard->velocity), age));
     hazard->location = wire_vec(place);
     hazard->at_ns = now_ns;
-    aldis_err err = nearby_tell(ctx, place, hazard->radius + self->reach, &navigation_hazard_type,
-                                hazard, sizeof *hazard);
+    aldis_err err = nearby_tell(ctx, &self->chart->nearby, place, hazard->radius + self->reach,
+                                &(aldis_send_item){.type = &navigation_hazard_type,
+                                                   .payload = hazard,
+                                                   .size = sizeof *hazard});
     aldis_ns left_ns = hazard->until_ns - now_ns;
     hazards_ref me = {.id = aldis_self(ctx)};
     aldis_err armed = aldis_send_after(ctx, left_ns < TELL_AGAIN_NS ? left_ns : TELL_AGAIN_NS, me,

@@ -4,15 +4,30 @@
 #define SPACE_NEARBY_H
 
 #include "maths.h"
+#include "scenario.h"
 
-#include <aldis/actor.h>
+#include <aldis/place.h>
 
-/** The calling actor is at this place now. */
-void nearby_moved(aldis_ctx *ctx, struct vec place);
+/** Where ships are known to be. */
+struct nearby {
+    aldis_place sky;   /**< every ship */
+    aldis_place lanes; /**< ships under way, each at its last look; zero: nobody wants to know */
+    double slack;      /**< u: a ship may be this far from where it is known to be */
+};
 
-/** Tell every ship that is nearer to place than radius, but never the caller itself. Where ships
- *  are is known to within one look at their position. Errors: as a broadcast. */
-aldis_err nearby_tell(aldis_ctx *ctx, struct vec place, double radius, aldis_type *type,
-                      const void *payload, size_t size);
+/** A ship under way says where it is at one look in so many. */
+#define NEARBY_LOOKS 8u
+
+/** Open the places of a scenario. Errors: as aldis_place_open. */
+aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct scenario *scenario);
+
+/** The calling ship is at this place now; flies: it is under way. look counts its looks. */
+void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, bool flies,
+                  uint32_t look);
+
+/** Tell every ship that is nearer to place than radius, and perhaps some a little farther off; never
+ *  the caller itself. Errors: as aldis_place_tell_raw. */
+aldis_err nearby_tell(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, double radius,
+                      const aldis_send_item *item);
 
 #endif

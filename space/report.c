@@ -69,6 +69,8 @@ static void print_ships(const struct space_report *r, FILE *out)
     }
     fprintf(out, "  all %" PRIu64 "\n", all);
     fprintf(out, "%-20s  %" PRIu64 ", refused %" PRIu64 "\n", "dockings", r->dockings, r->refusals);
+    if (r->near_misses > 0)
+        fprintf(out, "%-20s  %" PRIu64 "\n", "near misses", r->near_misses);
     fprintf(out, "%-20s  p50 %.1f s, p99 %.1f s, max %.1f s\n", "waits for a berth",
             seconds(r->waits.p50_ns), seconds(r->waits.p99_ns), seconds(r->waits.max_ns));
     fprintf(out, "%-20s  p50 %.1f s, p99 %.1f s, max %.1f s\n\n", "estimates off by",

@@ -60,6 +60,10 @@ static aldis_err spawn_services(struct run *run)
         weather_ref weather;
         err = aldis_spawn(run->system, weather, &weather, &opts);
     }
+    if (err == ALDIS_OK && scenario->traffic.every_ns > 0) {
+        traffic_ref traffic;
+        err = aldis_spawn(run->system, traffic, &traffic, &opts);
+    }
     return err;
 }
 
@@ -115,6 +119,7 @@ static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet 
         aldis_spawn_opts opts = on_shard_of(run, page->account.index, &page, sizeof page);
         ship_ref ship;
         err = aldis_spawn(run->system, ship, &ship, &opts);
+        page->self = ship.id;
         if (page->place_in_line == 0)
             leader = ship.id;
         if (err == ALDIS_OK && run->opts->named)
@@ -301,6 +306,7 @@ static aldis_err gather_result(struct run *run)
     uint32_t count = run->scenario->stations.count;
     count_ships(run, report->ships);
     report->refusals = run->result.refusals;
+    report->near_misses = run->books.near_misses;
     report->waits = run->result.waits;
     report->wait_errors = run->result.wait_errors;
     (void)check_balance(run);
@@ -342,7 +348,10 @@ static aldis_err make_system(struct run *run)
                          run->scenario->ship_count, opts->events != NULL);
     if (opts->on_system)
         opts->on_system(opts->arg, run->system);
-    err = run->chart.chronicle ? run_system(run) : ALDIS_ENOMEM;
+    err = run->chart.chronicle ? nearby_open(&run->chart.nearby, run->system, run->scenario)
+                               : ALDIS_ENOMEM;
+    if (err == ALDIS_OK)
+        err = run_system(run);
     if (opts->on_system)
         opts->on_system(opts->arg, NULL);
     aldis_system_destroy(run->system);

@@ -81,7 +81,10 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
     self->change++;
     self->phase = PHASE_NONE;
     chronicle_state(self->chart->chronicle, ctx, self, state);
+    bool landed = self->state == SHIP_flying && state != SHIP_flying;
     self->state = (uint8_t)state;
+    if (landed)
+        ship_tell_place(self, ctx);
 }
 
 aldis_err ship_rest(struct ship *self, aldis_ctx *ctx)
@@ -300,7 +303,8 @@ static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct ship *self = *(struct ship *const *)arg;
     ((struct ship_actor *)state)->ship = self;
-    self->self = aldis_self(ctx);
+    if (!aldis_id_equal(self->self, aldis_self(ctx))) /* else the run has written it */
+        self->self = aldis_self(ctx);
     if (self->flags & SHIP_STARTED)
         return live_on(self, ctx);
     self->flags |= SHIP_STARTED;

@@ -48,8 +48,9 @@ static void call_for_help(struct ship *self, aldis_ctx *ctx)
     bool brakes = self->account.fuel > 0;
     call.location = wire_vec(brakes ? self->aim : self->motion.position);
     call.account = self->account.index;
-    (void)nearby_tell(ctx, self->motion.position, call_range(self), &distress_signal_type, &call,
-                      sizeof call);
+    (void)nearby_tell(
+        ctx, &self->chart->nearby, self->motion.position, call_range(self),
+        &(aldis_send_item){.type = &distress_signal_type, .payload = &call, .size = sizeof call});
     if (!aldis_id_is_nobody(self->chart->rescue.id))
         (void)aldis_send_copy(ctx, self->chart->rescue, distress_signal, &call);
 }
@@ -66,8 +67,10 @@ static void warn_others(struct ship *self, aldis_ctx *ctx)
     hazard.location = wire_vec(self->motion.position);
     hazard.at_ns = aldis_now(ctx);
     hazard.until_ns = aldis_now(ctx) + ship_class(self)->repair_ns;
-    (void)nearby_tell(ctx, self->motion.position, hazard.radius + call_range(self),
-                      &navigation_hazard_type, &hazard, sizeof hazard);
+    (void)nearby_tell(
+        ctx, &self->chart->nearby, self->motion.position, hazard.radius + call_range(self),
+        &(aldis_send_item){
+            .type = &navigation_hazard_type, .payload = &hazard, .size = sizeof hazard});
 }
 
 aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)

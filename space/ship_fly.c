@@ -48,7 +48,8 @@ struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns)
 
 void ship_tell_place(struct ship *self, aldis_ctx *ctx)
 {
-    nearby_moved(ctx, self->motion.position);
+    nearby_moved(ctx, &self->chart->nearby, self->motion.position, self->state == SHIP_flying,
+                 self->change);
 }
 
 /* ---- Moving ---- */

@@ -194,6 +194,7 @@ struct space_report {
     char *evidence; /**< lost: the last exchanges, as JSON lines; else NULL */
     uint64_t dockings;
     uint64_t refusals;              /**< requests answered with a refusal */
+    uint64_t near_misses;           /**< that traffic control has named */
     struct space_times waits;       /**< from a ship's first request to its permission */
     struct space_times wait_errors; /**< how far the waits were from the station's estimates */
     struct space_station_report *stations;

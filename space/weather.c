@@ -63,7 +63,9 @@ static aldis_err tell(const struct weather *self, aldis_ctx *ctx, uint32_t index
         if (vec_length(way) < plan->radius)
             (void)aldis_send_copy(ctx, self->chart->stations[i], weather_alert, &alert);
     }
-    return nearby_tell(ctx, centre, plan->radius, &weather_alert_type, &alert, sizeof alert);
+    return nearby_tell(
+        ctx, &self->chart->nearby, centre, plan->radius,
+        &(aldis_send_item){.type = &weather_alert_type, .payload = &alert, .size = sizeof alert});
 }
 
 /* One step up or down, or straight to another level: the worse, the rarer. */

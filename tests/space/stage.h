@@ -56,6 +56,7 @@ static inline void stage_open(struct scenario *scenario, uint32_t workers)
                                  .chronicle = chronicle_create(aldis_system_shards(stage.system),
                                                                scenario->stations.count,
                                                                scenario->ship_count, false)};
+    CHECK_OK(nearby_open(&stage.chart.nearby, stage.system, scenario));
     struct ledger_arg arg = {.result = &stage.result};
     CHECK_OK(aldis_spawn(stage.system, ledger, &stage.chart.ledger,
                          &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
