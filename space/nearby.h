@@ -25,7 +25,8 @@ aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct 
 void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, bool flies,
                   uint32_t look);
 
-/** Tell every ship that is nearer to place than radius, and perhaps some a little farther off; never
+/** Tell every ship that is nearer to place than radius, and perhaps some a little farther off;
+ * never
  *  the caller itself. Errors: as aldis_place_tell_raw. */
 aldis_err nearby_tell(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, double radius,
                       const aldis_send_item *item);

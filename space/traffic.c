@@ -2,8 +2,8 @@
 /* traffic.c: traffic control: names ships under way that have come too near each other. Layer:
  * space.
  *
- * Every so often it looks at all that are in the lanes, sorted from west to east: whoever is too near
- * is then near in the row, too. */
+ * Every so often it looks at all that are in the lanes, sorted from west to east: whoever is too
+ * near is then near in the row, too. */
 #include "books.h"
 #include "chronicle.h"
 #include "digest.h"
