@@ -232,6 +232,7 @@ aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
     self->moved_ns = aldis_now(ctx);
     self->mission = MISSION_OWN;
     ship_enter(self, ctx, SHIP_flying);
+    ship_drop_extra(self, self->moved_ns);
     ship_draw_failure(self, ctx);
     aldis_err err = ship_steer(self, ctx);
     ship_lead(self, ctx, false);
@@ -323,6 +324,7 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
         ship_reach(self) <= ship_reserve(self, now_ns))
         return ship_alarm(self, ctx, EMERGENCY_OUT_OF_FUEL);
     /* On its course it need not plan again; in danger, or off it, it does. */
+    ship_drop_extra(self, now_ns);
     bool plan = self->extra != NULL || vec_length(self->motion.velocity) == 0;
     return plan ? ship_steer(self, ctx) : keep_course(self, ctx);
 }
