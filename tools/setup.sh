@@ -13,7 +13,7 @@ set -eu
 # python3 runs the tools; libc6-dev may be absent beside a compiler; g++ shows that the headers are
 # clean C++, too.
 build_packages="meson ninja-build pkgconf python3 libc6-dev g++ \
-libnanopb-dev nanopb protobuf-compiler libyaml-dev"
+libnanopb-dev nanopb protobuf-compiler libyaml-dev libsqlite3-dev"
 # clang with its run-time library: the fuzzers, and a second opinion on warnings.
 lint_packages="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev"
 
@@ -46,6 +46,7 @@ is_there() {
     nanopb) command -v protoc-gen-nanopb ;;
     protobuf-compiler) command -v protoc ;;
     libyaml-dev) echo '#include <yaml.h>' | "${CC:-cc}" -E - ;;
+    libsqlite3-dev) echo '#include <sqlite3.h>' | "${CC:-cc}" -E - ;;
     clang-14) command -v clang-14 || command -v clang ;;
     clang-format-14) command -v clang-format-14 || command -v clang-format ;;
     clang-tidy-14) command -v clang-tidy-14 || command -v clang-tidy ;;

@@ -25,6 +25,7 @@
 #include <aldis/router.h>
 #include <aldis/stash.h>
 #include <aldis/stats.h>
+#include <aldis/store.h>
 #include <aldis/supervise.h>
 #include <aldis/system.h>
 #include <aldis/testkit.h>

@@ -195,6 +195,36 @@ aldis_err aldis__outside_post(aldis_system *system, aldis_id from, aldis_id to, 
     return err;
 }
 
+aldis_err aldis__outside_post_tracked(aldis_system *system, aldis_id to,
+                                      const struct aldis__track *track, const void *payload,
+                                      size_t size)
+{
+    ALDIS_CHECK(size <= ALDIS__POST_BYTES_MAX && !system->virtual_time);
+    aldis_err err = check_open(system, "post");
+    if (err != ALDIS_OK)
+        return err;
+    aldis__system_lock(system);
+    struct aldis__pool *pool = system->pools[system->worker_count];
+    struct aldis__msg *msg =
+        aldis__pool_alloc(pool, sizeof *track + sizeof(struct aldis__msg_varying) + size);
+    if (msg) {
+        msg->to = msg->from = to;
+        msg->type = ALDIS__TYPE_TRACK;
+        msg->flags = ALDIS__MSG_TRACKED | ALDIS__MSG_VARIES;
+        msg->lane_class = (uint8_t)(ALDIS__RANK_CONTROL << 4 | aldis__msg_class(msg));
+        msg->pool_stamp = pool->index << 24;
+        *aldis__msg_track(msg) = *track;
+        struct aldis__msg_varying *varying = aldis__msg_body(msg);
+        *varying = (struct aldis__msg_varying){.size = size};
+        memcpy(varying + 1, payload, size);
+        system->outside_counts[ALDIS__TYPE_TRACK].sent++;
+        uint64_t place = aldis__id_index(to, system->node_base);
+        push(system, aldis__word_home(aldis__directory_read(&system->directory[place])), msg);
+    }
+    aldis__system_unlock(system);
+    return msg ? ALDIS_OK : aldis__error_set(ALDIS_ENOMEM, to, "", "post");
+}
+
 aldis_err aldis__outside_command(aldis_system *system, aldis_id actor, aldis_command command,
                                  aldis_ns deadline_ns)
 {

@@ -18,4 +18,10 @@ aldis_err aldis__outside_post(aldis_system *system, aldis_id from, aldis_id to, 
  *  there. Takes msg. */
 void aldis__outside_push(aldis_system *system, struct aldis__msg *msg);
 
+/** As aldis__post_tracked(), from another thread: to an actor that was there. ALDIS_ENOMEM,
+ *  ALDIS_ESTATE the system has stopped. */
+aldis_err aldis__outside_post_tracked(aldis_system *system, aldis_id to,
+                                      const struct aldis__track *track, const void *payload,
+                                      size_t size);
+
 #endif

@@ -112,11 +112,13 @@ static bool add_runtime_types(void)
     for (uint32_t i = 0; i < sizeof runtime_types / sizeof runtime_types[0]; i++)
         if (find_or_add(&runtime_types[i]) != i + 1)
             return false;
+    static const aldis_type accepted = {"aldis_accepted", 0, ALDIS__ACCEPTED_BYTES, NULL, 0};
     static const aldis_type delivered = {"aldis_delivered", 0, ALDIS__DELIVERED_BYTES, NULL, 0};
     return find_or_add(&aldis_status_type) == ALDIS__TYPE_STATUS &&
            find_or_add(&aldis_down_type) == ALDIS__TYPE_DOWN &&
            find_or_add(&delivered) == ALDIS__TYPE_DELIVERED &&
-           find_or_add(&aldis_dead_notice_type) == ALDIS__TYPE_DEAD_NOTICE;
+           find_or_add(&aldis_dead_notice_type) == ALDIS__TYPE_DEAD_NOTICE &&
+           find_or_add(&accepted) == ALDIS__TYPE_ACCEPTED;
 }
 
 ALDIS_COLD aldis_err aldis__type_resolve(aldis_type *type)
@@ -204,13 +206,13 @@ static aldis_err fill_table(struct aldis__kind *kind)
             return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), entry->type->name,
                                     "behaviour %s: %s is the runtime's own", b->name,
                                     entry->type->name);
-        if (kind->handle[index] || (index == ALDIS__TYPE_DELIVERED && kind->delivered))
+        aldis__handle *place = &kind->handle[index];
+        if (index == ALDIS__TYPE_DELIVERED || index == ALDIS__TYPE_ACCEPTED)
+            place = index == ALDIS__TYPE_DELIVERED ? &kind->delivered : &kind->accepted;
+        if (*place)
             return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), entry->type->name,
                                     "behaviour %s handles %s twice", b->name, entry->type->name);
-        if (index == ALDIS__TYPE_DELIVERED)
-            kind->delivered = entry->handle;
-        else
-            kind->handle[index] = entry->handle;
+        *place = entry->handle;
     }
     return ALDIS_OK;
 }

@@ -36,10 +36,12 @@ enum {
     ALDIS__TYPE_DOWN,        /* aldis_down; on the control lane if it is a notice */
     ALDIS__TYPE_DELIVERED,   /* aldis_delivered; users handle it, but only a tracker sends it */
     ALDIS__TYPE_DEAD_NOTICE, /* aldis_dead_notice; as aldis_down */
+    ALDIS__TYPE_ACCEPTED,    /* aldis_accepted: the same */
     ALDIS__TYPE_RUNTIME_COUNT
 };
 
-enum { ALDIS__DELIVERED_BYTES = 40 }; /* of aldis_delivered, which a part above declares */
+/* Of types that a part above declares. */
+enum { ALDIS__DELIVERED_BYTES = 40, ALDIS__ACCEPTED_BYTES = 40 };
 
 struct aldis__command {
     uint32_t command; /* aldis_command, or ALDIS__CMD_BEGIN */
@@ -122,8 +124,8 @@ struct aldis__kind {
     aldis_budget_opts budget;         /* of its handlers; handler_ns 0: none */
     aldis__handle *watched;           /* the real handlers, by type index; NULL: no budget */
     bool wants_undelivered, wants_child_ended, has_digest;
-    uint8_t send_flags;      /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
-    aldis__handle delivered; /* aldis_delivered: apart, so that nobody can send it; or NULL */
+    uint8_t send_flags; /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
+    aldis__handle delivered, accepted;      /* apart, so that nobody can send them; or NULL */
     aldis__handle handle[ALDIS__TYPES_MAX]; /* by type index; NULL: not accepted */
 };
 

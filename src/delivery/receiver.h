@@ -21,6 +21,7 @@ struct aldis__filter {
     uint64_t done;   /* this number and all below */
     uint64_t *ahead; /* which of the next are done, too; NULL: none */
     uint32_t ahead_count;
+    uint64_t committed; /* durable: up to here a store has it, too */
 };
 
 struct aldis__receiver {

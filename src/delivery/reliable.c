@@ -7,26 +7,20 @@
  * through only if the message is pending. So a reliable message that arrives costs two messages, no
  * timer and no search. Threads: the worker that runs the actor; all state is in the actor's
  * attachments. */
+#include "delivery/reliable.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "core/durable.h"
 #include "core/send.h"
 #include "core/tracked.h"
-#include "delivery/receiver.h"
-#include "delivery/sender.h"
 #include <string.h>
 
 _Static_assert(sizeof(aldis_delivered) == ALDIS__DELIVERED_BYTES, "as the core knows it");
 _Static_assert(ALDIS__FILTER_WORDS * 64 == ALDIS__STREAM_WINDOW, "a bit for each pending number");
 
-/* Word b of a track: slot 24, number above the stream's base 16, grade 2, then flags. */
-enum { BASE_SHIFT = 24, GRADE_SHIFT = 40 };
 #define SLOT_OF(b) ((uint32_t)((b)&ALDIS__PENDING_NONE))
-#define ABOVE_BASE_OF(b) (((b) >> BASE_SHIFT) & 0xffff)
-#define GRADE_OF(b) ((aldis_grade)(((b) >> GRADE_SHIFT) & 3))
-#define FLAG_ORDERED (UINT64_C(1) << 42)
-#define FLAG_SETTLED (UINT64_C(1) << 43) /* the receiver has confirmed or refused already */
-#define FLAG_QUIET (UINT64_C(1) << 44)   /* a repeat: its end tells nobody */
+#define ABOVE_BASE_OF(b) (((b) >> ALDIS__BASE_SHIFT) & 0xffff)
+#define GRADE_OF(b) ((aldis_grade)(((b) >> ALDIS__GRADE_SHIFT) & 3))
 
 enum { ALARM_TURN_MAX = 1024, RETRIES_DEFAULT = 3, JITTER_DEFAULT = 200 };
 #define TIMEOUT_DEFAULT_NS ALDIS_SECOND
@@ -84,16 +78,21 @@ static aldis_err transmit(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t
     bool loose = (pending->number & ALDIS__NUMBER_LOOSE) != 0;
     uint64_t above = loose ? 0 : aldis__sender_above_base(sender, slot);
     struct aldis__track track = {&message_tracker, pending->deadline_ns, pending->number,
-                                 slot | above << BASE_SHIFT |
-                                     (uint64_t)pending->grade << GRADE_SHIFT |
-                                     (pending->ordered ? FLAG_ORDERED : 0)};
+                                 slot | above << ALDIS__BASE_SHIFT |
+                                     (uint64_t)pending->grade << ALDIS__GRADE_SHIFT |
+                                     (pending->ordered ? ALDIS__FLAG_ORDERED : 0)};
+    pending->attempts++;
+    if (pending->durable) {
+        track.b |= ALDIS__FLAG_DURABLE | (uint64_t)aldis__durable_endpoint(ctx->cell)
+                                             << ALDIS__ENDPOINT_SHIFT;
+        return aldis__durable_transmit(ctx, pending, &track);
+    }
     aldis_send_opts opts = {.lane = (aldis_lane)pending->lane};
     struct aldis__parcel parcel = {.to = pending->to,
                                    .type = pending->type,
                                    .payload = aldis__pending_payload(pending),
                                    .size = pending->size,
                                    .opts = pending->lane ? &opts : NULL};
-    pending->attempts++;
     return aldis__send_tracked(ctx, &parcel, &track);
 }
 
@@ -113,6 +112,12 @@ static void wait_for(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot
     /* Without memory for its time-out it is confirmed, or waits for the actor's next repeat. */
     (void)aldis__sender_wait(sender, slot);
     set_alarm(aldis__worker_of(ctx), ctx->cell, sender);
+}
+
+void aldis__reliable_launch(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
+{
+    (void)transmit(ctx, sender, slot); /* whatever comes of it: it is tried again */
+    wait_for(ctx, sender, slot);
 }
 
 static void fill_confirmation(const aldis_ctx *ctx, const struct aldis__pending *pending,
@@ -162,7 +167,7 @@ static void retry(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
         pending->wait_ns > pending->wait_max_ns / 2 ? pending->wait_max_ns : 2 * pending->wait_ns;
     pending->wait_ns = longer_ns;
     aldis_err err = transmit(ctx, sender, slot);
-    if (is_final(err))
+    if (is_final(err) && !pending->durable)
         give_up(ctx, sender, slot, err);
     else
         wait_for(ctx, sender, slot);
@@ -201,14 +206,17 @@ static const struct aldis__tracker alarm_tracker = {.name = "aldis.delivery.alar
 /* ------------------------------------------------------------------ acknowledgements */
 
 /* The pending message that `msg` answers; ALDIS__PENDING_NONE: it answers none. */
-static uint32_t answered(struct aldis__sender *sender, const struct aldis__msg *msg,
-                         const struct aldis__track *track)
+static uint32_t answered(const struct aldis__cell *cell, struct aldis__sender *sender,
+                         const struct aldis__msg *msg, const struct aldis__track *track)
 {
     if (!sender)
         return ALDIS__PENDING_NONE;
     uint32_t slot = SLOT_OF(track->b);
     const struct aldis__pending *pending = aldis__sender_find(sender, slot, track->a);
-    if (pending && aldis_id_equal(pending->to, msg->from) && pending->result == ALDIS_OK)
+    aldis_id expected = aldis_nobody();
+    if (pending)
+        expected = pending->durable ? aldis__durable_receiver(cell, pending) : pending->to;
+    if (pending && aldis_id_equal(expected, msg->from) && pending->result == ALDIS_OK)
         return slot;
     sender->stats.ignored_acks++;
     return ALDIS__PENDING_NONE;
@@ -218,12 +226,16 @@ static enum aldis__admission admit_ack(struct aldis__worker *worker, struct aldi
                                        struct aldis__msg *msg, struct aldis__track *track)
 {
     struct aldis__sender *sender = aldis__sender_of(cell);
-    uint32_t slot = answered(sender, msg, track);
+    uint32_t slot = answered(cell, sender, msg, track);
     if (slot == ALDIS__PENDING_NONE)
         return ALDIS__ADMIT_DROP;
     const struct aldis__pending *pending = aldis__sender_at(sender, slot);
     uint32_t attempts = pending->attempts;
-    fill_confirmation(&worker->ctx, pending, ALDIS_OK, aldis__msg_body(msg));
+    aldis_delivered *told = aldis__msg_body(msg);
+    fill_confirmation(&worker->ctx, pending, ALDIS_OK, told);
+    told->id.to = msg->from;
+    if (pending->durable)
+        aldis__durable_confirmed(cell, pending);
     sender->stats.confirmed++;
     sender->stats.by_attempts[attempts < ALDIS_ATTEMPTS_COUNTED ? attempts - 1
                                                                 : ALDIS_ATTEMPTS_COUNTED - 1]++;
@@ -253,13 +265,14 @@ static aldis_err on_nack(struct aldis__worker *worker, struct aldis__cell *cell,
 {
     aldis_ctx *ctx = &worker->ctx;
     struct aldis__sender *sender = aldis__sender_of(cell);
-    uint32_t slot = answered(sender, msg, track);
+    uint32_t slot = answered(cell, sender, msg, track);
     if (slot == ALDIS__PENDING_NONE)
         return ALDIS_OK;
     struct aldis__pending *pending = aldis__sender_at(sender, slot);
     uint32_t reason;
     memcpy(&reason, aldis__msg_payload(msg, NULL), sizeof reason);
-    if (!is_final((aldis_err)reason) && pending->attempts <= pending->max_retries)
+    if (pending->durable ||
+        (!is_final((aldis_err)reason) && pending->attempts <= pending->max_retries))
         return ALDIS_OK; /* its time-out stands */
     aldis__sender_unwait(sender);
     give_up(ctx, sender, slot, (aldis_err)reason);
@@ -271,7 +284,7 @@ static const struct aldis__tracker nack_tracker = {
 
 /* ------------------------------------------------------------------ the receiver's side */
 
-static void send_ack(aldis_ctx *ctx, aldis_id sender, uint64_t number, uint64_t b)
+void aldis__reliable_ack(aldis_ctx *ctx, aldis_id sender, uint64_t number, uint64_t b)
 {
     struct aldis__track track = {&ack_tracker, ALDIS_FOREVER, number, b};
     aldis_delivered blank = {.context = 0}; /* filled in by the sender's side */
@@ -294,9 +307,28 @@ static bool has_filter(const struct aldis__track *track)
     return !(track->a & ALDIS__NUMBER_LOOSE);
 }
 
+/* What a filter is found by: the sender, or its endpoint, which outlives it. */
+static aldis_id stream_of(aldis_id sender, const struct aldis__track *track)
+{
+    if (track->b & ALDIS__FLAG_DURABLE)
+        return aldis__endpoint_id((uint32_t)(track->b >> ALDIS__ENDPOINT_SHIFT));
+    return sender;
+}
+
+/* Its effect is committed, or has still to be. */
+static void again_durable(struct aldis__worker *worker, struct aldis__cell *cell,
+                          const struct aldis__filter *filter, const struct aldis__msg *msg,
+                          const struct aldis__track *track)
+{
+    if (track->a <= filter->committed)
+        aldis__reliable_ack(&worker->ctx, msg->from, track->a, track->b);
+    else
+        (void)aldis__durable_save_effect(worker, cell, msg->from, track);
+}
+
 static enum aldis__admission quietly(struct aldis__track *track)
 {
-    track->b |= FLAG_QUIET;
+    track->b |= ALDIS__FLAG_QUIET;
     return ALDIS__ADMIT_DROP;
 }
 
@@ -310,22 +342,25 @@ static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__c
         receiver->received++;
         return ALDIS__ADMIT_HANDLE;
     }
-    struct aldis__filter *filter = aldis__filter_of(receiver, msg->from);
+    struct aldis__filter *filter = aldis__filter_of(receiver, stream_of(msg->from, track));
     if (!filter)
         return quietly(track);
     uint64_t number = track->a;
     aldis__filter_advance(filter, number - ABOVE_BASE_OF(track->b) - 1);
     if (aldis__filter_has(filter, number)) {
         receiver->duplicates++;
-        if (GRADE_OF(track->b) != ALDIS_AT_MOST_ONCE)
-            send_ack(&worker->ctx, msg->from, number, track->b);
+        if (track->b & ALDIS__FLAG_DURABLE)
+            again_durable(worker, cell, filter, msg, track);
+        else if (GRADE_OF(track->b) != ALDIS_AT_MOST_ONCE)
+            aldis__reliable_ack(&worker->ctx, msg->from, number, track->b);
         return quietly(track);
     }
     bool next = number == filter->done + 1;
     if (number - filter->done > ALDIS__STREAM_WINDOW ||
-        (!next && (track->b & FLAG_ORDERED) && aldis__tracked_aside(cell) >= ALDIS__STREAM_WINDOW))
+        (!next && (track->b & ALDIS__FLAG_ORDERED) &&
+         aldis__tracked_aside(cell) >= ALDIS__STREAM_WINDOW))
         return quietly(track);
-    if (!next && (track->b & FLAG_ORDERED))
+    if (!next && (track->b & ALDIS__FLAG_ORDERED))
         return ALDIS__ADMIT_HOLD;
     if (GRADE_OF(track->b) == ALDIS_AT_MOST_ONCE && !aldis__filter_add(filter, number))
         return quietly(track);
@@ -342,7 +377,7 @@ static bool settle(struct aldis__worker *worker, struct aldis__cell *cell, aldis
         return false;
     if (!has_filter(track))
         return true;
-    struct aldis__filter *filter = aldis__filter_of(receiver, sender);
+    struct aldis__filter *filter = aldis__filter_of(receiver, stream_of(sender, track));
     if (!filter || !aldis__filter_add(filter, track->a))
         return false;
     if (aldis__tracked_aside(cell))
@@ -353,12 +388,16 @@ static bool settle(struct aldis__worker *worker, struct aldis__cell *cell, aldis
 static void handled(struct aldis__worker *worker, struct aldis__cell *cell, struct aldis__msg *msg,
                     struct aldis__track *track, aldis_err err)
 {
-    if (track->b & FLAG_SETTLED)
+    if (track->b & ALDIS__FLAG_SETTLED)
         return;
-    if (err == ALDIS_OK && settle(worker, cell, msg->from, track))
-        send_ack(&worker->ctx, msg->from, track->a, track->b);
-    else
-        send_nack(worker, cell->id, msg->from, track, err == ALDIS_OK ? ALDIS_ENOMEM : err);
+    if (err == ALDIS_OK && settle(worker, cell, msg->from, track)) {
+        if (!(track->b & ALDIS__FLAG_DURABLE))
+            aldis__reliable_ack(&worker->ctx, msg->from, track->a, track->b);
+        else /* without memory: when it comes again */
+            (void)aldis__durable_save_effect(worker, cell, msg->from, track);
+        return;
+    }
+    send_nack(worker, cell->id, msg->from, track, err == ALDIS_OK ? ALDIS_ENOMEM : err);
 }
 
 static void ended(struct aldis__worker *worker, struct aldis__msg *msg, struct aldis__track *track,
@@ -366,7 +405,7 @@ static void ended(struct aldis__worker *worker, struct aldis__msg *msg, struct a
 {
     (void)fate;
     /* A link that has lost it tells nobody (ALDIS_ECOMM). */
-    if (worker && !(track->b & FLAG_QUIET) && reason != ALDIS_ECOMM)
+    if (worker && !(track->b & ALDIS__FLAG_QUIET) && reason != ALDIS_ECOMM)
         send_nack(worker, msg->to, msg->from, track, reason);
 }
 
@@ -389,9 +428,11 @@ static aldis_err check_settle(aldis_ctx *ctx, const char *call)
     if (!track || track->tracker != &message_tracker)
         return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "",
                                 "%s: the message was not sent reliably", call);
-    if (track->b & FLAG_SETTLED)
-        return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "",
-                                "%s: the message is confirmed or refused already", call);
+    if (track->b & (ALDIS__FLAG_SETTLED | ALDIS__FLAG_DURABLE))
+        return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "", "%s: the message is %s", call,
+                                track->b & ALDIS__FLAG_DURABLE
+                                    ? "durable, and confirmed with its effect"
+                                    : "confirmed or refused already");
     return ALDIS_OK;
 }
 
@@ -403,8 +444,8 @@ aldis_err aldis_ack(aldis_ctx *ctx)
     struct aldis__track *track = aldis__ctx_track(ctx);
     if (!settle(aldis__worker_of(ctx), ctx->cell, ctx->msg->from, track))
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "ack: its filter");
-    track->b |= FLAG_SETTLED;
-    send_ack(ctx, ctx->msg->from, track->a, track->b);
+    track->b |= ALDIS__FLAG_SETTLED;
+    aldis__reliable_ack(ctx, ctx->msg->from, track->a, track->b);
     return ALDIS_OK;
 }
 
@@ -416,7 +457,7 @@ aldis_err aldis_nack(aldis_ctx *ctx, aldis_err reason)
     if (reason == ALDIS_OK)
         return aldis__error_set(ALDIS_EINVAL, ctx->cell->id, "", "nack: the reason is ALDIS_OK");
     struct aldis__track *track = aldis__ctx_track(ctx);
-    track->b |= FLAG_SETTLED;
+    track->b |= ALDIS__FLAG_SETTLED;
     send_nack(aldis__worker_of(ctx), ctx->cell->id, ctx->msg->from, track, reason);
     return ALDIS_OK;
 }
@@ -431,7 +472,7 @@ aldis_err aldis_ack_later(aldis_ctx *ctx, aldis_ack_token *out_token)
         return aldis__error_set(
             out_token ? ALDIS_ESTATE : ALDIS_EINVAL, ctx->cell->id, "", "ack_later: %s",
             out_token ? "effect-once confirms with the effect, not later" : "out_token is NULL");
-    track->b |= FLAG_SETTLED;
+    track->b |= ALDIS__FLAG_SETTLED;
     *out_token = (aldis_ack_token){ctx->msg->from, track->a, track->b};
     return ALDIS_OK;
 }
@@ -449,7 +490,7 @@ aldis_err aldis_ack_with(aldis_ctx *ctx, aldis_ack_token token, aldis_err result
     if (result != ALDIS_OK)
         send_nack(worker, ctx->cell->id, token.sender, &track, result);
     else if (settle(worker, ctx->cell, token.sender, &track))
-        send_ack(ctx, token.sender, token.number, token.bits);
+        aldis__reliable_ack(ctx, token.sender, token.number, token.bits);
     else
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "ack_with: its filter");
     return ALDIS_OK;
@@ -513,6 +554,7 @@ static void fill(const aldis_ctx *ctx, struct aldis__pending *pending, aldis_typ
     pending->grade = (uint8_t)opts->grade;
     pending->lane = (uint8_t)opts->lane;
     pending->ordered = opts->ordered;
+    pending->durable = false;
     void *inside = pending->size > ALDIS__PENDING_INLINE ? pending->block : pending->bytes;
     if (pending->size)
         memcpy(inside, payload, pending->size);

@@ -174,6 +174,32 @@ static aldis_err no_memory(aldis_id to)
     return aldis__error_set(ALDIS_ENOMEM, to, "", "send: a reliable message");
 }
 
+static aldis_err take(struct aldis__sender *sender, uint32_t index, uint64_t number, size_t size,
+                      uint32_t *out_slot)
+{
+    aldis_id to = sender->streams[index].to;
+    void *block = size > ALDIS__PENDING_INLINE ? malloc(size) : NULL;
+    if ((size > ALDIS__PENDING_INLINE && !block) ||
+        (sender->free == ALDIS__PENDING_NONE && !add_chunk(sender))) {
+        free(block);
+        return no_memory(to);
+    }
+    uint32_t slot = sender->free;
+    struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    sender->free = pending->next;
+    pending->number = number;
+    pending->to = to;
+    pending->stream = index;
+    pending->size = (uint32_t)size;
+    if (block)
+        pending->block = block;
+    append(sender, slot);
+    sender->count++;
+    sender->bytes += size;
+    *out_slot = slot;
+    return ALDIS_OK;
+}
+
 aldis_err aldis__sender_take(struct aldis__sender *sender, aldis_id to, bool loose, size_t size,
                              uint32_t *out_slot)
 {
@@ -191,26 +217,24 @@ aldis_err aldis__sender_take(struct aldis__sender *sender, aldis_id to, bool loo
                                 "send: the first of the last %d messages of this stream is not "
                                 "confirmed yet",
                                 ALDIS__STREAM_WINDOW);
-    void *block = size > ALDIS__PENDING_INLINE ? malloc(size) : NULL;
-    if ((size > ALDIS__PENDING_INLINE && !block) ||
-        (sender->free == ALDIS__PENDING_NONE && !add_chunk(sender))) {
-        free(block);
-        return no_memory(to);
-    }
-    uint32_t slot = sender->free;
-    struct aldis__pending *pending = aldis__sender_at(sender, slot);
-    sender->free = pending->next;
-    pending->number = stream->next_number++;
-    pending->to = to;
-    pending->stream = index;
-    pending->size = (uint32_t)size;
-    if (block)
-        pending->block = block;
-    append(sender, slot);
-    sender->count++;
-    sender->bytes += size;
-    *out_slot = slot;
-    return ALDIS_OK;
+    err = take(sender, index, stream->next_number, size, out_slot);
+    stream->next_number += err == ALDIS_OK;
+    return err;
+}
+
+aldis_err aldis__sender_take_back(struct aldis__sender *sender, aldis_id to, uint64_t number,
+                                  size_t size, uint32_t *out_slot)
+{
+    uint32_t index = stream_to(sender, to, false);
+    return index == UINT32_MAX ? no_memory(to) : take(sender, index, number, size, out_slot);
+}
+
+bool aldis__sender_set_next(struct aldis__sender *sender, aldis_id to, uint64_t number)
+{
+    uint32_t index = stream_to(sender, to, false);
+    if (index != UINT32_MAX)
+        sender->streams[index].next_number = number;
+    return index != UINT32_MAX;
 }
 
 void aldis__sender_release(struct aldis__sender *sender, uint32_t slot, bool unsent)

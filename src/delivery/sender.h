@@ -44,6 +44,7 @@ struct aldis__pending {
     uint16_t result; /* what its sender could not be told yet; ALDIS_OK: nothing */
     uint8_t grade, lane;
     bool ordered;
+    bool durable, committed; /* its payload is a frame, `to` an endpoint; the file has it */
     union {
         unsigned char bytes[ALDIS__PENDING_INLINE];
         void *block; /* size > ALDIS__PENDING_INLINE */
@@ -95,6 +96,11 @@ void aldis__sender_restart(struct aldis__worker *worker, struct aldis__cell *cel
 /** A free slot with the next number of the stream. ALDIS_EAGAIN a bound; ALDIS_ENOMEM. */
 aldis_err aldis__sender_take(struct aldis__sender *sender, aldis_id to, bool loose, size_t size,
                              uint32_t *out_slot);
+/** The same for one that a store has, with a given number. ALDIS_ENOMEM. */
+aldis_err aldis__sender_take_back(struct aldis__sender *sender, aldis_id to, uint64_t number,
+                                  size_t size, uint32_t *out_slot);
+/** The stream's next number. False: out of memory. */
+bool aldis__sender_set_next(struct aldis__sender *sender, aldis_id to, uint64_t number);
 /** Give a slot back. `unsent`: it was the stream's last, and its number is used again. */
 void aldis__sender_release(struct aldis__sender *sender, uint32_t slot, bool unsent);
 

@@ -13,7 +13,7 @@ from tap import SOURCE, case, check_equal, check_in, main, run, write
 
 SETUP = os.path.join(SOURCE, "tools", "setup.sh")
 BUILD_PACKAGES = ("meson", "ninja-build", "pkgconf", "python3", "libc6-dev", "g++", "libnanopb-dev",
-                  "nanopb", "protobuf-compiler", "libyaml-dev")
+                  "nanopb", "protobuf-compiler", "libyaml-dev", "libsqlite3-dev")
 
 
 def in_world(installed, uid=0, sudo=False, debian=True, purposes=("build",)):
