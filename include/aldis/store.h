@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* store.h: messages and states that outlive the process. Layer: public.
  *
- * A store is one SQLite file, embedded: no server. An actor opens it in its on_start under a name of
- * its own, which stands for it in the file: its durable state (ALDIS_DURABLE) is filled in, and what
- * it had sent and was not confirmed yet is under way again. Then it sends to other such actors by
- * their names:
+ * A store is one SQLite file, embedded: no server. An actor opens it in its on_start under a name
+ * of its own, which stands for it in the file: its durable state (ALDIS_DURABLE) is filled in, and
+ * what it had sent and was not confirmed yet is under way again. Then it sends to other such actors
+ * by their names:
  *
  *     aldis_durable_open(ctx, store, "till-3", &restored);         // in on_start
  *     aldis_send_durable(ctx, "ledger", payment, 0, &id, .cents = 250);
  *
- * The sender is told twice: by aldis_accepted, after the message is committed to the file (only then
- * is it sent), and by aldis_delivered, after its effect is: the receiver's state and the number of
- * the message are committed in one transaction, and only then is the message acknowledged. So after
- * a crash at any moment (kill -9, power), and a start with the same file, every accepted message has
- * its effect exactly once. Commits are batched: many messages, one sync. */
+ * The sender is told twice: by aldis_accepted, after the message is committed to the file (only
+ * then is it sent), and by aldis_delivered, after its effect is: the receiver's state and the
+ * number of the message are committed in one transaction, and only then is the message
+ * acknowledged. So after a crash at any moment (kill -9, power), and a start with the same file,
+ * every accepted message has its effect exactly once. Commits are batched. */
 #ifndef ALDIS_STORE_H
 #define ALDIS_STORE_H
 
@@ -89,8 +89,8 @@ ALDIS_API aldis_err aldis_durable_open(aldis_ctx *ctx, aldis_store *store, const
                                        bool *out_restored);
 
 /**
- * Send durably: effect-once, in order, tried until it succeeds. The type needs a codec (wire.h): the
- * file holds its frame, with version and checksum.
+ * Send durably: effect-once, in order, tried until it succeeds. The type needs a codec (wire.h):
+ * the file holds its frame, with version and checksum.
  *
  * context: comes back with both answers.          out_id: may be NULL.
  * Owner:   borrows payload.          Thread: the handler's worker.          Blocks: never in live

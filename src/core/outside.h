@@ -18,6 +18,8 @@ aldis_err aldis__outside_post(aldis_system *system, aldis_id from, aldis_id to, 
  *  there. Takes msg. */
 void aldis__outside_push(aldis_system *system, struct aldis__msg *msg);
 
+struct aldis__track;
+
 /** As aldis__post_tracked(), from another thread: to an actor that was there. ALDIS_ENOMEM,
  *  ALDIS_ESTATE the system has stopped. */
 aldis_err aldis__outside_post_tracked(aldis_system *system, aldis_id to,

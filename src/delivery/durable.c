@@ -2,9 +2,9 @@
 /* durable.c: actors that are endpoints of a store. Layer: delivery.
  *
  * A durable message is a reliable one, effect-once and in order, tried without end, with three
- * things between its steps: it goes out when the store has it; it is acknowledged when the store has
- * its effect; and the store forgets it when it is acknowledged. Its stream is that of two names, and
- * not of two ids, so that it goes on in the next process. */
+ * things between its steps: it goes out when the store has it; it is acknowledged when the store
+ * has its effect; and the store forgets it when it is acknowledged. Its stream is that of two
+ * names, and not of two ids, so that it goes on in the next process. */
 #include "core/durable.h"
 #include "base/error.h"
 #include "core/outside.h"

@@ -2,6 +2,7 @@
 /* store.c: see store.h. Layer: delivery. */
 #include "delivery/store.h"
 
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "core/window.h"
@@ -17,6 +18,7 @@ enum {
     QUEUE_DEFAULT = 16384,
     QUEUE_MAX = 1 << 24,
     BATCH_MAX = 4096,
+    NAP_MS = 50,
     ENDPOINTS_MAX = (1 << 18) - 1
 };
 
@@ -336,13 +338,8 @@ static aldis_err commit_batch(aldis_store *store, struct aldis__change *batch)
 
 static void nap(aldis_store *store)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    aldis_ns at_ns = aldis__clock_monotonic_ns() + NAP_MS * ALDIS_MS;
+    struct timespec until = {at_ns / ALDIS_SECOND, at_ns % ALDIS_SECOND};
     pthread_cond_timedwait(&store->work, &store->lock, &until);
 }
 
@@ -654,8 +651,12 @@ aldis_err aldis_store_open(const char *path, const aldis_store_opts *opts, aldis
     pthread_mutex_init(&store->serial, NULL);
     pthread_mutex_init(&store->lock, NULL);
     pthread_mutex_init(&store->db_lock, NULL);
-    pthread_cond_init(&store->work, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->work, &attr);
     pthread_cond_init(&store->idle, NULL);
+    pthread_condattr_destroy(&attr);
     aldis_err err = open_file(store, path);
     if (err == ALDIS_OK)
         err = load_names(store, path);
