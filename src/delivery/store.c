@@ -78,6 +78,7 @@ struct aldis_store {
     struct aldis__change *first, **last;
     uint64_t queued; /* waiting, or being committed */
     bool stopping, failed, committing;
+    bool synchronous;           /* of virtual time: the thread leaves the queue to those who put */
     struct endpoint *endpoints; /* by number; 0 is none */
     uint32_t endpoint_count, endpoint_capacity;
     aldis_store_stats stats;
@@ -348,7 +349,7 @@ static void *thread_main(void *argument)
     aldis_store *store = argument;
     pthread_mutex_lock(&store->lock);
     for (;;) {
-        while ((!store->first || store->committing) && !store->stopping)
+        while ((!store->first || store->committing || store->synchronous) && !store->stopping)
             pthread_cond_wait(&store->work, &store->lock);
         if (!store->first || (store->stopping && store->failed))
             break;
@@ -492,6 +493,7 @@ aldis_err aldis__store_occupy(aldis_store *store, uint32_t endpoint, aldis_syste
             entry->window = system->virtual_engine->window;
         entry->actor = actor;
         entry->system = system;
+        store->synchronous = system->virtual_time;
     }
     pthread_mutex_unlock(&store->lock);
     if (!taken)
@@ -563,6 +565,26 @@ static aldis_err read_rows(aldis_store *store, const char *query, uint32_t endpo
     return err;
 }
 
+/* False: what waits cannot be committed. */
+static bool wait_until_committed(aldis_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    bool now = store->synchronous;
+    pthread_mutex_unlock(&store->lock);
+    if (now) {
+        pthread_mutex_lock(&store->serial);
+        commit_now(store);
+        pthread_mutex_unlock(&store->serial);
+    }
+    pthread_mutex_lock(&store->lock);
+    pthread_cond_signal(&store->work);
+    while (store->queued > 0 && !store->failed && !now)
+        pthread_cond_wait(&store->idle, &store->lock);
+    bool good = store->queued == 0;
+    pthread_mutex_unlock(&store->lock);
+    return good;
+}
+
 aldis_err aldis__store_read(aldis_store *store, uint32_t endpoint,
                             const struct aldis__store_reader *reader)
 {
@@ -577,13 +599,7 @@ aldis_err aldis__store_read(aldis_store *store, uint32_t endpoint,
          "ORDER BY receiver, number",
          read_pending},
     };
-    pthread_mutex_lock(&store->lock);
-    pthread_cond_signal(&store->work);
-    while (store->queued > 0 && !store->failed)
-        pthread_cond_wait(&store->idle, &store->lock);
-    bool failed = store->failed;
-    pthread_mutex_unlock(&store->lock);
-    if (failed)
+    if (!wait_until_committed(store))
         return aldis__error_set(ALDIS_EIO, aldis_nobody(), "",
                                 "store: what waits cannot be committed");
     aldis_err err = ALDIS_OK;

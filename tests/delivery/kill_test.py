@@ -17,12 +17,12 @@ import sys
 import tempfile
 import time
 
-from tap import case, check, check_equal, main
+from tap import BUILD, case, check, check_equal, main
 
 FULL = "--full" in sys.argv
 if FULL:
     sys.argv.remove("--full")
-PROGRAM = sys.argv.pop(1)
+PROGRAM = os.path.join(BUILD, sys.argv.pop(1))
 ROUNDS = 100 if FULL else 6
 PAYMENTS = 400  # of a round: more than a life lasts
 
