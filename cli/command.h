@@ -29,6 +29,7 @@ struct command {
 int command_run(int argc, char **argv);     /* run.c */
 int command_check(int argc, char **argv);   /* check.c */
 int command_import(int argc, char **argv);  /* import.c */
+int command_explore(int argc, char **argv); /* explore.c */
 int command_compare(int argc, char **argv); /* compare.c */
 int command_replay(int argc, char **argv);  /* replay.c */
 int command_bench(int argc, char **argv);   /* bench.c */

@@ -16,6 +16,8 @@ static const struct command commands[] = {
     {"import", "FILE", "Make a scenario of a map in CSV files", command_import},
     {"compare", "A B", "Find where two runs part, from what --print-windows wrote",
      command_compare},
+    {"explore", "FILE", "Search many seeds, with faults, for a run that goes wrong",
+     command_explore},
     {"replay", "FILE", "Make a run again that `aldis run --record' has kept", command_replay},
     {"bench", "[NAME]", "Measure the runtime with one workload, or with all", command_bench},
 };

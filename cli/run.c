@@ -3,6 +3,7 @@
 #include "../space/space.h"
 
 #include "command.h"
+#include "faults.h"
 #include "input.h"
 #include "interrupt.h"
 #include "progress.h"
@@ -19,6 +20,7 @@ struct run_args {
     struct space_run_opts opts;
     struct session_opts session;
     const char *max_lag; /* as it was given */
+    const char *faults;  /* likewise */
     bool json;
     bool quiet;
 };
@@ -35,6 +37,7 @@ enum {
     OPTION_PRINT_WINDOWS,
     OPTION_LISTEN,
     OPTION_RECORD,
+    OPTION_FAULTS,
     OPTION_EVENTS,
     OPTION_CHECK_BALANCE,
     OPTION_JSON
@@ -87,6 +90,10 @@ static const struct argp_option options[] = {
      .doc =
          "Look after every window whether all goods, fuel and credits are still there (else only "
          "at the end)"},
+    {.name = "faults",
+     .key = OPTION_FAULTS,
+     .arg = "PLAN",
+     .doc = "What goes wrong, in place of the scenario's own plan: light, heavy, or a YAML file"},
     {.name = "json", .key = OPTION_JSON, .doc = "Print the report as one JSON object"},
     {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
     {0}};
@@ -111,6 +118,10 @@ static void check_together(const struct argp_state *state, const struct run_args
         argp_error(state, "--check-balance: not with --clock=live or --print-windows");
     if (args->opts.live && args->opts.paced)
         argp_error(state, "--realtime: a run by --clock=live has no other time");
+    if (args->opts.live && args->faults)
+        argp_error(state, "--faults: a run by --clock=live has none");
+    if (args->faults && (args->session.record || args->session.print_windows))
+        argp_error(state, "--faults: a run that is to be repeated has them in its scenario");
     if (args->session.listen && !args->opts.paced)
         argp_error(state, "--listen: only a run by --realtime lasts long enough");
     if (args->opts.pace.max_lag_ns > 0 && !args->opts.paced)
@@ -151,6 +162,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
         args->session.events = value;
     } else if (key == OPTION_CHECK_BALANCE) {
         opts->check_balance = true;
+    } else if (key == OPTION_FAULTS) {
+        args->faults = value;
     } else if (key == ARGP_KEY_END) {
         check_together(state, args);
     } else if (key == OPTION_JSON) {
@@ -328,9 +341,15 @@ int command_run(int argc, char **argv)
     struct run_args args = {.input = {.path = NULL}};
     command_parse(&run_argp, argc, argv, 0, &args);
     struct scenario *scenario = NULL;
+    struct faults faults = {.file = NULL};
     int status = input_read(&args.input, &scenario);
+    if (status == EXIT_GOOD && args.faults) {
+        status = faults_read(args.faults, "aldis run", &faults);
+        args.opts.faults = &faults.plan;
+    }
     if (status == EXIT_GOOD)
         status = run_scenario(&args, scenario);
+    faults_fini(&faults);
     scenario_destroy(scenario);
     return status;
 }

@@ -254,6 +254,12 @@ static aldis_err run_watched(struct run *run)
                                     .content = run->scenario->content,
                                     .until_ns = opts->until_ns > 0 ? opts->until_ns
                                                                    : run->scenario->duration_ns};
+    const aldis_fault_plan *plan = opts->faults ? opts->faults : scenario_faults(run->scenario);
+    if (plan && !opts->live) {
+        aldis_err refused = aldis_system_inject(run->system, plan);
+        if (refused != ALDIS_OK)
+            return refused;
+    }
     if (opts->on_begin)
         opts->on_begin(opts->arg, &facts);
     aldis_err err = opts->paced ? aldis_system_pace(run->system, &opts->pace) : ALDIS_OK;

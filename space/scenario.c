@@ -84,6 +84,7 @@ static const struct schema_key scenario_keys[] = {
                 SCENARIO_WEATHER_MAX),
     SCHEMA_MAP(struct scenario, "rescue", OPTIONAL, rescue, &rescue_schema),
     SCHEMA_MAP(struct scenario, "traffic", OPTIONAL, traffic, &traffic_schema),
+    SCHEMA_CUSTOM(struct scenario, "faults", OPTIONAL, faults, read_faults),
 };
 
 static const struct schema scenario_schema = {.what = "a scenario",
@@ -297,6 +298,12 @@ static enum scenario_status read_file(const char *path, bool follow, char **out_
     return status;
 }
 
+enum scenario_status scenario_read_file(const char *path, char **out_text, size_t *out_size,
+                                        struct scenario_errors *errors)
+{
+    return read_file(path, true, out_text, out_size, errors);
+}
+
 enum scenario_status scenario_load_with(const char *path, const char *const *settings, size_t count,
                                         struct scenario **out_scenario,
                                         struct scenario_errors *errors)
@@ -321,6 +328,11 @@ enum scenario_status scenario_load(const char *path, struct scenario **out_scena
     return scenario_load_with(path, NULL, 0, out_scenario, errors);
 }
 
+aldis_ns scenario_duration(const struct scenario *scenario)
+{
+    return scenario->duration_ns;
+}
+
 uint64_t scenario_content(const struct scenario *scenario)
 {
     return scenario->content;
@@ -331,5 +343,6 @@ void scenario_destroy(struct scenario *scenario)
     if (!scenario)
         return;
     schema_free(&scenario_schema, scenario);
+    scenario_faults_fini(&scenario->faults);
     free(scenario);
 }

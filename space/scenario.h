@@ -160,6 +160,27 @@ struct scenario_galaxy {
     struct scenario_station model; /**< what its stations are like, but for name and place */
 };
 
+/** A rule of a fault plan: see aldis/fault.h. */
+struct scenario_fault {
+    uint32_t kind; /**< enum aldis_fault_kind */
+    double chance;
+    uint32_t every;
+    aldis_ns min_ns, max_ns, begin_ns, end_ns;
+    char from[SCENARIO_NAME_BYTES], to[SCENARIO_NAME_BYTES], type[SCENARIO_NAME_BYTES];
+};
+
+struct scenario_faults {
+    struct {
+        struct scenario_fault *items;
+        uint32_t count;
+    } rules;
+    uint64_t seed;
+    aldis_ns heal_ns;
+    bool given;
+    aldis_fault_rule *made; /**< of the rules */
+    aldis_fault_plan plan;
+};
+
 struct scenario {
     char name[SCENARIO_NAME_BYTES];
     uint64_t seed;
@@ -193,6 +214,7 @@ struct scenario {
         uint32_t count;
     } weather;
     struct scenario_market market;
+    struct scenario_faults faults;
     struct scenario_galaxy galaxy;
     struct scenario_rescue rescue;
     struct scenario_traffic traffic;

@@ -2,7 +2,7 @@
 /* scenario_parts.h: the schemas of the parts of a scenario file, for scenario.c. Layer: space.
  *
  * scenario_places.c: bodies, stations, the galaxy; scenario_ships.c: classes, fleets;
- * scenario_events.c: hazards, weather, market, services. */
+ * scenario_events.c: hazards, weather, market, services; scenario_faults.c: fault plans. */
 #ifndef SPACE_SCENARIO_PARTS_H
 #define SPACE_SCENARIO_PARTS_H
 
@@ -52,6 +52,14 @@ void read_body_reference(struct schema_reader *reader, const struct yaml_node *n
 void read_class_reference(struct schema_reader *reader, const struct yaml_node *node, void *field);
 void read_commodity_reference(struct schema_reader *reader, const struct yaml_node *node,
                               void *field);
+
+/** Read a fault plan into a struct scenario_faults; end it with scenario_faults_fini. */
+void read_faults(struct schema_reader *reader, const struct yaml_node *node, void *field);
+void scenario_faults_fini(struct scenario_faults *faults);
+
+/** The text of a file, for whoever reads YAML; free it. */
+enum scenario_status scenario_read_file(const char *path, char **out_text, size_t *out_size,
+                                        struct scenario_errors *errors);
 
 /** Make the bodies and stations of scenario->galaxy. false: no memory. */
 bool galaxy_make(struct scenario *scenario);

@@ -17,6 +17,7 @@
 #ifndef SPACE_SPACE_H
 #define SPACE_SPACE_H
 
+#include <aldis/fault.h>
 #include <aldis/stats.h>
 #include <aldis/system.h>
 #include <aldis/window.h>
@@ -93,6 +94,23 @@ void scenario_errors_print(const struct scenario_errors *errors, FILE *out);
  *  ships come with a full tank. Returns how many there are. */
 uint32_t scenario_warnings_print(const struct scenario *scenario, const char *path, FILE *out);
 
+/** How long the scenario says that a run is. */
+aldis_ns scenario_duration(const struct scenario *scenario);
+
+/** The fault plan that the scenario brings with it; NULL: none. Borrowed from the scenario. */
+const aldis_fault_plan *scenario_faults(const struct scenario *scenario);
+
+/** A fault plan in a file of its own: what stands below `faults:` in a scenario. */
+struct space_faults;
+
+/** Read and check it. Owner: gives *out_faults on SCENARIO_OK: end it with space_faults_destroy
+ *  (NULL is ignored). The rest as scenario_load. */
+enum scenario_status space_faults_load(const char *path, struct space_faults **out_faults,
+                                       struct scenario_errors *errors);
+void space_faults_destroy(struct space_faults *faults);
+/** Borrowed. */
+const aldis_fault_plan *space_faults_plan(const struct space_faults *faults);
+
 /* ---- Runs ---- */
 
 /** X(name): the states of a ship. */
@@ -145,7 +163,10 @@ struct space_run_opts {
     bool check_balance; /**< look after every window whether goods, fuel and money are all there;
                              else only at the end. Takes aldis_system_on_window for itself */
     FILE *events;       /**< what happened goes there as JSON lines; not live. NULL: nowhere */
-    bool named;         /**< register each ship as ship-1, ship-2, ... in the order of the fleets */
+    /** What goes wrong, in place of the scenario's own plan; not live. Borrowed for the run. NULL:
+     *  the scenario's. (A plan without rules and faults: nothing.) */
+    const aldis_fault_plan *faults;
+    bool named; /**< register each ship as ship-1, ship-2, ... in the order of the fleets */
 
     /** Called on the calling thread before the run begins and then a hundred times in it, at points
      *  that do not depend on whether it is set (live: five times a second). false ends the run.

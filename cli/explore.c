@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+/* explore.c: `aldis explore FILE`: many runs of a scenario with faults, in search of one that goes
+ * wrong. Layer: cli.
+ *
+ * A trial is one run in a process of its own (see aldis/explore.h). It is wrong when the run fails,
+ * when its audit or the balance of goods, fuel and money does not hold, or when the faults are over
+ * and a ship still does not go on. */
+#include "../space/space.h"
+
+#include "command.h"
+#include "faults.h"
+#include "input.h"
+#include "interrupt.h"
+#include "origin.h"
+#include "progress.h"
+#include "values.h"
+
+#include <aldis/explore.h>
+#include <aldis/router.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    SEEDS_DEFAULT = 100,
+    SHIPS_WATCHED = 4096, /* the first ones */
+    LOOKS_MIN = 10,       /* a ship that does not go on is seen so often in the same state */
+    FAULTS_SHOWN = 64     /* more are no longer a short story */
+};
+#define STILL_NS_MIN (10 * ALDIS_MINUTE)
+#define SHRINK_NS (60 * ALDIS_SECOND)
+
+struct explore_args {
+    struct input input;
+    aldis_explore_opts opts;
+    aldis_ns until_ns;
+    const char *faults;
+    const char *until; /* as it was given */
+    bool quiet;
+    aldis_ns shrink_ns, shrink_end_ns; /* wall time; the end: 0 until it has begun */
+    /* for the trials */
+    const struct scenario *scenario;
+    aldis_fault_plan plan;
+};
+
+enum {
+    OPTION_QUIET = 'q',
+    OPTION_SEEDS = 256,
+    OPTION_FAULTS,
+    OPTION_UNTIL,
+    OPTION_JOBS,
+    OPTION_TIMEOUT,
+    OPTION_SHRINK
+};
+static const struct argp_option options[] = {
+    {.name = "seeds", .key = OPTION_SEEDS, .arg = "A..B", .doc = "Seeds to try (default: 1..100)"},
+    {.name = "faults",
+     .key = OPTION_FAULTS,
+     .arg = "PLAN",
+     .doc = "What goes wrong: light, heavy, a YAML file, or what this command has printed "
+            "(default: the scenario's own plan, else light)"},
+    {.name = "until",
+     .key = OPTION_UNTIL,
+     .arg = "TIME",
+     .doc = "How long each run is, in place of the scenario's duration"},
+    {.name = "jobs",
+     .key = OPTION_JOBS,
+     .arg = "N",
+     .doc = "Runs at once, 1 to 64 (default: the "
+            "cores)"},
+    {.name = "timeout",
+     .key = OPTION_TIMEOUT,
+     .arg = "TIME",
+     .doc = "A run that takes longer, by the wall clock, has hung (default: 60s)"},
+    {.name = "shrink",
+     .key = OPTION_SHRINK,
+     .arg = "TIME",
+     .doc = "How long to shrink what was found, by the wall clock (default: 60s)"},
+    {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
+    {0}};
+
+static void parse_seeds(struct argp_state *state, const char *value, aldis_explore_opts *opts)
+{
+    const char *rest = value;
+    bool good = origin_read_u64(value, &opts->first_seed, &rest);
+    if (good && *rest == '\0') {
+        opts->last_seed = opts->first_seed;
+        return;
+    }
+    good =
+        good && strncmp(rest, "..", 2) == 0 && origin_read_u64(rest + 2, &opts->last_seed, &rest);
+    if (!good || *rest != '\0' || opts->first_seed > opts->last_seed)
+        argp_error(state, "--seeds: found '%s', allowed: A..B, whole numbers, A not above B",
+                   value);
+}
+
+static error_t parse(int key, char *value, struct argp_state *state)
+{
+    struct explore_args *args = state->input;
+    if (key == ARGP_KEY_INIT)
+        state->child_inputs[1] = &args->input;
+    else if (key == OPTION_SEEDS)
+        parse_seeds(state, value, &args->opts);
+    else if (key == OPTION_FAULTS)
+        args->faults = value;
+    else if (key == OPTION_UNTIL)
+        args->until_ns = value_duration(state, "--until", args->until = value);
+    else if (key == OPTION_JOBS)
+        args->opts.jobs = (uint32_t)value_whole(state, "--jobs", value, 1, 64);
+    else if (key == OPTION_TIMEOUT)
+        args->opts.timeout_ns = value_duration(state, "--timeout", value);
+    else if (key == OPTION_SHRINK)
+        args->shrink_ns = value_duration(state, "--shrink", value);
+    else if (key == OPTION_QUIET)
+        args->quiet = true;
+    else
+        return ARGP_ERR_UNKNOWN;
+    return 0;
+}
+
+static const struct argp_child children[] = {
+    {.argp = &command_shared_argp}, {.argp = &input_argp}, {0}};
+static const struct argp explore_argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "FILE",
+    .doc =
+        "Run the scenario in FILE with many seeds and with faults, until a run goes wrong.\v"
+        "A run is wrong when it fails, crashes or hangs, when messages, goods, fuel or money are "
+        "lost or doubled, or when the faults are over (they stop at half of the run unless the "
+        "plan says when) and a ship still does not go on. The faults are then shrunk to the "
+        "fewest that make it go wrong, and the command that repeats it is printed.\n\n"
+        "Status 0: no run went wrong. 1: one did. 64: the plan of --faults is wrong. 65, 66: the "
+        "scenario or the plan's file is wrong, or cannot be read. 71: no memory or processes. "
+        "130, 143: ended by SIGINT, SIGTERM.",
+    .children = children,
+};
+
+/* ------------------------------------------------------------------ one trial */
+
+struct watched {
+    aldis_id id;
+    char name[32]; /* of its state */
+    aldis_ns since_ns;
+    uint32_t looks;
+};
+
+struct run {
+    aldis_trial *trial;
+    aldis_system *system;
+    aldis_ns healed_ns;
+    struct watched *ships;
+    uint32_t count;
+};
+
+static void on_begin(void *arg, const struct space_run_facts *facts)
+{
+    struct run *run = arg;
+    run->system = facts->system;
+    if (aldis_trial_inject(run->trial, facts->system) != ALDIS_OK)
+        aldis_trial_fail(run->trial, ALDIS_VIOLATION_UNEXPECTED, "%s", aldis_error_last()->text);
+    for (run->count = 0; run->count < SHIPS_WATCHED; run->count++) {
+        char name[32];
+        snprintf(name, sizeof name, "ship-%" PRIu32, run->count + 1);
+        if (aldis_system_lookup(facts->system, name, &run->ships[run->count].id) != ALDIS_OK)
+            break;
+    }
+}
+
+/* Ships that fly or rest have a timer; the others wait for somebody. */
+static bool waits(const char *state)
+{
+    return strcmp(state, "docking") == 0 || strcmp(state, "docked") == 0 ||
+           strcmp(state, "trading") == 0 || strcmp(state, "emergency") == 0;
+}
+
+static bool on_progress(void *arg, const struct space_progress *now)
+{
+    struct run *run = arg;
+    if (now->now_ns < run->healed_ns)
+        return true;
+    for (uint32_t i = 0; i < run->count; i++) {
+        struct watched *ship = &run->ships[i];
+        aldis_status status;
+        if (aldis_system_status(run->system, ship->id, &status) != ALDIS_OK)
+            continue;
+        if (ship->looks == 0 || strcmp(ship->name, status.state_name) != 0) {
+            snprintf(ship->name, sizeof ship->name, "%s", status.state_name);
+            ship->since_ns = now->now_ns;
+            ship->looks = 0;
+        }
+        ship->looks++;
+    }
+    return true;
+}
+
+static void look_for_still_ships(struct run *run, aldis_ns end_ns)
+{
+    for (uint32_t i = 0; i < run->count; i++) {
+        const struct watched *ship = &run->ships[i];
+        aldis_ns still_ns = end_ns - ship->since_ns;
+        /* As long as anything was looked at: since the faults were over. */
+        if (ship->looks < LOOKS_MIN || still_ns < STILL_NS_MIN || !waits(ship->name) ||
+            ship->since_ns > run->healed_ns + (end_ns - run->healed_ns) / 8)
+            continue;
+        aldis_trial_fail(run->trial, ALDIS_VIOLATION_STUCK,
+                         "ship-%" PRIu32 " (%016" PRIx64 ") has been %s for %.0f s", i + 1,
+                         ship->id.bits, ship->name, (double)still_ns * 1e-9);
+    }
+}
+
+static void trial(void *arg, aldis_trial *trial)
+{
+    const struct explore_args *args = arg;
+    struct space_report report;
+    struct run run = {.trial = trial, .ships = calloc(SHIPS_WATCHED, sizeof *run.ships)};
+    static const aldis_fault_plan none;
+    struct space_run_opts opts = {.has_seed = true,
+                                  .seed = aldis_trial_seed(trial),
+                                  .workers = 1,
+                                  .until_ns = args->until_ns,
+                                  .faults = &none,
+                                  .named = true,
+                                  .on_begin = on_begin,
+                                  .on_progress = on_progress,
+                                  .arg = &run};
+    if (!run.ships)
+        return;
+    run.healed_ns = args->plan.heal_ns;
+    aldis_err err = space_run(args->scenario, &opts, &report);
+    if (err != ALDIS_OK)
+        aldis_trial_fail(trial, ALDIS_VIOLATION_UNEXPECTED, "%s: %s", aldis_error_text(err),
+                         aldis_error_last()->text);
+    else if (!report.audit.balanced)
+        aldis_trial_fail(trial, ALDIS_VIOLATION_LOST, "audit: %s", report.audit.text);
+    else if (report.lost)
+        aldis_trial_fail(trial, ALDIS_VIOLATION_LOST, "balance: %s", report.balance);
+    else
+        look_for_still_ships(&run, report.virtual_ns);
+    space_report_fini(&report);
+    free(run.ships);
+}
+
+/* ------------------------------------------------------------------ the report */
+
+static aldis_ns wall_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (aldis_ns)t.tv_sec * ALDIS_SECOND + (aldis_ns)t.tv_nsec;
+}
+
+static bool show_progress(void *arg, uint64_t trials, bool shrinking)
+{
+    struct explore_args *args = arg;
+    if (shrinking && args->shrink_end_ns == 0)
+        args->shrink_end_ns = wall_ns() + args->shrink_ns;
+    if (shrinking && wall_ns() >= args->shrink_end_ns)
+        return false;
+    if (progress_is_due())
+        progress_show(shrinking ? "explore: shrinking what was found after %" PRIu64 " of %" PRIu64
+                                  " seeds"
+                                : "explore: %" PRIu64 " of %" PRIu64 " seeds",
+                      trials, args->opts.last_seed - args->opts.first_seed + 1);
+    return interrupt_signal() == 0;
+}
+
+static void print_fault(const aldis_fault *fault)
+{
+    bool of_actor = fault->kind == ALDIS_FAULT_PAUSE || fault->kind == ALDIS_FAULT_CRASH;
+    printf("  %-9s %s %016" PRIx64 "%s its message %" PRIu64 " (%s %s %s %016" PRIx64
+           "), at %.3f s",
+           aldis_fault_kind_name(fault->kind), fault->actor_kind, fault->actor.bits,
+           of_actor ? " after" : ",", fault->number, fault->type_name, of_actor ? "from" : "to",
+           fault->other_kind, fault->other.bits, (double)fault->at_ns * 1e-9);
+    if (fault->ns > 0)
+        printf(", for %.6f s", (double)fault->ns * 1e-9);
+    fputc('\n', stdout);
+}
+
+static void print_repeat(const struct explore_args *args, const aldis_finding *finding)
+{
+    printf("repeat it: aldis explore '%s'", args->input.path);
+    for (size_t i = 0; i < args->input.count; i++)
+        printf(" --set '%s'", args->input.settings[i]);
+    if (args->until)
+        printf(" --until %s", args->until);
+    printf(" --seeds %" PRIu64, finding->seed);
+    if (finding->fault_count <= FAULTS_SHOWN && finding->is_shrunk) {
+        fputs(" --faults ", stdout);
+        faults_write(finding->faults, finding->fault_count, stdout);
+    } else if (args->faults) {
+        printf(" --faults '%s'", args->faults);
+    }
+    fputc('\n', stdout);
+}
+
+static int report(const struct explore_args *args, const aldis_finding *finding)
+{
+    if (finding->violation == ALDIS_VIOLATION_NONE) {
+        printf("%s: %" PRIu64 " seeds, nothing found\n", args->input.path, finding->trials);
+        return interrupt_signal() ? 128 + interrupt_signal() : EXIT_GOOD;
+    }
+    printf("%s: seed %" PRIu64 ": %s: %s\n", args->input.path, finding->seed,
+           aldis_violation_name(finding->violation), finding->text);
+    if (finding->fault_total == 0)
+        printf("no fault had happened\n");
+    else
+        printf("%" PRIu64 " faults had happened; %zu %s (%" PRIu64 " runs):\n",
+               finding->fault_total, finding->fault_count,
+               finding->is_shrunk ? "are enough" : "were left when shrinking ended",
+               finding->shrink_trials);
+    for (size_t i = 0; i < finding->fault_count && i < FAULTS_SHOWN; i++)
+        print_fault(&finding->faults[i]);
+    if (finding->fault_count > FAULTS_SHOWN)
+        printf("  ... and %zu more\n", finding->fault_count - FAULTS_SHOWN);
+    print_repeat(args, finding);
+    return EXIT_NO;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+static int explore(struct explore_args *args)
+{
+    aldis_finding finding;
+    interrupt_install();
+    progress_begin(!args->quiet);
+    args->opts.plan = &args->plan;
+    args->opts.on_progress = show_progress;
+    args->opts.progress_arg = args;
+    aldis_err err = aldis_explore(&args->opts, trial, args, &finding);
+    progress_clear();
+    if (err != ALDIS_OK && err != ALDIS_ETIMEDOUT) {
+        fprintf(stderr, "aldis explore: %s\n", aldis_error_last()->text);
+        return EXIT_SYSTEM;
+    }
+    int status = report(args, &finding);
+    aldis_finding_fini(&finding);
+    return status;
+}
+
+/* The plan of the command line, of the scenario, or light; it heals in any case. */
+static int choose_plan(struct explore_args *args, struct faults *faults)
+{
+    const aldis_fault_plan *own = scenario_faults(args->scenario);
+    *faults = (struct faults){.file = NULL};
+    if (args->faults) {
+        int status = faults_read(args->faults, "aldis explore", faults);
+        if (status != EXIT_GOOD)
+            return status;
+        own = &faults->plan;
+    }
+    args->plan = own ? *own : *aldis_fault_plan_named("light");
+    if (args->plan.heal_ns == 0)
+        args->plan.heal_ns =
+            (args->until_ns > 0 ? args->until_ns : scenario_duration(args->scenario)) / 2;
+    return EXIT_GOOD;
+}
+
+int command_explore(int argc, char **argv)
+{
+    struct explore_args args = {.opts = {.first_seed = 1, .last_seed = SEEDS_DEFAULT},
+                                .shrink_ns = SHRINK_NS};
+    command_parse(&explore_argp, argc, argv, 0, &args);
+    struct scenario *scenario = NULL;
+    struct faults faults = {.file = NULL};
+    int status = input_read(&args.input, &scenario);
+    args.scenario = scenario;
+    if (status == EXIT_GOOD)
+        status = choose_plan(&args, &faults);
+    if (status == EXIT_GOOD)
+        status = explore(&args);
+    faults_fini(&faults);
+    scenario_destroy(scenario);
+    return status;
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`aldis explore`, and faults in `aldis run`: plans, findings, and the command that repeats one."""
+import os
+import re
+import shlex
+import sys
+import tempfile
+
+from tap import case, check, check_equal, check_in, main, write
+from program import ALDIS, HARBOUR, aldis, expect, refused
+
+FOLDER = tempfile.mkdtemp(prefix="aldis-explore-")
+PLAN = """\
+rules:
+  - {kind: loss, chance: 0.05, to: station}
+  - {kind: delay, chance: 0.2, min: 100 ms, max: 2 s, type: docking_permission}
+  - {kind: crash, every: 500, to: station, begin: 1 min, end: 4 min}
+heal: 5 min
+"""
+
+
+def file(name, text):
+    path = os.path.join(FOLDER, name)
+    write(path, text)
+    return path
+
+
+def run_print(*words):
+    out, _ = expect(0, "run", HARBOUR, "--until", "6m", "-q", *words)
+    check_in("audit: balanced", out)
+    check_in("balance: balanced", out)
+    return re.search(r"run print (\w{16})", out).group(1)
+
+
+@case
+def where_nothing_goes_wrong_nothing_is_found():
+    out, err = expect(0, "explore", HARBOUR, "--seeds", "5..6", "--until", "5m", "-q")
+    check_equal(out, f"{HARBOUR}: 2 seeds, nothing found\n", "report")
+    check_equal(err, "", "stderr")
+
+
+@case
+def a_run_that_takes_too_long_is_a_finding_with_a_seed():
+    words = ("--until", "1h", "--timeout", "1ms", "--set", "tick=1 s", "-q")
+    out, _ = expect(1, "explore", HARBOUR, "--seeds", "3..9", *words)
+    lines = out.splitlines()
+    check_equal(lines[0], f"{HARBOUR}: seed 3: hung: the trial did not end in its time", "first line")
+    check(lines[-1].startswith("repeat it: aldis explore "), out)
+    command = shlex.split(lines[-1].removeprefix("repeat it: "))
+    check_equal(command[:3], ["aldis", "explore", HARBOUR], "the command")
+    check_in("--seeds 3", lines[-1])
+    check_in("--set 'tick=1 s'", lines[-1])
+    status, again, _ = aldis(*command[1:], "--timeout", "1ms", "-q")
+    check_equal(status, 1, "status of the command that repeats it")
+    check_in("seed 3: hung", again)
+
+
+@case
+def a_plan_is_a_word_a_file_or_a_part_of_the_scenario():
+    plain, light, heavy = run_print(), run_print("--faults", "light"), run_print("--faults", "heavy")
+    given = run_print("--faults", file("plan.yaml", PLAN))
+    check_equal(len({plain, light, heavy, given}), 4, "different runs")
+    check_equal(run_print("--faults", file("plan.yaml", PLAN), "--workers", "1"), given, "1 worker")
+    with open(HARBOUR, encoding="utf-8") as harbour:
+        text = harbour.read()
+    section = "faults:\n" + "".join("  " + line for line in PLAN.splitlines(True))
+    path = file("harbour.yaml", text + "\n" + section)
+    out, _ = expect(0, "run", path, "--until", "6m", "-q")
+    check_in(f"run print {given}", out, "report of the scenario with the plan")
+    out, _ = expect(0, "run", file("light.yaml", text + "\nfaults: light\n"), "--until", "6m", "-q")
+    check_in(f"run print {light}", out, "report of the scenario with the word")
+
+
+@case
+def single_faults_do_what_they_say():
+    plain = run_print()
+    check_equal(run_print("--faults", "once:"), plain, "without any")
+    check_equal(run_print("--faults", "once:loss/0100000000000001/999999999"), plain, "one that never comes")
+
+
+@case
+def wrong_plans_are_named_with_their_place():
+    for text, place in (("rules: []\n", ":1:8: rules:"),
+                        ("rules:\n  - {kind: los, chance: 0.1}\n", ":2:12: rules[0].kind: found \"los\""),
+                        ("rules:\n  - {kind: loss, chance: 1.5}\n", ":2:26: rules[0].chance:"),
+                        ("rules:\n  - {kind: loss}\n", ":2:5: rules[0]: found neither chance nor every"),
+                        ("rules:\n  - {kind: loss, every: 10}\n", "rules[0]: found every"),
+                        ("rules:\n  - {kind: delay, chance: 1, min: 2 s, max: 1 s}\n", "min above max"),
+                        ("rules:\n  - {kind: cut, chance: 1, begin: 2 s, end: 1 s}\n", "before the beginning"),
+                        ("heal: 1 s\n", "rules")):
+        for command in ("run", "explore"):
+            out, err = expect(65, command, HARBOUR, "--faults", file("bad.yaml", text), "-q")
+            check_equal(out, "", "stdout")
+            check_in(place, err)
+    expect(66, "explore", HARBOUR, "--faults", os.path.join(FOLDER, "none.yaml"))
+    for value in ("once:los/0100000000000001/1", "once:loss/1/1", "once:loss/0100000000000001",
+                  "once:delay/0100000000000001/1/x", "once:loss/0100000000000001/1;"):
+        _, err = expect(64, "run", HARBOUR, "--faults", value)
+        check_in("allowed: KIND/ACTOR/NUMBER", err)
+    with open(HARBOUR, encoding="utf-8") as harbour:
+        path = file("wrong.yaml", harbour.read() + "\nfaults: moderate\n")
+    _, err = expect(65, "check", path)
+    check_in('found "moderate", allowed: light, heavy', err)
+
+
+@case
+def misuse_is_status_64():
+    for words in (["--seeds", "5..2"], ["--seeds", "x"], ["--seeds", "1.."], ["--seeds", "1..2x"],
+                  ["--jobs", "0"], ["--jobs", "65"], ["--timeout", "1"], ["--shrink", "-1s"]):
+        refused("explore", HARBOUR, *words)
+    refused("explore")
+    refused("run", HARBOUR, "--faults", "light", "--clock", "live")
+    refused("run", HARBOUR, "--faults", "light", "--record", os.path.join(FOLDER, "record"))
+    refused("run", HARBOUR, "--faults", "light", "--print-windows", os.path.join(FOLDER, "windows"))
+    check(os.path.exists(ALDIS), "the program")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
