@@ -37,7 +37,8 @@ static void report_trace(aldis_testkit *kit, FILE *out)
     pthread_mutex_unlock(&kit->lock);
 }
 
-static void fail_list(aldis_testkit *kit, const char *format, va_list args)
+static __attribute__((format(printf, 2, 0))) void fail_list(aldis_testkit *kit, const char *format,
+                                                            va_list args)
 {
     char *text = NULL;
     size_t size = 0;
