@@ -47,6 +47,8 @@ typedef struct aldis_status {
     aldis_ns oldest_wait_ns; /**< age of the oldest waiting message; 0 when none waits */
     uint32_t restarts;       /**< since the spawn; of actors without a restart mode: 0 */
     uint32_t stashed_msgs;   /**< kept aside now: see stash.h */
+    uint32_t capacity_msgs;  /**< of its mailbox, now */
+    uint32_t held_msgs;      /**< that wait beyond it; their senders are parked */
 } aldis_status;
 ALDIS_MESSAGE(aldis_status, aldis_status);
 

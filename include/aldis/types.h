@@ -89,6 +89,10 @@ typedef struct aldis_mailbox_opts {
     uint32_t stash_msgs;          /**< kept aside by aldis_stash: 1 .. 2^20; default 256. Together
                                        no more bytes than capacity_bytes. */
     aldis_overflow_policy policy; /**< default ALDIS_WAIT */
+    /** More than capacity_msgs, up to 2^30: the capacity doubles up to this when the mailbox is
+     *  full, and halves down to capacity_msgs when, while as many messages as the capacity were
+     *  handled, never a quarter of it was used. Default: it is fixed */
+    uint32_t capacity_max_msgs;
 } aldis_mailbox_opts;
 
 /** What happened to one actor: the reason that its parent is told. */

@@ -30,6 +30,8 @@ static void set_full(struct aldis__worker *worker, struct aldis__cell *cell, boo
 void aldis__mark_full(struct aldis__worker *worker, struct aldis__cell *cell)
 {
     const struct aldis__limits *limits = aldis__cell_limits(cell);
+    while (cell->depth >= limits->capacity && aldis__mailbox_grow(cell))
+        limits = aldis__cell_limits(cell);
     if (limits->policy == ALDIS_WAIT && !(cell->flags & ALDIS__CELL_FULL) &&
         (cell->depth >= limits->capacity || cell->room <= 0))
         set_full(worker, cell, true);

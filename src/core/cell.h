@@ -122,6 +122,7 @@ struct aldis__cell_ext {
     uint32_t turns_since_low; /* handled since the low lane had its share */
     uint32_t pauses;
 
+    uint64_t busy_handled;    /* when a quarter of an adaptive mailbox's capacity was last used */
     struct aldis__queue held; /* mail beyond the bound, its senders parked: FIFO */
     uint32_t held_count;
     struct aldis__queue aside; /* tracked mail that waits for another's turn: see tracked.h */

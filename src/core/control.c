@@ -66,12 +66,14 @@ void aldis__status_fill(const struct aldis__worker *worker, const struct aldis__
     memset(out_status, 0, sizeof *out_status);
     out_status->actor = cell->id;
     snprintf(out_status->state_name, sizeof out_status->state_name, "%s", name ? name : "");
+    out_status->capacity_msgs = (uint32_t)aldis__mailbox_capacity(cell);
     out_status->depth_msgs = (uint32_t)cell->depth;
     out_status->peak_msgs = cell->peak;
     out_status->handled_msgs = cell->handled;
     if (cell->ext) {
         out_status->handled_msgs -= cell->ext->settled;
         out_status->stashed_msgs = cell->ext->stash_count;
+        out_status->held_msgs = cell->ext->held_count;
     }
     if (!(cell->flags & ALDIS__CELL_UNSTARTED))
         out_status->running_ns = worker->ctx.now_ns - cell->started_ns;

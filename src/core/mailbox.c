@@ -98,10 +98,59 @@ static void note_high_water(struct aldis__worker *worker, struct aldis__cell *ce
     }
 }
 
+static void set_capacity(struct aldis__limits *limits, int32_t capacity)
+{
+    limits->capacity = capacity;
+    limits->low_water = (int32_t)((int64_t)limits->low_water_min * capacity / limits->capacity_min);
+}
+
+int32_t aldis__mailbox_capacity(const struct aldis__cell *cell)
+{
+    const struct aldis__limits *limits = aldis__cell_limits(cell);
+    int32_t capacity = limits->capacity;
+    uint64_t calm = cell->ext ? cell->handled - cell->ext->busy_handled : 0;
+    while (capacity > limits->capacity_min && calm >= (uint64_t)capacity) {
+        calm -= (uint64_t)capacity;
+        capacity = capacity / 2 > limits->capacity_min ? capacity / 2 : limits->capacity_min;
+    }
+    return capacity;
+}
+
+/* Make good what was put off, and note whether a quarter is in use now. */
+static void adapt(struct aldis__cell *cell)
+{
+    struct aldis__cell_ext *ext = cell->ext;
+    if (!ext || ext->limits.capacity == ext->limits.capacity_min)
+        return;
+    int32_t capacity = aldis__mailbox_capacity(cell);
+    if (capacity < ext->limits.capacity) {
+        set_capacity(&ext->limits, capacity);
+        ext->busy_handled = cell->handled;
+    }
+    if (cell->depth >= capacity / 4)
+        ext->busy_handled = cell->handled;
+}
+
+bool aldis__mailbox_grow(struct aldis__cell *cell)
+{
+    const struct aldis__limits *limits = aldis__cell_limits(cell);
+    if (limits->capacity >= limits->capacity_max || !aldis__cell_extend(cell))
+        return false;
+    struct aldis__limits *own = &cell->ext->limits;
+    bool doubles = own->capacity <= own->capacity_max / 2;
+    set_capacity(own, doubles ? 2 * own->capacity : own->capacity_max);
+    cell->ext->busy_handled = cell->handled;
+    return true;
+}
+
 void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *cell)
 {
-    int32_t capacity = aldis__cell_limits(cell)->capacity;
+    const struct aldis__limits *limits = aldis__cell_limits(cell);
+    int32_t capacity = limits->capacity;
     int32_t mark = (int32_t)cell->peak;
+    /* One that has grown is to notice when a quarter of it is used. */
+    if (capacity > limits->capacity_min)
+        capacity = capacity / 4;
     if (mark > capacity)
         mark = capacity;
     /* Relaxed: a setting; it may take effect a little later. */
@@ -125,6 +174,9 @@ aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__c
     int32_t units = aldis__msg_units(msg);
     if (limits->policy == ALDIS_UNBOUNDED && cell->room < units)
         cell->room = INT32_MAX / 2; /* its room has no meaning: keep it from running out */
+    adapt(cell);
+    while (cell->depth >= limits->capacity && aldis__mailbox_grow(cell))
+        limits = aldis__cell_limits(cell);
     /* A message larger than the whole mailbox is taken by an empty one, or it could never pass. */
     if (cell->depth >= limits->capacity || (cell->room < units && cell->depth > 0))
         return ALDIS_EFULL;

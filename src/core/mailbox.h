@@ -113,6 +113,16 @@ struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned 
 void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *cell);
 
 /**
+ * An adaptive mailbox (limits->capacity_max): it doubles when it is met full; it halves when as many
+ * messages as its capacity were handled and never a quarter of it was used. Halving is put off until
+ * somebody looks: to a mailbox that is not used it makes no difference. It depends on counts only,
+ * so in virtual time it is the same in every run.
+ */
+int32_t aldis__mailbox_capacity(const struct aldis__cell *cell);
+/** It is full: may it grow? Then it has. */
+bool aldis__mailbox_grow(struct aldis__cell *cell);
+
+/**
  * Accept a message for which aldis__mailbox_try_push() gave false, or on a lane: grow the mark,
  * note the peak, tell of high water. ALDIS_OK: it is in; ALDIS_EFULL: the mailbox is full.
  */

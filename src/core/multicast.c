@@ -412,7 +412,7 @@ static enum taker look_at(const struct aldis__multicast *cast, aldis_id to, uint
         return OPEN;
     const struct aldis__cell *cell = aldis__system_cell(system, place);
     const uint32_t busy = ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING | ALDIS__CELL_HELD;
-    bool full = cell->depth >= aldis__cell_limits(cell)->capacity ||
+    bool full = cell->depth >= aldis__cell_limits(cell)->capacity_max ||
                 (cell->depth > 0 && cell->room < aldis__class_units[cast->class]) ||
                 (bound && aldis__bound_is_full(cell, bound));
     return full || (cell->flags & busy) ? CLOSED : OPEN;

@@ -182,7 +182,7 @@ static aldis_err choose_home(const struct birth *b, uint32_t *out_home)
 static bool has_own_limits(const aldis_mailbox_opts *mailbox)
 {
     return mailbox->capacity_msgs || mailbox->capacity_bytes || mailbox->low_water_msgs ||
-           mailbox->policy || mailbox->stash_msgs;
+           mailbox->policy || mailbox->stash_msgs || mailbox->capacity_max_msgs;
 }
 
 static aldis_err copy_arg(const aldis_spawn_opts *opts, struct aldis__start_arg **out_arg)

@@ -496,7 +496,8 @@ aldis_err aldis_system_create(const aldis_system_opts *opts, aldis_system **out_
     if (!out_system)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "create: out_system is NULL");
     struct aldis_system_opts filled = opts ? *opts : (struct aldis_system_opts){0};
-    const struct aldis__limits limits = {1024, 512, (1 << 20) / ALDIS__ROOM_UNIT, ALDIS_WAIT, 256};
+    const struct aldis__limits limits = {
+        1024, 512, (1 << 20) / ALDIS__ROOM_UNIT, ALDIS_WAIT, 256, 1024, 1024, 512};
     aldis_err err = check_options(&filled);
     if (err != ALDIS_OK)
         return err;

@@ -174,6 +174,14 @@ aldis_err aldis__limits_resolve(const aldis_mailbox_opts *opts,
                                 (uint64_t)limits.capacity);
         limits.low_water = (int32_t)opts->low_water_msgs;
     }
+    if (opts->capacity_max_msgs > (1u << 30) ||
+        (opts->capacity_max_msgs && opts->capacity_max_msgs <= (uint32_t)limits.capacity))
+        return refuse_limit("capacity_max_msgs", opts->capacity_max_msgs,
+                            (uint64_t)limits.capacity + 1, 1u << 30);
+    if (opts->capacity_max_msgs)
+        limits.capacity_max = (int32_t)opts->capacity_max_msgs;
+    else if (opts->capacity_msgs)
+        limits.capacity_max = limits.capacity;
     if (opts->policy)
         limits.policy = opts->policy;
     if (opts->stash_msgs > STASH_MSGS_MAX)
@@ -183,9 +191,11 @@ aldis_err aldis__limits_resolve(const aldis_mailbox_opts *opts,
     if (limits.low_water == 0)
         limits.low_water = 1;
     if (limits.policy == ALDIS_UNBOUNDED) {
-        limits.capacity = INT32_MAX;
+        limits.capacity = limits.capacity_max = INT32_MAX;
         limits.room = INT32_MAX;
     }
+    limits.capacity_min = limits.capacity;
+    limits.low_water_min = limits.low_water;
     *out_limits = limits;
     return ALDIS_OK;
 }

@@ -103,11 +103,13 @@ static inline uint32_t aldis__type_index(aldis_type *type)
 
 /* The bounds of a mailbox, with all defaults filled in. */
 struct aldis__limits {
-    int32_t capacity;  /* messages */
+    int32_t capacity;  /* messages; of an adaptive mailbox, now */
     int32_t low_water; /* parked senders go on below it */
     int32_t room;      /* payload, in units of ALDIS__ROOM_UNIT bytes */
     aldis_overflow_policy policy;
-    int32_t stash; /* messages kept aside */
+    int32_t stash;                      /* messages kept aside */
+    int32_t capacity_min, capacity_max; /* equal: the capacity is fixed */
+    int32_t low_water_min;              /* at capacity_min */
 };
 #define ALDIS__ROOM_UNIT 16
 

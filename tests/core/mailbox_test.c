@@ -655,3 +655,60 @@ TEST_VIRTUAL(high_water_counts_what_waits_for_a_busy_actor)
     fixture_settle(f);
     CHECK_UINT(fixture_status(f, q.id).handled_msgs, 29);
 }
+
+/* ------------------------------------------------------------------ adaptive capacity */
+
+static void send_nums(struct fixture *f, puppet_ref to, int count)
+{
+    for (int i = 0; i < count; i++)
+        CHECK_OK(aldis_send(f->system, to, num, (uint64_t)i));
+    fixture_settle(f);
+}
+
+TEST_EACH(mailbox_grows_in_a_burst_and_shrinks_when_calm)
+{
+    fixture_open(f, NULL);
+    aldis_spawn_opts small = {.mailbox = {.capacity_msgs = 4, .capacity_max_msgs = 24}};
+    puppet_ref to = fixture_spawn(f, &(struct script){0}, &small);
+    fixture_settle(f);
+    CHECK_UINT(fixture_status(f, to.id).capacity_msgs, 4);
+    CHECK_OK(aldis_pause(f->system, to.id));
+    fixture_settle(f);
+    send_nums(f, to, 3);
+    CHECK_UINT(fixture_status(f, to.id).capacity_msgs, 4);
+    send_nums(f, to, 2);
+    CHECK_UINT(fixture_status(f, to.id).capacity_msgs, 8);
+    send_nums(f, to, 19);
+    CHECK_UINT(fixture_status(f, to.id).capacity_msgs, 24);
+    CHECK_ERR(aldis_send(f->system, to, num, 24), ALDIS_EAGAIN);
+    CHECK_OK(aldis_resume(f->system, to.id));
+    fixture_settle(f);
+    CHECK_UINT(fixture_counts(f, "num").handled, 24);
+    CHECK_UINT(fixture_status(f, to.id).held_msgs, 0);
+    uint32_t before = 24;
+    for (int i = 0; i < 24 + 12 + 6 + 1; i++) {
+        send_nums(f, to, 1);
+        if (i % 6 == 0) {
+            uint32_t now = fixture_status(f, to.id).capacity_msgs;
+            CHECK(now <= before);
+            before = now;
+        }
+    }
+    CHECK_UINT(fixture_status(f, to.id).capacity_msgs, 4);
+    CHECK_OK(aldis_pause(f->system, to.id)); /* the next burst finds room again */
+    fixture_settle(f);
+    send_nums(f, to, 20);
+    CHECK_OK(aldis_resume(f->system, to.id));
+    fixture_settle(f);
+}
+
+TEST(mailbox_refuses_an_adaptive_capacity_that_cannot_grow)
+{
+    aldis_system *system;
+    aldis_system_opts opts = {.mailbox = {.capacity_msgs = 8, .capacity_max_msgs = 8}};
+    CHECK_ERR(aldis_system_create(&opts, &system), ALDIS_EINVAL);
+    opts.mailbox = (aldis_mailbox_opts){.capacity_max_msgs = 1024};
+    CHECK_ERR(aldis_system_create(&opts, &system), ALDIS_EINVAL);
+    opts.mailbox = (aldis_mailbox_opts){.capacity_max_msgs = (1u << 30) + 1};
+    CHECK_ERR(aldis_system_create(&opts, &system), ALDIS_EINVAL);
+}
