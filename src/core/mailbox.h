@@ -113,10 +113,10 @@ struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned 
 void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *cell);
 
 /**
- * An adaptive mailbox (limits->capacity_max): it doubles when it is met full; it halves when as many
- * messages as its capacity were handled and never a quarter of it was used. Halving is put off until
- * somebody looks: to a mailbox that is not used it makes no difference. It depends on counts only,
- * so in virtual time it is the same in every run.
+ * What the capacity of an adaptive mailbox (limits->capacity_max) is now: it doubles when it is met
+ * full; it halves when as many messages as its capacity were handled and never a quarter of it was
+ * used. Halving is put off until somebody looks: to a mailbox that is not used it makes no
+ * difference. It depends on counts only, so in virtual time it is the same in every run.
  */
 int32_t aldis__mailbox_capacity(const struct aldis__cell *cell);
 /** It is full: may it grow? Then it has. */
