@@ -29,6 +29,7 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_priority,
     &bench_router,
     &bench_router_4,
+    &bench_flow,
     &bench_channel_mpsc,
     &bench_channel_oneshot,
     &bench_codec,

@@ -13,6 +13,7 @@
 #include <aldis/error.h>
 #include <aldis/explore.h>
 #include <aldis/fault.h>
+#include <aldis/flow.h>
 #include <aldis/link.h>
 #include <aldis/log.h>
 #include <aldis/machine.h>
@@ -21,6 +22,7 @@
 #include <aldis/pipeline.h>
 #include <aldis/place.h>
 #include <aldis/pool.h>
+#include <aldis/rate.h>
 #include <aldis/record.h>
 #include <aldis/router.h>
 #include <aldis/stash.h>

@@ -34,7 +34,8 @@ struct aldis__gate {
     _Alignas(64) _Atomic(uint64_t) tail; /* tickets given << 2 | closed */
     _Atomic(uint64_t) seen;              /* taken, as a sender has last seen it */
     _Atomic(uint64_t) limit;
-    uint64_t limit_min, limit_max; /* equal: the limit is fixed */
+    uint64_t limit_min, limit_max;             /* equal: the limit is fixed */
+    void (*on_room)(struct aldis__gate *gate); /* after a wake, or a close; NULL: nothing more */
 
     /* the receiver's */
     _Alignas(64) _Atomic(uint64_t) head; /* taken << 1 | somebody waits for room */
@@ -43,7 +44,7 @@ struct aldis__gate {
     _Alignas(64) _Atomic(uint32_t) room; /* futex: how often those who wait were woken */
 };
 
-/* Of channel.c; the explorer has its own. */
+/* Of waiter.c; the explorer has its own. Calls on_room, too. */
 void aldis__gate_wake_futex(struct aldis__gate *gate);
 
 static inline void aldis__gate_init(struct aldis__gate *gate, uint64_t limit, uint64_t limit_max)
@@ -56,6 +57,7 @@ static inline void aldis__gate_init(struct aldis__gate *gate, uint64_t limit, ui
     aldis__store_relaxed(&gate->room, 0);
     gate->limit_min = limit;
     gate->limit_max = limit_max;
+    gate->on_room = NULL;
     gate->calm_left = limit;
     gate->calm_peak = 0;
 }

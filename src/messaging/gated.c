@@ -66,10 +66,17 @@ void aldis__gated_count(struct aldis_tx *channel, aldis_channel_stats *out_stats
     out_stats->receivers = aldis__load_relaxed(&gate->tail) & ALDIS__GATE_NO_RECEIVER ? 0 : 1;
 }
 
+static void tell_room(struct aldis__gate *gate)
+{
+    aldis__told_all(
+        (struct aldis__gated *)(void *)((char *)gate - offsetof(struct aldis__gated, gate)));
+}
+
 static void init(struct aldis__gated *gated, uint64_t limit, uint64_t limit_max,
                  struct aldis_rx **out_rx)
 {
     aldis__gate_init(&gated->gate, limit, limit_max);
+    gated->gate.on_room = tell_room;
     gated->base.has_gate = true;
     gated->receiver.channel = &gated->base;
     *out_rx = &gated->receiver;

@@ -56,6 +56,6 @@ void aldis__waiter_free(struct aldis__waiter *waiter)
 void aldis__gate_wake_futex(struct aldis__gate *gate)
 {
     aldis__futex_wake(&gate->room, INT_MAX);
-    aldis__told_all(
-        (struct aldis__gated *)(void *)((char *)gate - offsetof(struct aldis__gated, gate)));
+    if (gate->on_room)
+        gate->on_room(gate);
 }

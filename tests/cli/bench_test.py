@@ -13,10 +13,10 @@ from program import ALDIS, expect, refused
 WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create",
              "fork-join-throughput", "big", "chameneos", "request-response", "broadcast",
              "wildcards", "priority",
-             "router", "router-4",
+             "router", "router-4", "flow",
              "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "timers",
              "reliable", "retry-table", "phold", "swarm", "pipeline")
-APART = WORKLOADS[:14]
+APART = WORKLOADS[:15]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
           "handovers": int}
