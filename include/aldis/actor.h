@@ -86,6 +86,10 @@ typedef struct aldis_behaviour {
     const char *(*state_name)(const void *state);
     /** A digest of the state for the run print (virtual time): equal states give equal digests. */
     uint64_t (*digest)(const void *state);
+    /** For a mailbox with ALDIS_KEEP_NEWEST: what a message is about (a ship's number, say). Of two
+     *  with the same type, lane and key the newer one stands for both. NULL: the type is enough.
+     *  The same for the same bytes; it sees nothing else. */
+    uint64_t (*message_key)(const char *type_name, const void *payload, size_t size);
 
     aldis_mailbox_opts mailbox; /**< zeroes: the system's default */
 

@@ -78,7 +78,11 @@ typedef enum aldis_overflow_policy {
     ALDIS_DROP_NEWEST,        /**< this message is dropped and counted */
     ALDIS_DROP_OLDEST, /**< the oldest message of the lowest lane, this one's included, is dropped
                             and counted */
-    ALDIS_UNBOUNDED    /**< no bound at all: asked for by name only */
+    ALDIS_UNBOUNDED,   /**< no bound at all: asked for by name only */
+    ALDIS_KEEP_NEWEST  /**< the waiting message of the same type, lane and key (the behaviour's
+                            message_key) is dropped and counted, since this one stands for it; if
+                            there is none, as ALDIS_DROP_OLDEST. Looks through what waits, so for
+                            small mailboxes */
 } aldis_overflow_policy;
 
 /** How a mailbox is bounded. Zeroes mean the default of the behaviour, then of the system. */

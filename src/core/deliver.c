@@ -304,6 +304,18 @@ static bool drop_oldest(struct aldis__worker *worker, struct aldis__cell *cell, 
     return oldest != NULL;
 }
 
+/* The newer message stands for the older one of its key. */
+static bool drop_same_key(struct aldis__worker *worker, struct aldis__cell *cell,
+                          struct aldis__msg *msg)
+{
+    if (aldis__cell_limits(cell)->policy != ALDIS_KEEP_NEWEST)
+        return false;
+    struct aldis__msg *older = aldis__mailbox_pop_key(cell, msg);
+    if (older)
+        aldis__refuse(worker, older, ALDIS__DROPPED, ALDIS_EDROPPED);
+    return older != NULL;
+}
+
 static void admit_full(struct aldis__worker *worker, struct aldis__shard *shard,
                        struct aldis__cell *cell, struct aldis__msg *msg)
 {
@@ -312,7 +324,8 @@ static void admit_full(struct aldis__worker *worker, struct aldis__shard *shard,
         aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
         return;
     case ALDIS_DROP_OLDEST:
-        if (drop_oldest(worker, cell, aldis__msg_rank(msg)))
+    case ALDIS_KEEP_NEWEST:
+        if (drop_same_key(worker, cell, msg) || drop_oldest(worker, cell, aldis__msg_rank(msg)))
             aldis__admit(worker, shard, cell, msg);
         else
             aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);

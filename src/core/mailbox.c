@@ -2,6 +2,7 @@
 /* mailbox.c: bounds, lanes and marks of a mailbox. Layer: core. See mailbox.h. */
 #include "core/mailbox.h"
 
+#include "core/deliver.h"
 #include <stdlib.h>
 
 enum { LOW_LANE_SHARE = 16 }; /* the lowest lane gets at least one turn in so many */
@@ -84,6 +85,42 @@ struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned 
         if (lane == ALDIS__RANK_NORMAL || cell->ext)
             msg = pop_lane(cell, lane);
     return msg;
+}
+
+static uint64_t key_of(const struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    const aldis_behaviour *behaviour = cell->kind->behaviour;
+    size_t size;
+    const void *payload = aldis__msg_payload(msg, &size);
+    return behaviour->message_key
+               ? behaviour->message_key(aldis__type_info(msg->type)->name, payload, size)
+               : 0;
+}
+
+struct aldis__msg *aldis__mailbox_pop_key(struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    unsigned rank = aldis__msg_rank(msg);
+    bool normal = rank == ALDIS__RANK_NORMAL;
+    if (!normal && !cell->ext)
+        return NULL;
+    uint64_t key = key_of(cell, msg);
+    struct aldis__msg **link = normal ? &cell->head : &cell->ext->lanes[rank].head;
+    struct aldis__msg *before = NULL, *found = *link;
+    while (found && (found->type != msg->type || key_of(cell, found) != key)) {
+        before = found;
+        link = &found->next;
+        found = found->next;
+    }
+    if (!found)
+        return NULL;
+    *link = found->next;
+    if (!found->next && normal)
+        cell->tail = before;
+    else if (!found->next)
+        cell->ext->lanes[rank].tail = link;
+    cell->depth--;
+    cell->room += aldis__msg_units(found);
+    return found;
 }
 
 /* Below half of the high water a mailbox is armed to tell of it; above it tells, once. */

@@ -108,6 +108,10 @@ static inline void aldis__mailbox_unlink(struct aldis__cell *cell, struct aldis_
  *  lane than that; NULL: none. */
 struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned rank);
 
+/** The oldest message of the type, lane and key (the behaviour's message_key) of msg; NULL: none.
+ *  Looks through the lane. */
+struct aldis__msg *aldis__mailbox_pop_key(struct aldis__cell *cell, struct aldis__msg *msg);
+
 /** Set the depth from which on a push must look: the peak, but not beyond the next thing to
  *  notice. */
 void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *cell);

@@ -213,7 +213,7 @@ static void place_local(struct aldis__multicast *cast, struct aldis__shard *shar
         return;
     }
     aldis_overflow_policy policy = aldis__cell_limits(cell)->policy;
-    if (err == ALDIS_EFULL && policy == ALDIS_DROP_OLDEST) {
+    if (err == ALDIS_EFULL && (policy == ALDIS_DROP_OLDEST || policy == ALDIS_KEEP_NEWEST)) {
         aldis__admit(worker, shard, cell, msg);
         cast->delivered++;
         return;

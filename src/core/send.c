@@ -294,6 +294,7 @@ static aldis_err place_full(struct aldis__worker *worker, struct aldis__shard *s
         worker->counts[msg->type].dropped++;
         return receiver_error(ALDIS_EDROPPED, msg->to, msg->type);
     case ALDIS_DROP_OLDEST:
+    case ALDIS_KEEP_NEWEST:
         aldis__admit(worker, shard, cell, msg);
         return ALDIS_OK;
     case ALDIS_POLICY_DEFAULT:

@@ -160,8 +160,8 @@ aldis_err aldis__limits_resolve(const aldis_mailbox_opts *opts,
         return refuse_limit("capacity_msgs", opts->capacity_msgs, 1, 1u << 30);
     if (opts->capacity_bytes > INT32_MAX)
         return refuse_limit("capacity_bytes", opts->capacity_bytes, 1, INT32_MAX);
-    if ((unsigned)opts->policy > ALDIS_UNBOUNDED)
-        return refuse_limit("policy", (unsigned)opts->policy, 0, ALDIS_UNBOUNDED);
+    if ((unsigned)opts->policy > ALDIS_KEEP_NEWEST)
+        return refuse_limit("policy", (unsigned)opts->policy, 0, ALDIS_KEEP_NEWEST);
     if (opts->capacity_msgs) {
         limits.capacity = (int32_t)opts->capacity_msgs;
         limits.low_water = limits.capacity / 2;

@@ -712,3 +712,63 @@ TEST(mailbox_refuses_an_adaptive_capacity_that_cannot_grow)
     opts.mailbox = (aldis_mailbox_opts){.capacity_max_msgs = (1u << 30) + 1};
     CHECK_ERR(aldis_system_create(&opts, &system), ALDIS_EINVAL);
 }
+
+/* ------------------------------------------------------------------ the newest of each key */
+
+/* A quote: the ship in the upper half, the price in the lower. */
+static uint64_t ship_of(const char *type_name, const void *payload, size_t size)
+{
+    uint64_t quote;
+    EXPECT(strcmp(type_name, "num") == 0);
+    EXPECT_UINT(size, sizeof quote);
+    memcpy(&quote, payload, sizeof quote);
+    return quote >> 32;
+}
+
+static aldis_err note_quote(void *state, const void *payload, aldis_ctx *ctx)
+{
+    (void)state;
+    trace_add(*(const uint64_t *)payload, 0, aldis_now(ctx));
+    return ALDIS_OK;
+}
+
+static const aldis_handler_entry quote_handlers[] = {{&num_type, note_quote}};
+static const aldis_behaviour quote_board = {
+    .name = "quote board",
+    .handlers = quote_handlers,
+    .handler_count = 1,
+    .message_key = ship_of,
+    .mailbox = {.capacity_msgs = 4, .policy = ALDIS_KEEP_NEWEST}};
+
+#define QUOTE(ship, price) ((uint64_t)(ship) << 32 | (price))
+
+static aldis_err send_quotes(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    static const uint64_t quotes[] = {QUOTE(1, 10), QUOTE(2, 20), QUOTE(3, 30),
+                                      QUOTE(4, 40), QUOTE(2, 21), QUOTE(1, 11),
+                                      QUOTE(2, 22), QUOTE(5, 50), QUOTE(2, 23)};
+    (void)self;
+    for (size_t i = 0; i < sizeof quotes / sizeof quotes[0]; i++)
+        EXPECT_OK(aldis_ctx_send_raw(ctx, act->id, &num_type, &quotes[i], sizeof quotes[i]));
+    return ALDIS_OK;
+}
+
+TEST_EACH(under_keep_newest_the_newest_of_each_key_stay_in_order)
+{
+    fixture_open(f, NULL);
+    aldis_id board;
+    CHECK_OK(aldis_system_spawn_raw(f->system, &quote_board, NULL, &board));
+    puppet_ref from = fixture_spawn(f, &(struct script){0}, NULL);
+    CHECK_OK(aldis_pause(f->system, board));
+    fixture_settle(f);
+    fixture_tell(f, from, send_quotes, (struct act){.id = board});
+    fixture_settle(f);
+    CHECK_UINT(fixture_counts(f, "num").dropped, 5);
+    CHECK_OK(aldis_resume(f->system, board));
+    fixture_settle(f);
+    /* 5 found no older one of its own: the oldest of all, 3, made room for it. */
+    static const uint64_t expected[] = {QUOTE(4, 40), QUOTE(1, 11), QUOTE(5, 50), QUOTE(2, 23)};
+    CHECK_UINT(trace_count(), 4);
+    for (size_t i = 0; i < 4; i++)
+        CHECK_UINT(trace_at(i).what, expected[i]);
+}
