@@ -41,6 +41,10 @@ static bool start(struct bench *bench, pthread_t *thread, void *(*body)(void *),
 
 /* ------------------------------------------------------------------ the yardstick */
 
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Watomic-implicit-seq-cst" /* the line is handed over plainly */
+#endif
+
 /* One line, which goes to and fro: the number in it is even when it is the first thread's. */
 static _Alignas(64) _Atomic(uint64_t) line;
 
