@@ -28,7 +28,7 @@ static const struct bad_option bad_options[] = {
     {{.mailbox = {.capacity_msgs = (1u << 30) + 1}}, "capacity_msgs", "1073741825"},
     {{.mailbox = {.capacity_bytes = 1u << 31}}, "capacity_bytes", "2147483648"},
     {{.mailbox = {.low_water_msgs = 1025}}, "low_water_msgs", "1025"},
-    {{.mailbox = {.policy = (aldis_overflow_policy)6}}, "policy", "6"},
+    {{.mailbox = {.policy = (aldis_overflow_policy)7}}, "policy", "7"},
     {{.inflight_msgs = 60001}, "inflight_msgs", "60001"},
     {{.microsteps_max = 65536}, "microsteps_max", "65536"},
     {{.offload_threads = 257}, "offload_threads", "257"},

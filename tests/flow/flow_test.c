@@ -434,3 +434,75 @@ TEST_EACH(threads_are_refused_without_permit_token_or_receiver)
     aldis_shared_flow_destroy(permits);
     aldis_shared_flow_destroy(rated);
 }
+
+/* ------------------------------------------------------------------ one run on any workers */
+
+enum { CROWD = 12, ROUNDS = 30 };
+
+/* Some try, some wait, to receivers that are slow, small, and die on the way. */
+static aldis_err crowd_tick(struct puppet *self, aldis_ctx *ctx)
+{
+    struct sender *sender = self->script.user;
+    puppet_ref to = {.id = {self->memory[1 + self->count % 3]}};
+    for (int i = 0; i < 3; i++) {
+        uint64_t value = aldis_random_below(ctx, 1000);
+        if (aldis_random_below(ctx, 2) == 0)
+            (void)aldis_flow_try_send(ctx, sender->flow, to, num, value);
+        else
+            (void)aldis_flow_send(ctx, sender->flow, 7 * ALDIS_MS, to, num, value);
+    }
+    aldis_flow_get_stats(ctx, sender->flow, &sender->stats);
+    if (++self->count < ROUNDS)
+        return aldis_signal_after(ctx, 2 * ALDIS_MS, (puppet_ref){.id = aldis_self(ctx)}, tick);
+    return ALDIS_OK;
+}
+
+static aldis_err be_slow(struct puppet *self, uint64_t value, aldis_ctx *ctx)
+{
+    if (++self->count == 60 && self->script.tag == 2)
+        return aldis_stop(ctx, aldis_self(ctx));
+    return aldis_busy(ctx, (aldis_ns)value * ALDIS_US);
+}
+
+static aldis_err crowd_meet(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    self->memory[1 + act->a] = act->id.bits;
+    return act->a == 2 ? aldis_signal(ctx, (puppet_ref){.id = aldis_self(ctx)}, tick) : ALDIS_OK;
+}
+
+TEST_VIRTUAL(a_crowd_of_controllers_decides_the_same_on_any_workers)
+{
+    static uint64_t print, refused; /* the first case's */
+    static struct sender senders[CROWD];
+    puppet_ref to[3];
+    fixture_open(f, &(aldis_system_opts){.seed = 11});
+    for (uint32_t i = 0; i < 3; i++) {
+        aldis_spawn_opts opts = {.placement = ALDIS_PLACE_SHARD,
+                                 .shard = i,
+                                 .mailbox = {.capacity_msgs = 8, .policy = ALDIS_DROP_NEWEST}};
+        to[i] = fixture_spawn(f, &(struct script){.num = be_slow, .tag = i}, &opts);
+    }
+    for (uint32_t i = 0; i < CROWD; i++) {
+        aldis_spawn_opts opts = {.placement = ALDIS_PLACE_SHARD, .shard = i % 8};
+        senders[i] = (struct sender){.opts = {.concurrent_max = 1 + i % 4,
+                                              .queue_max = i % 3,
+                                              .rate = {.tokens = 400 + i, .burst = 5}}};
+        puppet_ref from = fixture_spawn(
+            f, &(struct script){.user = &senders[i], .start = sender_start, .tick = crowd_tick},
+            &opts);
+        for (uint32_t r = 0; r < 3; r++)
+            fixture_tell(f, from, crowd_meet, (struct act){.id = to[r].id, .a = r});
+    }
+    fixture_settle(f);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < CROWD; i++)
+        sum = sum * 31 + senders[i].stats.refused * 7 + senders[i].stats.rate_limited * 5 +
+              senders[i].stats.expired * 3 + senders[i].stats.sent;
+    CHECK_UINT(aldis_system_run_print(f->system),
+               print ? print : aldis_system_run_print(f->system));
+    CHECK_UINT(sum, refused ? refused : sum);
+    print = aldis_system_run_print(f->system);
+    refused = sum;
+    CHECK(fixture_counts(f, "num").dropped > 0);
+    CHECK(fixture_counts(f, "num").expired > 0);
+}
