@@ -112,18 +112,19 @@ bool account_settle(struct account *account, uint64_t number, const struct terms
     return true;
 }
 
-static uint32_t find(const struct account *account, aldis_id peer, uint64_t number)
+static uint32_t find(const struct account *account, uint32_t peer_account, uint64_t number)
 {
     uint32_t i = 0;
-    while (i < account->record_count &&
-           (account->records[i].number != number || account->records[i].peer.bits != peer.bits))
+    while (i < account->record_count && (account->records[i].number != number ||
+                                         account->records[i].peer_account != peer_account))
         i++;
     return i;
 }
 
-const struct record *account_find(const struct account *account, aldis_id peer, uint64_t number)
+const struct record *account_find(const struct account *account, uint32_t peer_account,
+                                  uint64_t number)
 {
-    uint32_t i = find(account, peer, number);
+    uint32_t i = find(account, peer_account, number);
     return i < account->record_count ? &account->records[i] : NULL;
 }
 
@@ -192,9 +193,10 @@ bool account_refuse(struct account *account, const struct record *trade, aldis_n
     return true;
 }
 
-void account_settled(struct account *account, aldis_id peer, uint64_t number, aldis_ns now_ns)
+void account_settled(struct account *account, uint32_t peer_account, uint64_t number,
+                     aldis_ns now_ns)
 {
-    uint32_t i = find(account, peer, number);
+    uint32_t i = find(account, peer_account, number);
     if (i < account->record_count)
         account->records[i].settled = true;
     forget(account, now_ns);
@@ -234,23 +236,11 @@ static void add_pending(struct totals *totals, const struct pending *pending,
                         const struct record *taken)
 {
     static const struct terms nothing;
-    const struct terms *terms = taken ? &taken->terms : &nothing;
+    const struct terms *terms = taken && !taken->refused ? &taken->terms : &nothing;
     totals->credits += pending->held.credits - terms->credits;
     totals->fuel += pending->held.fuel - terms->fuel;
     for (uint32_t i = 0; i < SCENARIO_COMMODITIES_MAX; i++)
         totals->goods[i] += pending->held.goods[i] - terms->goods[i];
-}
-
-/* The record in peer of the trade that `initiator` has open there. Records name initiators by
- * account too, since ids are for those who send. */
-static const struct record *find_taken(const struct account *peer, uint32_t initiator,
-                                       uint64_t number)
-{
-    for (uint32_t i = 0; i < peer->record_count; i++)
-        if (peer->records[i].number == number && peer->records[i].peer_account == initiator &&
-            !peer->records[i].refused)
-            return &peer->records[i];
-    return NULL;
 }
 
 struct totals account_totals(const void *books, account_at at, uint32_t count)
@@ -264,7 +254,7 @@ struct totals account_totals(const void *books, account_at at, uint32_t count)
         const struct pending *pending = account->pending;
         const struct record *taken = NULL;
         if (pending->peer_account < count)
-            taken = find_taken(at(books, pending->peer_account), i, pending->number);
+            taken = account_find(at(books, pending->peer_account), i, pending->number);
         add_pending(&totals, pending, taken);
     }
     return totals;

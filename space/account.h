@@ -62,10 +62,9 @@ struct pending {
 /** What a responder has decided about the trade `number` of `peer`. */
 struct record {
     uint64_t number;
-    aldis_id peer;
-    uint32_t peer_account;
-    bool settled; /**< the initiator has heard, or it was refused */
-    bool refused; /**< nothing was done; reason: why */
+    uint32_t peer_account; /**< accounts outlive ids: another actor may go on with a page */
+    bool settled;          /**< the initiator has heard, or it was refused */
+    bool refused;          /**< nothing was done; reason: why */
     uint32_t reason;
     aldis_ns valid_until_ns;
     struct terms terms;
@@ -112,7 +111,8 @@ bool account_is_open(const struct account *account);
 bool account_settle(struct account *account, uint64_t number, const struct terms *terms);
 
 /** The record of a trade that this account has taken or refused, or NULL. */
-const struct record *account_find(const struct account *account, aldis_id peer, uint64_t number);
+const struct record *account_find(const struct account *account, uint32_t peer_account,
+                                  uint64_t number);
 
 /** Take a trade: do this side of it and keep a record. Nothing changes unless ACCOUNT_DONE. */
 enum account_verdict account_take(struct account *account, const struct record *trade,
@@ -123,7 +123,8 @@ enum account_verdict account_take(struct account *account, const struct record *
 bool account_refuse(struct account *account, const struct record *trade, aldis_ns now_ns);
 
 /** The initiator has heard. Whatever is settled and void by now is forgotten. */
-void account_settled(struct account *account, aldis_id peer, uint64_t number, aldis_ns now_ns);
+void account_settled(struct account *account, uint32_t peer_account, uint64_t number,
+                     aldis_ns now_ns);
 
 /** Burn up to nano of fuel. Returns what was burnt. */
 int64_t account_burn(struct account *account, int64_t nano);

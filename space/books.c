@@ -18,7 +18,7 @@ static uint32_t account_count(const struct scenario *scenario)
 
 uint64_t books_bytes_needed(const struct scenario *scenario)
 {
-    uint64_t goods = scenario->market.commodities.count * sizeof(uint32_t);
+    uint64_t goods = 2 * scenario->market.commodities.count * sizeof(uint32_t);
     uint64_t ship = sizeof(struct ship) + goods + ACTOR_BYTES;
     uint64_t station = sizeof(struct station_page) + goods + ACTOR_BYTES +
                        SCENARIO_QUEUE_MAX * 16u + SCENARIO_BERTHS_MAX * 2u * 32u;
@@ -78,7 +78,7 @@ bool books_init(struct books *books, const struct scenario *scenario)
     size_t ships = (scenario->ship_count * sizeof(struct ship) + 63) / 64 * 64;
     books->stations = calloc(books->station_count, sizeof *books->stations);
     books->ships = aligned_alloc(64, ships);
-    books->goods = calloc((size_t)accounts * books->kinds + 1, sizeof *books->goods);
+    books->goods = calloc(2 * (size_t)accounts * books->kinds + 1, sizeof *books->goods);
     if (!books->stations || !books->ships || !books->goods) {
         books_fini(books);
         return false;
@@ -88,7 +88,7 @@ bool books_init(struct books *books, const struct scenario *scenario)
         struct account *account = books_account(books, i);
         account->index = i;
         account->kinds = books->kinds;
-        account->goods = &books->goods[(size_t)i * books->kinds];
+        account->goods = &books->goods[2 * (size_t)i * books->kinds];
     }
     for (uint32_t i = 0; i < books->station_count; i++)
         open_station(books, scenario, i);

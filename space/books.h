@@ -34,7 +34,7 @@ struct books {
     struct station_page *stations;
     struct account rescue;
     struct ship *ships;
-    uint32_t *goods; /**< all accounts' goods, one after the other */
+    uint32_t *goods; /**< of all accounts: tonnes, then (a ship's) prices that it remembers */
     uint32_t station_count, ship_count, kinds;
     struct totals start;  /**< when the run began */
     uint64_t near_misses; /**< traffic control's */

@@ -146,8 +146,9 @@ static void press(struct rescue *self, aldis_ctx *ctx)
         (void)aldis_send_copy(ctx, to, trade_offer, &pending->offer.trade);
         return;
     }
-    const struct record *record = account_find(
-        books_account(self->chart->books, pending->peer_account), aldis_self(ctx), pending->number);
+    const struct record *record =
+        account_find(books_account(self->chart->books, pending->peer_account), self->account->index,
+                     pending->number);
     bool taken = record && !record->refused;
     (void)account_settle(self->account, pending->number, taken ? &record->terms : NULL);
 }
@@ -221,7 +222,8 @@ static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *
     if (ours && !account_settle(self->account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a gift on other terms");
     if (msg->accepted && !aldis_id_is_nobody(aldis_sender(ctx)))
-        (void)aldis_reply(ctx, trade_settled, .number = msg->number);
+        (void)aldis_reply(ctx, trade_settled, .number = msg->number,
+                          .account = self->account->index);
     return ALDIS_OK;
 }
 

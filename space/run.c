@@ -384,7 +384,7 @@ static aldis_err set_up(struct run *run)
     const struct scenario *scenario = run->scenario;
     struct space_report *report = run->report;
     report->bytes_needed = books_bytes_needed(scenario);
-    report->bytes_at_hand = bytes_at_hand();
+    report->bytes_at_hand = run->opts->bytes_max > 0 ? run->opts->bytes_max : bytes_at_hand();
     if (report->bytes_needed > report->bytes_at_hand)
         return ALDIS_ENOMEM;
     run->stations = calloc(scenario->stations.count, sizeof *run->stations);

@@ -106,7 +106,8 @@ struct ship {
     uint32_t station; /**< where it is, or goes */
     uint32_t order;   /**< a station to go to next, + 1; 0: none */
     uint32_t berth;
-    uint32_t change; /**< of its timer */
+    uint32_t known_station; /**< whose prices it remembers, + 1; 0: none */
+    uint32_t change;        /**< of its timer */
     uint8_t state, phase, mission, flags;
     uint8_t leg;           /**< of the fleet's route */
     uint8_t resume_state;  /**< trading with a ship: what it did before */
@@ -202,6 +203,10 @@ void ship_follow(struct ship *self, double seconds, const struct thrust *thrust,
 uint32_t ship_choose_station(struct ship *self, aldis_ctx *ctx);
 /** What to buy here for the station it goes to next: into extra->plan. */
 void ship_choose_goods(struct ship *self, const MarketPrices *prices, struct ship_extra *extra);
+
+/** What its last stop paid for each commodity, cents a tonne: known_station says which that was. */
+uint32_t *ship_known(const struct ship *self);
+void ship_remember(struct ship *self, const MarketPrices *prices);
 
 /* ---- Actions: what a message does in a state (SHIP_TABLE in ship.c) ---- */
 

@@ -30,32 +30,78 @@ uint32_t ship_choose_station(struct ship *self, aldis_ctx *ctx)
     return chosen;
 }
 
-static uint32_t least(uint64_t a, uint64_t b)
+/* ---- What to buy ---- */
+
+static uint64_t least(uint64_t a, uint64_t b)
 {
-    return (uint32_t)(a < b ? a : b);
+    return a < b ? a : b;
 }
 
-/* As much as it can of what gains most: the price that the next station is known for, less the one
- * here. The station's list of prices is public; how they have changed since, it finds out there. */
+/* What a station pays for a tonne, as far as the ship knows: as it heard when it was there last, if
+ * that was its last stop; else the public list of the start, less the spread. */
+static int64_t price_there(const struct ship *self, uint32_t station, uint32_t good)
+{
+    if (self->known_station == station + 1)
+        return ship_known(self)[good];
+    return (int64_t)self->chart->prices[station * SCENARIO_COMMODITIES_MAX + good] * 98 / 100;
+}
+
+/* How much a tonne more or less changes a station's price, in thousandths of a cent. */
+static int64_t slope(const struct scenario *scenario, uint32_t station, uint32_t good)
+{
+    const struct scenario_goods *goods = &scenario->stations.items[station].goods[good];
+    int64_t swing = (int64_t)scenario->market.commodities.items[good].swing * CENTS;
+    return goods->target > 0 ? swing * 1000 / goods->target : 0;
+}
+
+/* So much that the last tonne bought is sold for what it has cost: one price rises with each, the
+ * other falls. */
+static uint64_t best_tonnes(const struct ship *self, uint32_t next, const Price *price,
+                            int64_t gain)
+{
+    const struct scenario *scenario = self->chart->scenario;
+    int64_t change =
+        slope(scenario, self->station, price->resource) + slope(scenario, next, price->resource);
+    uint64_t payable = (uint64_t)self->account.credits / (price->sells_at + (uint64_t)gain);
+    uint64_t tonnes = least(least(payable, account_room(&self->account)), price->stock);
+    return change > 0 ? least(tonnes, (uint64_t)(gain * 1000 / change)) : tonnes;
+}
+
+/* What gains most on the whole. */
 void ship_choose_goods(struct ship *self, const MarketPrices *prices, struct ship_extra *extra)
 {
-    uint32_t next = self->order - 1, best_gain = 0;
+    uint32_t next = self->order - 1;
+    uint64_t best = 0;
     extra->plan.count = 0;
     for (uint32_t i = 0; i < prices->prices_count; i++) {
         const Price *price = &prices->prices[i];
-        if (price->resource >= self->account.kinds || price->stock == 0 || price->sells_at == 0)
+        if (price->resource >= self->account.kinds || price->sells_at == 0)
             continue;
-        uint32_t there = self->chart->prices[next * SCENARIO_COMMODITIES_MAX + price->resource];
-        uint32_t gain = there > price->sells_at ? there - price->sells_at : 0;
-        /* It is the whole hold's gain that counts; the price rises while one buys. */
-        uint32_t limit = price->sells_at + gain / 2;
-        uint64_t payable = (uint64_t)self->account.credits / limit;
-        uint32_t tonnes = least(least(payable, account_room(&self->account)), price->stock / 2);
-        if (gain <= best_gain || tonnes == 0)
+        int64_t there = price_there(self, next, price->resource), gain = there - price->sells_at;
+        if (gain <= 0)
             continue;
-        best_gain = gain;
+        uint64_t tonnes = best_tonnes(self, next, price, gain);
+        if (tonnes * (uint64_t)gain <= best)
+            continue;
+        best = tonnes * (uint64_t)gain;
         extra->plan.count = 1;
-        extra->plan.items[0] =
-            (OfferItem){.commodity = price->resource, .tonnes = tonnes, .unit_value = limit};
+        extra->plan.items[0] = (OfferItem){.commodity = price->resource,
+                                           .tonnes = (uint32_t)least(tonnes, INT32_MAX / 16),
+                                           .unit_value = (uint32_t)there};
     }
+    ship_remember(self, prices);
+}
+
+uint32_t *ship_known(const struct ship *self)
+{
+    return self->account.goods + self->account.kinds;
+}
+
+void ship_remember(struct ship *self, const MarketPrices *prices)
+{
+    self->known_station = self->station + 1;
+    memset(ship_known(self), 0, self->account.kinds * sizeof(uint32_t));
+    for (uint32_t i = 0; i < prices->prices_count; i++)
+        if (prices->prices[i].resource < self->account.kinds)
+            ship_known(self)[prices->prices[i].resource] = prices->prices[i].buys_at;
 }

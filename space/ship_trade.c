@@ -17,7 +17,7 @@ static void settle_with_dead(struct ship *self)
 {
     struct account *account = &self->account;
     const struct account *peer = books_account(self->chart->books, account->pending->peer_account);
-    const struct record *record = account_find(peer, self->self, account->pending->number);
+    const struct record *record = account_find(peer, account->index, account->pending->number);
     bool taken = record && !record->refused;
     (void)account_settle(account, account->pending->number, taken ? &record->terms : NULL);
 }
@@ -255,7 +255,7 @@ SHIP_ACTION(trade_hear, trade_answer)
     if (ours && !account_settle(account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a trade on other terms");
     if (msg->accepted && !aldis_id_is_nobody(aldis_sender(ctx)))
-        (void)aldis_reply(ctx, trade_settled, .number = msg->number);
+        (void)aldis_reply(ctx, trade_settled, .number = msg->number, .account = account->index);
     if (!ours)
         return ALDIS_OK; /* a copy: it was settled before */
     chronicle_trade(self->chart->chronicle, ctx, self, msg);
@@ -266,7 +266,7 @@ SHIP_ACTION(trade_hear, trade_answer)
 
 SHIP_ACTION(trade_close, trade_settled)
 {
-    account_settled(&self->account, aldis_sender(ctx), msg->number, aldis_now(ctx));
+    account_settled(&self->account, msg->account, msg->number, aldis_now(ctx));
     return ALDIS_OK;
 }
 
@@ -345,20 +345,18 @@ static Refusal judge_offer(const struct ship *self, const TradeOffer *msg, struc
     return REFUSAL_NONE;
 }
 
-static struct record record_of(const TradeOffer *msg, aldis_ctx *ctx)
+static struct record record_of(const TradeOffer *msg)
 {
-    return (struct record){.number = msg->number,
-                           .peer = aldis_sender(ctx),
-                           .peer_account = msg->account,
-                           .valid_until_ns = msg->valid_until_ns};
+    return (struct record){
+        .number = msg->number, .peer_account = msg->account, .valid_until_ns = msg->valid_until_ns};
 }
 
 SHIP_ACTION(peer_consider, trade_offer)
 {
-    struct record trade = record_of(msg, ctx);
-    if (aldis_id_is_nobody(trade.peer))
+    struct record trade = record_of(msg);
+    if (aldis_id_is_nobody(aldis_sender(ctx)))
         return aldis_fail(ctx, "a trade offered by nobody");
-    const struct record *done = account_find(&self->account, trade.peer, msg->number);
+    const struct record *done = account_find(&self->account, msg->account, msg->number);
     if (done)
         return answer_offer(ctx, done);
     Refusal reason = judge_offer(self, msg, &trade.terms);
@@ -372,10 +370,10 @@ SHIP_ACTION(peer_consider, trade_offer)
 
 SHIP_ACTION(peer_refuse, trade_offer)
 {
-    struct record trade = record_of(msg, ctx);
-    if (aldis_id_is_nobody(trade.peer))
+    struct record trade = record_of(msg);
+    if (aldis_id_is_nobody(aldis_sender(ctx)))
         return aldis_fail(ctx, "a trade offered by nobody");
-    const struct record *done = account_find(&self->account, trade.peer, msg->number);
+    const struct record *done = account_find(&self->account, msg->account, msg->number);
     return done ? answer_offer(ctx, done) : refuse_offer(self, ctx, &trade, REFUSAL_STATE);
 }
 

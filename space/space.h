@@ -154,11 +154,12 @@ struct space_run_facts {
 struct space_run_opts {
     bool has_seed; /**< take seed instead of the scenario's */
     uint64_t seed;
-    uint32_t workers;  /**< 0: the cores. Never shows in a result of virtual time */
-    uint32_t shards;   /**< 0: the library's default */
-    bool live;         /**< wall clock instead of virtual time: a simulated hour takes an hour */
-    aldis_ns until_ns; /**< of the run's clock; 0: the scenario's duration */
-    bool paced;        /**< virtual time follows the wall clock, as pace says */
+    uint32_t workers;   /**< 0: the cores. Never shows in a result of virtual time */
+    uint32_t shards;    /**< 0: the library's default */
+    bool live;          /**< wall clock instead of virtual time: a simulated hour takes an hour */
+    aldis_ns until_ns;  /**< of the run's clock; 0: the scenario's duration */
+    uint64_t bytes_max; /**< of memory; 0: what the machine has available */
+    bool paced;         /**< virtual time follows the wall clock, as pace says */
     aldis_pace_opts pace;
     bool check_balance; /**< look after every window whether goods, fuel and money are all there;
                              else only at the end. Takes aldis_system_on_window for itself */

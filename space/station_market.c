@@ -180,7 +180,7 @@ static bool decide(struct station *self, aldis_ctx *ctx, const MarketOrder *msg,
 {
     struct account *account = &self->page->account;
     Refusal reason = REFUSAL_NONE;
-    if (!dock_has_berth(&self->dock, trade->peer))
+    if (!dock_has_berth(&self->dock, aldis_sender(ctx)))
         reason = REFUSAL_STATE;
     if (reason == REFUSAL_NONE)
         reason = match_order(self, msg, &trade->terms);
@@ -198,14 +198,11 @@ static bool decide(struct station *self, aldis_ctx *ctx, const MarketOrder *msg,
 
 aldis_err station_take_order(struct station *self, const MarketOrder *msg, aldis_ctx *ctx)
 {
-    aldis_id ship = aldis_sender(ctx);
-    if (aldis_id_is_nobody(ship) || msg->account >= books_accounts(self->chart->books))
+    if (aldis_id_is_nobody(aldis_sender(ctx)) || msg->account >= books_accounts(self->chart->books))
         return aldis_fail(ctx, "an order of nobody");
-    const struct record *done = account_find(&self->page->account, ship, msg->number);
-    struct record trade = {.number = msg->number,
-                           .peer = ship,
-                           .peer_account = msg->account,
-                           .valid_until_ns = msg->valid_until_ns};
+    const struct record *done = account_find(&self->page->account, msg->account, msg->number);
+    struct record trade = {
+        .number = msg->number, .peer_account = msg->account, .valid_until_ns = msg->valid_until_ns};
     TradeAnswer answer;
     if (done) {
         answer_order(ctx, done, &answer);
@@ -221,7 +218,7 @@ aldis_err station_take_order(struct station *self, const MarketOrder *msg, aldis
 
 aldis_err station_close_trade(struct station *self, const TradeSettled *msg, aldis_ctx *ctx)
 {
-    account_settled(&self->page->account, aldis_sender(ctx), msg->number, aldis_now(ctx));
+    account_settled(&self->page->account, msg->account, msg->number, aldis_now(ctx));
     return ALDIS_OK;
 }
 

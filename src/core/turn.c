@@ -208,10 +208,13 @@ ALDIS_COLD void aldis__turn_discard_built(struct aldis__worker *worker)
 void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shard,
                          struct aldis__cell *cell)
 {
-    if ((cell->flags & ALDIS__CELL_UNSTARTED) && !(cell->flags & ALDIS__CELL_ENDED))
+    bool starts = (cell->flags & ALDIS__CELL_UNSTARTED) && !(cell->flags & ALDIS__CELL_ENDED);
+    if (starts)
         aldis__cell_start(worker, shard, cell);
     if (cell->flags & ALDIS__CELL_CONTROL)
         aldis__turn_control(worker, shard, cell);
+    if (starts) /* the message that started it was all that its second block was for, mostly */
+        aldis__cell_shrink(cell);
     if (cell->flags & (ALDIS__CELL_FAILING | ALDIS__CELL_FAILED | ALDIS__CELL_RETRY))
         aldis__supervise_turn(worker, shard, cell);
     aldis__ctx_enter(worker, shard, cell);

@@ -55,15 +55,12 @@ static void check_totals(const struct book *book, const struct totals *start, ui
                   start->credits, start->fuel, start->goods[0], start->goods[1], start->goods[2]);
 }
 
-static const aldis_id initiator_id = {7}, responder_id = {8};
+static const aldis_id responder_id = {8};
 
 static struct record trade_of(uint64_t number, struct terms terms)
 {
-    return (struct record){.number = number,
-                           .peer = initiator_id,
-                           .peer_account = 0,
-                           .valid_until_ns = 100,
-                           .terms = terms};
+    return (struct record){
+        .number = number, .peer_account = 0, .valid_until_ns = 100, .terms = terms};
 }
 
 TEST(an_exchange_moves_both_halves)
@@ -159,9 +156,9 @@ TEST(records_are_bounded_and_forgotten_when_settled_and_void)
     struct record more = trade_of(ACCOUNT_RECORDS_MAX + 1, (struct terms){.credits = 1});
     CHECK_INT(account_take(&book.accounts[1], &more, 0), ACCOUNT_BUSY);
     for (uint64_t i = 1; i <= ACCOUNT_RECORDS_MAX; i++)
-        account_settled(&book.accounts[1], initiator_id, i, 50);
+        account_settled(&book.accounts[1], 0, i, 50);
     CHECK_UINT(book.accounts[1].record_count, ACCOUNT_RECORDS_MAX); /* a late copy may come */
-    account_settled(&book.accounts[1], initiator_id, 1, 101);
+    account_settled(&book.accounts[1], 0, 1, 101);
     CHECK_UINT(book.accounts[1].record_count, 0);
     close_book(&book);
 }
@@ -175,13 +172,13 @@ TEST(what_was_refused_stays_refused)
     CHECK_INT(account_take(&book.accounts[1], &trade, 0), ACCOUNT_NO_STOCK);
     CHECK(account_refuse(&book.accounts[1], &trade, 0));
     book.goods[1][2] += 10; /* now it has enough */
-    const struct record *found = account_find(&book.accounts[1], initiator_id, 1);
+    const struct record *found = account_find(&book.accounts[1], 0, 1);
     CHECK(found != NULL);
     CHECK(found->refused);
-    account_settled(&book.accounts[1], initiator_id, 0, 100);
-    CHECK(account_find(&book.accounts[1], initiator_id, 1) != NULL);
-    account_settled(&book.accounts[1], initiator_id, 0, 101);
-    CHECK(account_find(&book.accounts[1], initiator_id, 1) == NULL);
+    account_settled(&book.accounts[1], 0, 0, 100);
+    CHECK(account_find(&book.accounts[1], 0, 1) != NULL);
+    account_settled(&book.accounts[1], 0, 0, 101);
+    CHECK(account_find(&book.accounts[1], 0, 1) == NULL);
     CHECK_INT(account_take(&book.accounts[1], &trade, 101), ACCOUNT_EXPIRED);
     CHECK(account_refuse(&book.accounts[1], &trade, 101));
     CHECK_UINT(book.accounts[1].record_count, 0);
@@ -217,7 +214,7 @@ static void hear_offer(struct book *book, struct line *line, const struct letter
                        aldis_ns now_ns)
 {
     struct account *account = &book->accounts[1];
-    const struct record *done = account_find(account, initiator_id, letter->number);
+    const struct record *done = account_find(account, 0, letter->number);
     struct letter answer = {.kind = LETTER_ACCEPTED, .number = letter->number};
     if (done) {
         answer.terms = done->terms;
@@ -225,10 +222,8 @@ static void hear_offer(struct book *book, struct line *line, const struct letter
         post(line, answer);
         return;
     }
-    struct record trade = {.number = letter->number,
-                           .peer = initiator_id,
-                           .valid_until_ns = letter->valid_until_ns,
-                           .terms = letter->terms};
+    struct record trade = {
+        .number = letter->number, .valid_until_ns = letter->valid_until_ns, .terms = letter->terms};
     answer.terms = letter->terms;
     if (account_take(account, &trade, now_ns) != ACCOUNT_DONE) {
         answer.kind = LETTER_REFUSED;
@@ -253,7 +248,7 @@ static void hear(struct book *book, struct line *line, const struct letter *lett
         (void)account_settle(initiator, letter->number, NULL);
         break;
     case LETTER_SETTLED:
-        account_settled(&book->accounts[1], initiator_id, letter->number, now_ns);
+        account_settled(&book->accounts[1], 0, letter->number, now_ns);
         break;
     }
 }
@@ -305,7 +300,7 @@ static void live(uint64_t seed)
     }
     CHECK(!account_is_open(&book.accounts[0]));
     CHECK(book.accounts[0].numbers > 10);
-    account_settled(&book.accounts[1], initiator_id, 0, now_ns + 1000);
+    account_settled(&book.accounts[1], 0, 0, now_ns + 1000);
     /* Nothing is held any more: the plain sums are the totals. */
     CHECK_INT(book.accounts[0].credits + book.accounts[1].credits, start.credits);
     CHECK_INT(book.accounts[0].fuel + book.accounts[1].fuel, start.fuel);

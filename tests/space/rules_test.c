@@ -92,7 +92,8 @@ static aldis_err peer_on_trade_answer(struct peer *self, const TradeAnswer *msg,
     seen.offers_answered++;
     seen.accepted += msg->accepted;
     seen.trade = *msg;
-    return msg->accepted ? aldis_reply(ctx, trade_settled, .number = msg->number) : ALDIS_OK;
+    return msg->accepted ? aldis_reply(ctx, trade_settled, .number = msg->number, .account = 2)
+                         : ALDIS_OK;
 }
 
 static aldis_err peer_on_trade_settled(struct peer *self, const TradeSettled *msg, aldis_ctx *ctx)

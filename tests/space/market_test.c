@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+/* market_test.c: a station's market: prices follow stock within their limits, orders are matched
+ * one by one, each once, and a route that many ply pays less. */
+#include "stage.h"
+
+static const char two_ports[] =
+    "name: market\n"
+    "duration: 2 h\n"
+    "units_per_AU: 1000\n"
+    "bodies: [{name: Sun}]\n"
+    "market: {update: 10 s, commodities: [{name: ore, price: 100, swing: 50}]}\n"
+    "stations:\n"
+    "  - {name: Mine, body: Sun, radius: 0 u, berths: 20, service: 5 s,\n"
+    "     goods: [{commodity: ore, stock: 2000, target: 1000, makes: 2000}]}\n"
+    "  - {name: Mill, body: Sun, radius: 100 u, period: 100000 d, berths: 20, service: 5 s,\n"
+    "     goods: [{commodity: ore, stock: 200, target: 1000, uses: 2000}]}\n"
+    "classes:\n"
+    "  - {name: merchant, speed: 20 u/s, acceleration: 4 u/s2, burn: 1e-5, purse: 100000}\n"
+    "fleets:\n"
+    "  - {name: line, class: merchant, count: COUNT, route: [Mine, Mill], departure: 10 s,\n"
+    "     rest: 1 s}\n";
+
+static struct scenario *ports(uint32_t ships)
+{
+    static char text[4096];
+    const char *mark = strstr(two_ports, "COUNT");
+    snprintf(text, sizeof text, "%.*s%u%s", (int)(mark - two_ports), two_ports, ships, mark + 5);
+    return stage_parse(text);
+}
+
+/* ---- The curve ---- */
+
+TEST(prices_follow_stock_within_the_swing)
+{
+    static const struct scenario_commodity ore = {.price = 100, .swing = 50};
+    static const struct scenario_goods goods = {.target = 1000};
+    CHECK_INT(market_price(&ore, &goods, 1000), 10000);
+    CHECK_INT(market_price(&ore, &goods, 0), 15000);
+    CHECK_INT(market_price(&ore, &goods, 500), 12500);
+    CHECK_INT(market_price(&ore, &goods, 2000), 5000);
+    CHECK_INT(market_price(&ore, &goods, 100000), 5000);
+    int64_t last = INT64_MAX;
+    for (int64_t stock = 0; stock < 3000; stock += 7) {
+        int64_t price = market_price(&ore, &goods, stock);
+        CHECK(price <= last);
+        last = price;
+    }
+}
+
+/* ---- Orders, by a buyer that the test plays ---- */
+
+struct buyer_seen {
+    uint32_t answers, accepted, prices;
+    TradeAnswer answer;
+    MarketPrices list;
+    ServiceAvailability services;
+};
+static struct buyer_seen seen;
+
+struct buyer_say {
+    aldis_type *type;
+    const void *payload;
+};
+ALDIS_MESSAGE(buyer_say, struct buyer_say);
+#define BUYER_PROTOCOL(X, kind)                                                                    \
+    X(kind, buyer_say)                                                                             \
+    X(kind, trade_answer)                                                                          \
+    X(kind, market_prices)                                                                         \
+    X(kind, service_availability)                                                                  \
+    X(kind, docking_permission)                                                                    \
+    X(kind, service_done)                                                                          \
+    X(kind, market_update)
+ALDIS_PROTOCOL(buyer, BUYER_PROTOCOL);
+
+struct buyer {
+    uint32_t unused;
+};
+
+static aldis_err buyer_on_buyer_say(struct buyer *self, const struct buyer_say *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    return aldis_ctx_send_raw(ctx, stage.stations[0].id, msg->type, msg->payload, msg->type->size);
+}
+
+static aldis_err buyer_on_trade_answer(struct buyer *self, const TradeAnswer *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    seen.answers++;
+    seen.accepted += msg->accepted;
+    seen.answer = *msg;
+    return ALDIS_OK;
+}
+
+static aldis_err buyer_on_market_prices(struct buyer *self, const MarketPrices *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    seen.prices++;
+    seen.list = *msg;
+    return ALDIS_OK;
+}
+
+static aldis_err buyer_on_service_availability(struct buyer *self, const ServiceAvailability *msg,
+                                               aldis_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    seen.services = *msg;
+    return ALDIS_OK;
+}
+
+static aldis_err buyer_on_docking_permission(struct buyer *self, const DockingPermission *msg,
+                                             aldis_ctx *ctx)
+{
+    (void)self;
+    return aldis_reply(ctx, docked, .berth = msg->berth);
+}
+
+static aldis_err buyer_on_service_done(struct buyer *self, const aldis_none *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)msg;
+    (void)ctx;
+    return ALDIS_OK;
+}
+
+static aldis_err buyer_on_market_update(struct buyer *self, const MarketUpdate *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)msg;
+    (void)ctx;
+    return ALDIS_OK;
+}
+
+ALDIS_BEHAVIOUR(buyer, struct buyer, BUYER_PROTOCOL, .on_start = NULL);
+
+static buyer_ref buyer;
+
+static void say(aldis_type *type, const void *payload)
+{
+    CHECK_OK(aldis_send(stage.system, buyer, buyer_say, .type = type, .payload = payload));
+    stage_run(aldis_system_now(stage.system) + 20 * ALDIS_MS);
+}
+
+static void open_market(bool docks)
+{
+    memset(&seen, 0, sizeof seen);
+    stage_open(ports(1), 1);
+    stage_station(0);
+    CHECK_OK(aldis_spawn(stage.system, buyer, &buyer, NULL));
+    NEW_MESSAGE(RequestDocking, request);
+    request.specs.length = 50;
+    request.specs.mass = 100;
+    if (docks)
+        say(&request_docking_type, &request);
+}
+
+/* The buyer is the ship of the books: what it holds and gets is put right in its page, as a ship
+ * would. */
+static void order(uint64_t number, OrderSide side, uint32_t resource, uint64_t quantity,
+                  uint64_t limit)
+{
+    NEW_MESSAGE(MarketOrder, message);
+    message.number = number;
+    message.account = 3;
+    message.side = side;
+    message.resource = resource;
+    message.quantity = quantity;
+    message.limit = limit;
+    message.valid_until_ns = ALDIS_HOUR;
+    say(&market_order_type, &message);
+}
+
+static void settle(void)
+{
+    struct account *account = &stage.books.ships[0].account;
+    account->credits -= seen.answer.credits;
+    account->fuel -= seen.answer.fuel;
+    account->tank += 1000 * (int64_t)FUEL_NANO;
+    account->goods[0] -= (uint32_t)seen.answer.goods[0];
+}
+
+TEST(an_order_is_paid_in_the_middle_with_the_spread_and_once)
+{
+    open_market(true);
+    order(1, ORDER_BUY, 0, 100, 20000);
+    CHECK_UINT(seen.accepted, 1);
+    /* 2000 of 1000 in stock: 50 credits; in the middle of the hundred 52.50, and 2 % more. */
+    CHECK_INT(seen.answer.goods[0], -100);
+    CHECK_INT(seen.answer.credits, 100 * 5355 / 1);
+    settle();
+    stage_balance();
+    order(1, ORDER_BUY, 0, 100, 20000); /* a copy: the same answer, nothing more */
+    CHECK_UINT(seen.answers, 2);
+    CHECK_INT(seen.answer.goods[0], -100);
+    CHECK_UINT(stage.books.stations[0].account.goods[0], 1900);
+    stage_close();
+}
+
+TEST(round_trips_pay_nobody)
+{
+    open_market(true);
+    order(1, ORDER_BUY, 0, 500, 20000);
+    int64_t paid = seen.answer.credits;
+    settle();
+    order(2, ORDER_SELL, 0, 500, 0);
+    CHECK(-seen.answer.credits < paid);
+    settle();
+    stage_close();
+}
+
+TEST(an_order_beyond_its_limit_is_matched_in_part_or_refused)
+{
+    open_market(true);
+    order(1, ORDER_BUY, 0, 2000, 6000); /* 60 credits */
+    CHECK_UINT(seen.accepted, 1);
+    uint32_t bought = (uint32_t)-seen.answer.goods[0];
+    CHECK(bought > 0 && bought < 2000);
+    CHECK(seen.answer.credits <= (int64_t)bought * 6000);
+    settle();
+    order(2, ORDER_BUY, 0, 100, 5000);
+    CHECK_UINT(seen.accepted, 1);
+    CHECK_INT(seen.answer.reason, REFUSAL_PRICE);
+    order(3, ORDER_SELL, 0, 100, 20000);
+    CHECK_INT(seen.answer.reason, REFUSAL_PRICE);
+    order(4, ORDER_BUY, 5, 100, 20000);
+    CHECK_INT(seen.answer.reason, REFUSAL_UNKNOWN_GOODS);
+    order(5, ORDER_SELL, RESOURCE_FUEL, 100, 0);
+    CHECK_INT(seen.answer.reason, REFUSAL_UNKNOWN_GOODS);
+    stage_close();
+}
+
+TEST(fuel_and_repairs_are_stock_too)
+{
+    open_market(true);
+    stage.books.stations[0].spares = 1;
+    order(1, ORDER_BUY, RESOURCE_FUEL, 5ull * FUEL_NANO, 1000);
+    CHECK_INT(seen.answer.fuel, -5 * (int64_t)FUEL_NANO);
+    CHECK_INT(seen.answer.credits, 5 * 1000);
+    settle();
+    order(2, ORDER_BUY, RESOURCE_REPAIR, 1, 50000);
+    CHECK_UINT(seen.accepted, 2);
+    CHECK_INT(seen.answer.credits, 50000);
+    settle();
+    order(3, ORDER_BUY, RESOURCE_REPAIR, 1, 50000);
+    CHECK_INT(seen.answer.reason, REFUSAL_NO_STOCK);
+    stage_close();
+}
+
+TEST(who_has_no_berth_trades_nothing)
+{
+    open_market(false);
+    order(1, ORDER_BUY, 0, 100, 20000);
+    CHECK_UINT(seen.answers, 1);
+    CHECK_UINT(seen.accepted, 0);
+    CHECK_INT(seen.answer.reason, REFUSAL_STATE);
+    stage_close();
+}
+
+TEST(prices_and_services_are_told_with_their_time)
+{
+    open_market(false);
+    NEW_MESSAGE(RequestPrices, prices);
+    say(&request_prices_type, &prices);
+    CHECK_UINT(seen.list.prices_count, 3);
+    CHECK_UINT(seen.list.prices[0].stock, 2000);
+    CHECK_UINT(seen.list.prices[0].sells_at, 5100);
+    CHECK_UINT(seen.list.prices[0].buys_at, 4900);
+    CHECK(seen.list.at_ns > 0 && seen.list.at_ns <= aldis_system_now(stage.system));
+    NEW_MESSAGE(RequestServices, services);
+    services.repairs = true;
+    services.fuel = 1000000ull * FUEL_NANO;
+    say(&request_services_type, &services);
+    CHECK(seen.services.repairs && !seen.services.refuelling && seen.services.quarters);
+    stage_close();
+}
+
+TEST(making_and_using_go_to_the_ledger)
+{
+    open_market(false);
+    stage_run(40 * ALDIS_MINUTE);
+    const struct station_page *page = &stage.books.stations[0];
+    CHECK_UINT(page->account.goods[0], 3000); /* three times the target: it stops */
+    CHECK_UINT(page->made[0], 1000);
+    stage_balance();
+    stage_close();
+}
+
+/* ---- Traders ---- */
+
+/* What ships have earned on the route in an hour, on average. */
+static int64_t earned(uint32_t ships)
+{
+    stage_open(ports(ships), 1);
+    stage_station(0);
+    stage_station(1);
+    for (uint32_t i = 0; i < ships; i++) {
+        stage_ship(i, i % 2);
+        stage.books.ships[i].leg = (uint8_t)(i % 2);
+    }
+    stage_run(ALDIS_HOUR);
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < ships; i++)
+        sum += stage.books.ships[i].account.credits - 100000 * CENTS;
+    stage_close();
+    return sum / ships;
+}
+
+TEST(more_traders_on_one_route_earn_less_each)
+{
+    int64_t one = earned(1), four = earned(4), twenty = earned(20);
+    CHECK(one > 100 * CENTS);
+    CHECK(four < one);
+    CHECK(twenty < four);
+}
+
+TEST(a_trade_survives_the_death_of_the_station)
+{
+    stage_open(ports(1), 1);
+    stage_station(0);
+    stage_station(1);
+    stage_ship(0, 1);
+    stage.books.ships[0].leg = 1;
+    /* The moment when the order has been taken and the answer is under way. */
+    while (stage_type("market_order").handled == 0)
+        stage_run(aldis_system_now(stage.system) + ALDIS_MS / 2);
+    CHECK(account_is_open(&stage.books.ships[0].account));
+    CHECK_OK(aldis_kill(stage.system, stage.ships[0].id)); /* the answer finds nobody */
+    CHECK_OK(aldis_kill(stage.system, stage.stations[0].id));
+    stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
+    stage_balance();
+    struct ship *page = &stage.books.ships[0];
+    CHECK(account_is_open(&page->account));
+    CHECK_OK(aldis_spawn(stage.system, ship, &stage.ships[0],
+                         &(aldis_spawn_opts){.arg = &page, .arg_size = sizeof page}));
+    stage_run(aldis_system_now(stage.system) + ALDIS_MINUTE);
+    CHECK(!account_is_open(&page->account)); /* settled by what stands in the station's page */
+    stage_close();
+}

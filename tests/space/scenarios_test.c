@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+/* scenarios_test.c: each scenario that ships: one run for a seed, whatever the workers; nothing
+ * lost at any window; and it shows what it is there to show. Plus faults that are not theirs: ships
+ * that are killed at random. */
+#include "harness.h"
+#include "ship.h"
+#include "space.h"
+
+#include <aldis/wire.h>
+#include <stdlib.h>
+
+static struct scenario *load(const char *name, const char *const *settings, size_t count)
+{
+    static struct scenario_errors errors;
+    struct scenario *scenario;
+    char path[256];
+    snprintf(path, sizeof path, SCENARIOS "/%s.yaml", name);
+    enum scenario_status status = scenario_load_with(path, settings, count, &scenario, &errors);
+    scenario_errors_print(&errors, stdout);
+    CHECK_INT(status, SCENARIO_OK);
+    return scenario;
+}
+
+static struct space_report run(struct scenario *scenario, struct space_run_opts opts)
+{
+    struct space_report report;
+    opts.check_balance = true;
+    CHECK_OK(space_run(scenario, &opts, &report));
+    CHECK_STR(report.balance, "balanced");
+    CHECK(!report.lost);
+    CHECK(report.evidence == NULL);
+    CHECK_STR(report.audit.text, "balanced");
+    return report;
+}
+
+/* Two seeds on 1, 2 and 4 workers. */
+static void equal_runs(const char *name, const char *const *settings, size_t count,
+                       aldis_ns until_ns)
+{
+    struct scenario *scenario = load(name, settings, count);
+    uint64_t prints[2];
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        for (uint32_t workers = 1; workers <= 4; workers *= 2) {
+            struct space_report report =
+                run(scenario,
+                    (struct space_run_opts){
+                        .has_seed = true, .seed = seed, .workers = workers, .until_ns = until_ns});
+            uint64_t print = report.run_print;
+            CHECK(report.dockings > 0);
+            space_report_fini(&report);
+            if (workers == 1)
+                prints[seed - 1] = print;
+            CHECK_UINT(print, prints[seed - 1]);
+        }
+    }
+    CHECK(prints[0] != prints[1]);
+    scenario_destroy(scenario);
+}
+
+TEST(harbour_is_one_run_on_any_workers)
+{
+    equal_runs("harbour", NULL, 0, 4 * ALDIS_MINUTE);
+}
+
+TEST(trade_routes_is_one_run_on_any_workers)
+{
+    equal_runs("trade-routes", NULL, 0, 5 * ALDIS_MINUTE);
+}
+
+TEST(distress_is_one_run_on_any_workers)
+{
+    equal_runs("distress", NULL, 0, 5 * ALDIS_MINUTE);
+}
+
+TEST(storm_is_one_run_on_any_workers)
+{
+    equal_runs("storm", NULL, 0, 5 * ALDIS_MINUTE);
+}
+
+TEST(rush_hour_is_one_run_on_any_workers)
+{
+    equal_runs("rush-hour", NULL, 0, 5 * ALDIS_MINUTE);
+}
+
+static const char *const small_galaxy[] = {"galaxy.systems=30", "galaxy.radius=500 u",
+                                           "fleets.traders.count=400", "fleets.couriers.count=100"};
+
+TEST(galaxy_is_one_run_on_any_workers)
+{
+    equal_runs("galaxy", small_galaxy, 4, 4 * ALDIS_MINUTE);
+}
+
+TEST(rush_hour_sheds_and_says_honestly_how_long_it_takes)
+{
+    struct scenario *scenario = load("rush-hour", NULL, 0);
+    struct space_report report = run(scenario, (struct space_run_opts){.until_ns = ALDIS_HOUR / 2});
+    CHECK(report.refusals > 100);
+    CHECK(report.waits.p99_ns > 5 * ALDIS_MINUTE);
+    CHECK(report.wait_errors.p50_ns * 20 < report.waits.p99_ns);
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}
+
+TEST(in_distress_all_emergencies_end)
+{
+    struct scenario *scenario = load("distress", NULL, 0);
+    struct space_report report = run(scenario, (struct space_run_opts){.until_ns = ALDIS_HOUR / 2});
+    CHECK(aldis_stats_type(&report.stats, "aid")->handled > 20);
+    CHECK(report.ships[SHIP_emergency] < 20);
+    CHECK(report.dockings > 300);
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}
+
+TEST(a_storm_closes_docks_and_warns_of_hazards)
+{
+    struct scenario *scenario = load("storm", NULL, 0);
+    struct space_report report = run(scenario, (struct space_run_opts){.until_ns = ALDIS_HOUR});
+    CHECK(aldis_stats_type(&report.stats, "weather_alert")->handled > 100);
+    CHECK(aldis_stats_type(&report.stats, "formation_lead")->handled > 100);
+    CHECK(aldis_stats_type(&report.stats, "navigation_hazard")->handled > 100);
+    CHECK(report.refusals > 0);
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}
+
+/* ---- Ships that die ---- */
+
+struct killer {
+    aldis_system *system;
+    uint32_t killed, step;
+};
+
+static void keep(void *arg, aldis_system *system)
+{
+    ((struct killer *)arg)->system = system;
+}
+
+/* One ship at each look, wherever it is: in flight, in a berth, in the middle of a trade. */
+static bool kill_one(void *arg, const struct space_progress *progress)
+{
+    (void)progress;
+    struct killer *killer = arg;
+    char name[32];
+    aldis_id ship;
+    killer->step = (killer->step + 37) % 150;
+    snprintf(name, sizeof name, "ship-%u", killer->step + 1);
+    if (aldis_system_lookup(killer->system, name, &ship) == ALDIS_OK &&
+        aldis_kill(killer->system, ship) == ALDIS_OK)
+        killer->killed++;
+    return true;
+}
+
+TEST(ships_that_are_killed_take_nothing_with_them)
+{
+    struct scenario *scenario = load("trade-routes", NULL, 0);
+    struct killer killer = {.system = NULL};
+    struct space_report report = run(scenario, (struct space_run_opts){.named = true,
+                                                                       .on_progress = kill_one,
+                                                                       .on_system = keep,
+                                                                       .arg = &killer,
+                                                                       .until_ns = ALDIS_HOUR / 2});
+    CHECK(killer.killed > 20);
+    CHECK(report.dockings > 300);
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}
+
+/* ---- Events and memory ---- */
+
+TEST(events_are_json_lines_and_change_nothing)
+{
+    struct scenario *scenario = load("harbour", NULL, 0);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *events = open_memstream(&text, &size);
+    struct space_report with =
+        run(scenario, (struct space_run_opts){.events = events, .until_ns = ALDIS_MINUTE * 10});
+    struct space_report without =
+        run(scenario, (struct space_run_opts){.until_ns = ALDIS_MINUTE * 10});
+    fclose(events);
+    CHECK_UINT(with.run_print, without.run_print);
+    CHECK(size > 10000);
+    CHECK(strncmp(text, "{\"at_ns\":", 9) == 0);
+    CHECK(strstr(text, "\"event\":\"state\"") != NULL);
+    CHECK(strstr(text, "\"event\":\"trade_settled\"") != NULL);
+    CHECK(text[size - 1] == '\n');
+    free(text);
+    space_report_fini(&with);
+    space_report_fini(&without);
+    scenario_destroy(scenario);
+}
+
+TEST(a_count_that_memory_cannot_hold_is_refused_before_the_start)
+{
+    static const char *const settings[] = {"galaxy.systems=30", "galaxy.radius=500 u",
+                                           "fleets.traders.count=15900000"};
+    struct scenario *scenario = load("galaxy", settings, 3);
+    struct space_report report;
+    aldis_err err = ALDIS_OK;
+    memset(&report, 0, sizeof report);
+    if (books_bytes_needed(scenario) < 2ull << 30)
+        test_fail(__FILE__, __LINE__, "only %" PRIu64 " bytes", books_bytes_needed(scenario));
+    err = space_run(scenario, &(struct space_run_opts){.until_ns = 1, .bytes_max = 1u << 30},
+                    &report);
+    CHECK_INT(err, ALDIS_ENOMEM);
+    CHECK(report.bytes_needed > 15900000ull * 256);
+    CHECK_UINT(report.bytes_at_hand, 1u << 30);
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}
+
+TEST(a_ship_is_small)
+{
+    CHECK(sizeof(struct ship) <= 256);
+}
