@@ -112,13 +112,15 @@ static bool add_runtime_types(void)
     for (uint32_t i = 0; i < sizeof runtime_types / sizeof runtime_types[0]; i++)
         if (find_or_add(&runtime_types[i]) != i + 1)
             return false;
+    static const aldis_type retry = {"aldis.retry", 0, 0, NULL, 0};
     static const aldis_type accepted = {"aldis_accepted", 0, ALDIS__ACCEPTED_BYTES, NULL, 0};
     static const aldis_type delivered = {"aldis_delivered", 0, ALDIS__DELIVERED_BYTES, NULL, 0};
     return find_or_add(&aldis_status_type) == ALDIS__TYPE_STATUS &&
            find_or_add(&aldis_down_type) == ALDIS__TYPE_DOWN &&
            find_or_add(&delivered) == ALDIS__TYPE_DELIVERED &&
            find_or_add(&aldis_dead_notice_type) == ALDIS__TYPE_DEAD_NOTICE &&
-           find_or_add(&accepted) == ALDIS__TYPE_ACCEPTED;
+           find_or_add(&accepted) == ALDIS__TYPE_ACCEPTED &&
+           find_or_add(&retry) == ALDIS__TYPE_RETRY;
 }
 
 ALDIS_COLD aldis_err aldis__type_resolve(aldis_type *type)

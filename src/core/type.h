@@ -37,6 +37,7 @@ enum {
     ALDIS__TYPE_DELIVERED,   /* aldis_delivered; users handle it, but only a tracker sends it */
     ALDIS__TYPE_DEAD_NOTICE, /* aldis_dead_notice; as aldis_down */
     ALDIS__TYPE_ACCEPTED,    /* aldis_accepted: the same */
+    ALDIS__TYPE_RETRY,       /* no payload; to itself, of a sender whose time-outs are over */
     ALDIS__TYPE_RUNTIME_COUNT
 };
 

@@ -60,7 +60,8 @@ static void set_alarm(struct aldis__worker *worker, struct aldis__cell *cell,
                       struct aldis__sender *sender)
 {
     aldis_ns due_ns = aldis__sender_next_due(sender), now_ns = now_of(&worker->ctx);
-    if (due_ns < ALDIS_FOREVER) /* else, and without memory: the next message sets it */
+    if (due_ns < ALDIS_FOREVER &&
+        !sender->retry_waits) /* else, and without memory: the next message sets it */
         (void)aldis__alarm_set(worker, cell, &sender->alarm, due_ns > now_ns ? due_ns : now_ns + 1,
                                &alarm_tracker);
 }
@@ -182,14 +183,16 @@ void aldis__sender_restart(struct aldis__worker *worker, struct aldis__cell *cel
     set_alarm(worker, cell, sender);
 }
 
-static aldis_err on_alarm(struct aldis__worker *worker, struct aldis__cell *cell,
+/* The acknowledgements that came before it have been handled: what is due now has not been
+ * answered. */
+static aldis_err on_retry(struct aldis__worker *worker, struct aldis__cell *cell,
                           struct aldis__msg *msg, struct aldis__track *track)
 {
     aldis_ctx *ctx = &worker->ctx;
     struct aldis__sender *sender = aldis__sender_of(cell);
     (void)msg;
-    if (!aldis__alarm_came(&sender->alarm, track))
-        return ALDIS_OK;
+    (void)track;
+    sender->retry_waits = false;
     for (int i = 0; i < ALARM_TURN_MAX; i++) {
         uint32_t slot = aldis__sender_pop_due(sender, now_of(ctx));
         if (slot == ALDIS__PENDING_NONE)
@@ -197,6 +200,46 @@ static aldis_err on_alarm(struct aldis__worker *worker, struct aldis__cell *cell
         retry(ctx, sender, slot);
     }
     set_alarm(worker, cell, sender);
+    return ALDIS_OK;
+}
+
+/* It was discarded with the mail of an actor that is restarted: another one will come. */
+static void retry_ended(struct aldis__worker *worker, struct aldis__msg *msg,
+                        struct aldis__track *track, enum aldis__fate fate, aldis_err reason)
+{
+    (void)track;
+    (void)reason;
+    if (!worker || fate == ALDIS__DEAD)
+        return;
+    aldis_system *system = worker->ctx.system;
+    struct aldis__cell *cell =
+        aldis__system_cell(system, aldis__id_index(msg->to, system->node_base));
+    struct aldis__sender *sender = aldis__sender_of(cell);
+    sender->retry_waits = false;
+    (void)aldis__alarm_set(worker, cell, &sender->alarm, now_of(&worker->ctx) + ALDIS_MS,
+                           &alarm_tracker);
+}
+
+static const struct aldis__tracker retry_tracker = {
+    .name = "aldis.delivery.retry", .reserved = true, .handle = on_retry, .ended = retry_ended};
+
+/* Repeats wait their turn behind the mail that is here already: an answer may be among it, and a
+ * sender that is parked, or paused, repeats nothing. Else one whose receiver is slow would fill it
+ * with repeats, and itself with the answers to them. */
+static aldis_err on_alarm(struct aldis__worker *worker, struct aldis__cell *cell,
+                          struct aldis__msg *msg, struct aldis__track *track)
+{
+    static aldis_type retry_type = {"aldis.retry", 0, 0, NULL, 0};
+    struct aldis__sender *sender = aldis__sender_of(cell);
+    (void)msg;
+    if (!aldis__alarm_came(&sender->alarm, track) || sender->retry_waits)
+        return ALDIS_OK;
+    struct aldis__track behind = {&retry_tracker, ALDIS_FOREVER, 0, 0};
+    struct aldis__parcel parcel = {.to = cell->id, .type = &retry_type};
+    sender->retry_waits = aldis__send_tracked(&worker->ctx, &parcel, &behind) == ALDIS_OK;
+    if (!sender->retry_waits) /* no memory: a moment later */
+        (void)aldis__alarm_set(worker, cell, &sender->alarm, now_of(&worker->ctx) + ALDIS_MS,
+                               &alarm_tracker);
     return ALDIS_OK;
 }
 

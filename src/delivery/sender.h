@@ -81,6 +81,7 @@ struct aldis__sender {
     struct aldis__due *heap;
     uint32_t heap_count, heap_capacity, heap_stale;
     struct aldis__alarm alarm; /* for the first time-out */
+    bool retry_waits;          /* the alarm has come, and what is due waits for its turn */
 
     aldis_delivery_stats stats; /* as a sender; pending and oldest age unused */
 };
