@@ -31,11 +31,22 @@ static void on_end(struct aldis__worker *worker, struct aldis__cell *cell, struc
     (void)worker;
     if (durable->store)
         aldis__store_vacate(durable->store, durable->endpoint, cell->id);
+    durable->store = NULL;
+}
+
+/* Without an end before: the system is destroyed. */
+static void fini(struct aldis__part *part)
+{
+    struct durable_part *durable = (struct durable_part *)(void *)part;
+    if (durable->store)
+        aldis__store_detach(durable->store, durable->endpoint);
 }
 
 /* It lives as long as its actor; at a restart in place nothing in it changes. */
-static const struct aldis__part_class durable_class = {
-    .name = "aldis.delivery.durable", .size = sizeof(struct durable_part), .on_end = on_end};
+static const struct aldis__part_class durable_class = {.name = "aldis.delivery.durable",
+                                                       .size = sizeof(struct durable_part),
+                                                       .on_end = on_end,
+                                                       .fini = fini};
 
 static struct durable_part *part_of(const struct aldis__cell *cell)
 {

@@ -510,6 +510,19 @@ void aldis__store_vacate(aldis_store *store, uint32_t endpoint, aldis_id actor)
     pthread_mutex_unlock(&store->lock);
 }
 
+void aldis__store_detach(aldis_store *store, uint32_t endpoint)
+{
+    pthread_mutex_lock(&store->lock);
+    struct endpoint *entry = &store->endpoints[endpoint];
+    while (store->committing) /* what is being committed may tell it yet */
+        pthread_cond_wait(&store->idle, &store->lock);
+    for (struct aldis__change *each = store->first; each; each = each->next)
+        if (each->system == entry->system)
+            each->system = NULL;
+    entry->actor = aldis_nobody();
+    pthread_mutex_unlock(&store->lock);
+}
+
 /* ------------------------------------------------------------------ reading */
 
 typedef aldis_err (*row_fn)(const struct aldis__store_reader *reader, sqlite3_stmt *row);

@@ -53,6 +53,9 @@ aldis_id aldis__store_actor(aldis_store *store, uint32_t endpoint);
 aldis_err aldis__store_occupy(aldis_store *store, uint32_t endpoint, aldis_system *system,
                               aldis_id actor);
 void aldis__store_vacate(aldis_store *store, uint32_t endpoint, aldis_id actor);
+/** The endpoint's system is being destroyed: nobody there is told of anything any more. What was put
+ *  is committed all the same. */
+void aldis__store_detach(aldis_store *store, uint32_t endpoint);
 
 /* What an endpoint has in the file, in order: told by calls. */
 struct aldis__store_reader {

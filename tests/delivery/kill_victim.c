@@ -1,23 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kill_victim.c: a process to be killed at any moment, for kill_test.py.
+/* kill_victim.c: a process that ends without a warning, for kill_test.py.
  *
- *     kill_victim STORE run SERIAL COUNT [broken]     prints "accepted SERIAL" for each payment
- *     kill_victim STORE report                        waits until nothing is pending, prints books
- *
- * broken: it acknowledges first, and commits the effect later. */
+ *     kill_victim STORE run SERIAL COUNT EVENTS   prints "accepted SERIAL" for each payment; kills
+ *                                                 itself at the EVENTS-th thing that it is told (0:
+ *                                                 it waits to be killed, or to come to rest)
+ *     kill_victim STORE broken SERIAL COUNT 0     acknowledges first and commits the effect later;
+ *                                                 kills itself when it has come to rest
+ *     kill_victim STORE report                    waits until nothing is pending, prints books */
 #include "delivery/store.h"
 #include "till.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+static uint64_t events, events_max; /* told to the till, on its worker */
+
+static void count_event(void)
+{
+    if (++events == events_max)
+        (void)kill(getpid(), SIGKILL);
+}
+
 /* Written at once: a line that is there was there before the kill. */
 static void say_accepted(uint64_t serial, aldis_err result)
 {
     char line[64];
+    count_event();
     int size = snprintf(line, sizeof line, "%s %" PRIu64 "\n",
                         result == ALDIS_OK ? "accepted" : "refused", serial);
     if (write(STDOUT_FILENO, line, (size_t)size) != size)
@@ -43,15 +55,19 @@ static int fail(const char *what)
 
 int main(int argc, char **argv)
 {
-    bool runs = argc >= 5 && strcmp(argv[2], "run") == 0;
+    bool broken = argc == 6 && strcmp(argv[2], "broken") == 0;
+    bool runs = broken || (argc == 6 && strcmp(argv[2], "run") == 0);
     if (!runs && !(argc == 3 && strcmp(argv[2], "report") == 0))
         return 64;
-    aldis__delivery_acks_first = argc == 6 && strcmp(argv[5], "broken") == 0;
+    aldis__delivery_acks_first = broken;
+    if (runs)
+        events_max = strtoull(argv[5], NULL, 10);
     aldis_system *system;
     aldis_system_opts opts = {.workers = 2, .shards = 4};
     aldis_store_opts store_opts = {.unsynced = true}; /* a kill is no power failure */
     till_world.till_name = "till";
     till_world.on_accepted = say_accepted;
+    till_world.on_delivered = count_event;
     if (aldis_store_open(argv[1], &store_opts, &till_world.store) != ALDIS_OK)
         return fail("store");
     if (aldis_system_create(&opts, &system) != ALDIS_OK)
@@ -70,6 +86,8 @@ int main(int argc, char **argv)
     aldis_run_end end;
     if (aldis_system_run(system, 60 * ALDIS_SECOND, &end) != ALDIS_OK || end != ALDIS_RUN_IDLE)
         return fail("it does not come to rest");
+    if (broken)
+        (void)kill(getpid(), SIGKILL);
     if (!runs)
         report();
     aldis_system_destroy(system);

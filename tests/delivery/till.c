@@ -53,6 +53,8 @@ static aldis_err till_on_aldis_delivered(struct till *self, const aldis_delivere
 {
     (void)self;
     till_world.delivered += msg->result == ALDIS_OK;
+    if (till_world.on_delivered)
+        till_world.on_delivered();
     if (till_world.delivered == till_world.stop_after)
         aldis_halt(ctx);
     return ALDIS_OK;

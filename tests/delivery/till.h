@@ -39,6 +39,7 @@ struct till_world {
     struct books books; /* of the ledger, as it is */
     bool restored;
     void (*on_accepted)(uint64_t serial, aldis_err result);
+    void (*on_delivered)(void);
     uint64_t stop_after; /* delivered: then the system halts; 0: never */
 };
 extern struct till_world till_world;

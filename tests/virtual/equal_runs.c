@@ -80,15 +80,16 @@ static int scenario(const struct order *order, const char *path)
     struct scenario *scenario = NULL;
     static struct scenario_errors errors;
     struct space_report report;
-    struct space_run_opts opts = {.has_seed = true,
-                                  .seed = order->seed,
-                                  .workers = order->workers,
-                                  .until_ns = (order->size > 1 ? 60 : 3) * ALDIS_MINUTE};
+    const char *name = strrchr(path, '/') + 1;
+    aldis_ns until_ns = (order->size > 1 ? 60 : 3) * ALDIS_MINUTE;
+    if (strcmp(name, "galaxy.yaml") == 0) /* it has as many ships as all others in an hour */
+        until_ns = order->size > 1 ? 2 * ALDIS_MINUTE : 3 * ALDIS_SECOND;
+    struct space_run_opts opts = {
+        .has_seed = true, .seed = order->seed, .workers = order->workers, .until_ns = until_ns};
     if (scenario_load(path, &scenario, &errors) != SCENARIO_OK) {
         scenario_errors_print(&errors, stderr);
         return 1;
     }
-    const char *name = strrchr(path, '/') + 1;
     aldis_err err = space_run(scenario, &opts, &report);
     bool good = err == ALDIS_OK && report.audit.balanced;
     printf("%.*s %016" PRIx64 " messages %" PRIu64 "\n", (int)strcspn(name, "."), name,
@@ -109,7 +110,8 @@ static int scenarios(const struct order *order)
     }
     int failed = 0;
     for (size_t i = 0; i < found.gl_pathc; i++)
-        failed |= scenario(order, found.gl_pathv[i]);
+        if (!strstr(found.gl_pathv[i], ".inc.yaml")) /* a part of others */
+            failed |= scenario(order, found.gl_pathv[i]);
     globfree(&found);
     return failed;
 }
