@@ -53,7 +53,8 @@ aldis_id aldis__store_actor(aldis_store *store, uint32_t endpoint);
 aldis_err aldis__store_occupy(aldis_store *store, uint32_t endpoint, aldis_system *system,
                               aldis_id actor);
 void aldis__store_vacate(aldis_store *store, uint32_t endpoint, aldis_id actor);
-/** The endpoint's system is being destroyed: nobody there is told of anything any more. What was put
+/** The endpoint's system is being destroyed: nobody there is told of anything any more. What was
+ * put
  *  is committed all the same. */
 void aldis__store_detach(aldis_store *store, uint32_t endpoint);
 
