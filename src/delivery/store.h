@@ -54,8 +54,7 @@ aldis_err aldis__store_occupy(aldis_store *store, uint32_t endpoint, aldis_syste
                               aldis_id actor);
 void aldis__store_vacate(aldis_store *store, uint32_t endpoint, aldis_id actor);
 /** The endpoint's system is being destroyed: nobody there is told of anything any more. What was
- * put
- *  is committed all the same. */
+ *  put is committed all the same. */
 void aldis__store_detach(aldis_store *store, uint32_t endpoint);
 
 /* What an endpoint has in the file, in order: told by calls. */
