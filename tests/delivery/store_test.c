@@ -270,16 +270,16 @@ TEST(a_name_is_one_actor)
     till_ref till;
     CHECK_ERR(aldis_spawn(system, ledger, &ledger, NULL), ALDIS_OK);
     CHECK_ERR(aldis_system_run(system, ALDIS_SECOND, NULL), ALDIS_OK);
-    CHECK_ERR(till_world.open_err, ALDIS_OK);
+    CHECK_ERR(till_world.ledger_err, ALDIS_OK);
     CHECK_ERR(aldis_spawn(system, till, &till, NULL), ALDIS_OK);
     CHECK_ERR(aldis_system_run(system, 2 * ALDIS_SECOND, NULL), ALDIS_OK);
-    CHECK_ERR(till_world.open_err, ALDIS_EEXISTS);
+    CHECK_ERR(till_world.till_err, ALDIS_EEXISTS);
     /* After its end the name is free. */
     CHECK_ERR(aldis_stop(system, ledger.id), ALDIS_OK);
     CHECK_ERR(aldis_system_run(system, 3 * ALDIS_SECOND, NULL), ALDIS_OK);
     CHECK_ERR(aldis_spawn(system, till, &till, NULL), ALDIS_OK);
     CHECK_ERR(aldis_system_run(system, 4 * ALDIS_SECOND, NULL), ALDIS_OK);
-    CHECK_ERR(till_world.open_err, ALDIS_OK);
+    CHECK_ERR(till_world.till_err, ALDIS_OK);
     aldis_system_destroy(system);
     CHECK_ERR(aldis_store_close(till_world.store), ALDIS_OK);
     remove_store("names");

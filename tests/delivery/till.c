@@ -12,8 +12,8 @@ static aldis_err till_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     (void)state;
     (void)arg;
-    return till_world.open_err =
-               aldis_durable_open(ctx, till_world.store, till_world.till_name, NULL);
+    till_world.till_err = aldis_durable_open(ctx, till_world.store, till_world.till_name, NULL);
+    return till_world.till_err;
 }
 
 static aldis_err till_on_sale(struct till *self, const struct sale *msg, aldis_ctx *ctx)
@@ -69,9 +69,10 @@ static aldis_err ledger_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct ledger *self = state;
     (void)arg;
-    till_world.open_err = aldis_durable_open(ctx, till_world.store, "ledger", &till_world.restored);
+    till_world.ledger_err =
+        aldis_durable_open(ctx, till_world.store, "ledger", &till_world.restored);
     till_world.books = self->books;
-    return till_world.open_err;
+    return till_world.ledger_err;
 }
 
 static aldis_err ledger_on_payment(struct ledger *self, const Payment *msg, aldis_ctx *ctx)

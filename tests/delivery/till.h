@@ -35,8 +35,8 @@ struct till_world {
     aldis_store *store;
     const char *till_name;
     uint64_t accepted, refused, delivered, again;
-    aldis_err open_err; /* of the last actor that could not open its store */
-    struct books books; /* of the ledger, as it is */
+    aldis_err till_err, ledger_err; /* of the last that opened the store */
+    struct books books;             /* of the ledger, as it is */
     bool restored;
     void (*on_accepted)(uint64_t serial, aldis_err result);
     void (*on_delivered)(void);
