@@ -6,7 +6,7 @@
 #include "ship.h"
 #include "space.h"
 
-#include <aldis/wire.h>
+#include <aldis/fault.h>
 #include <stdlib.h>
 
 static struct scenario *load(const char *name, const char *const *settings, size_t count)
@@ -164,6 +164,44 @@ TEST(ships_that_are_killed_take_nothing_with_them)
     CHECK(report.dockings > 300);
     space_report_fini(&report);
     scenario_destroy(scenario);
+}
+
+/* ---- Messages that are lost, doubled and late, links that are cut, actors that stand still ----
+ * */
+
+static const aldis_fault_rule rules[] = {
+    {.kind = ALDIS_FAULT_LOSS, .chance = 0.05},
+    {.kind = ALDIS_FAULT_DUPLICATE, .chance = 0.05},
+    {.kind = ALDIS_FAULT_DELAY, .chance = 0.1, .max_ns = 5 * ALDIS_SECOND},
+    {.kind = ALDIS_FAULT_LOSS, .chance = 0.3, .type = "trade_answer"},
+    {.kind = ALDIS_FAULT_LOSS, .chance = 0.3, .type = "trade_settled"},
+    {.kind = ALDIS_FAULT_DUPLICATE,
+     .chance = 0.5,
+     .max_ns = 40 * ALDIS_SECOND,
+     .type = "market_order"},
+    {.kind = ALDIS_FAULT_PAUSE, .chance = 0.001, .max_ns = 20 * ALDIS_SECOND},
+};
+
+TEST(no_scenario_loses_anything_to_faults)
+{
+    static const char *const names[] = {"harbour", "trade-routes", "distress", "storm",
+                                        "rush-hour"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct scenario *scenario = load(names[i], NULL, 0);
+        for (uint64_t seed = 1; seed <= 2; seed++) {
+            const aldis_fault_plan plan = {.heal_ns = 4 * ALDIS_MINUTE,
+                                           .rules = rules,
+                                           .rule_count = sizeof rules / sizeof rules[0]};
+            struct space_report report = run(
+                scenario,
+                (struct space_run_opts){
+                    .has_seed = true, .seed = seed, .faults = &plan, .until_ns = 6 * ALDIS_MINUTE});
+            CHECK(report.dockings > 10);
+            CHECK(report.stats.total.dropped > 10); /* they did come */
+            space_report_fini(&report);
+        }
+        scenario_destroy(scenario);
+    }
 }
 
 /* ---- Events and memory ---- */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* services_test.c: hazards, weather, rescue and the ledger. */
+/* services_test.c: hazards, weather, rescue, traffic control and the ledger. */
 #include "stage.h"
 #include "tiny.h"
+
+#include <math.h>
 
 TEST(the_ledger_counts_waits_and_refusals)
 {
@@ -15,4 +17,179 @@ TEST(the_ledger_counts_waits_and_refusals)
     CHECK_UINT(stage.result.waits.count, 1);
     CHECK_INT(stage.result.waits.max_ns, 7 * ALDIS_SECOND);
     CHECK_INT(stage.result.wait_errors.max_ns, 2 * ALDIS_SECOND);
+}
+
+/* Two stations 60 u apart; ships rest there for days unless they are sent. */
+static struct scenario *quiet(const char *more)
+{
+    static char text[4096];
+    snprintf(
+        text, sizeof text,
+        "name: quiet\n"
+        "duration: 10 h\n"
+        "units_per_AU: 1000\n"
+        "bodies: [{name: Sun}]\n"
+        "stations:\n"
+        "  - {name: Alpha, body: Sun, radius: 0 u, berths: 4, service: 5 s}\n"
+        "  - {name: Beta, body: Sun, radius: 600 u, period: 100000 d, berths: 4, service: 5 s}\n"
+        "classes:\n"
+        "  - {name: tug, speed: 20 u/s, acceleration: 4 u/s2, burn: 0.0005}\n"
+        "fleets:\n"
+        "  - {name: tugs, class: tug, count: 4, route: [Alpha, Beta], departure: 30 d,\n"
+        "     rest: 30 d}\n"
+        "%s",
+        more);
+    return stage_parse(text);
+}
+
+TEST(hazards_come_move_and_die_by_their_schedule)
+{
+    stage_open(quiet("hazards: [{kind: energy_storm, every: 60 s, life: 50 s, radius: 120 u,\n"
+                     "           speed: 2 u/s, count: 20}]\n"),
+               1);
+    stage_station(0);
+    struct ship *ship = stage_ship(0, 0);
+    hazards_ref hazards;
+    STAGE_SERVICE(hazards, &hazards);
+    uint32_t seen = 0;
+    aldis_ns last_until = 0;
+    for (uint32_t i = 0; i < 2000; i++) {
+        stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
+        for (uint32_t j = 0; ship->extra && j < SHIP_HAZARDS_MAX; j++) {
+            const struct ship_hazard *hazard = &ship->extra->hazards[j];
+            if (hazard->until_ns <= last_until)
+                continue;
+            last_until = hazard->until_ns;
+            seen++;
+            CHECK(hazard->radius == 120);
+            CHECK(fabs(vec_length(hazard->velocity) - 2) < 1e-9);
+            CHECK(hazard->location.x >= -1e-6 && hazard->location.x <= 600 + 1e-6);
+            CHECK(hazard->until_ns - hazard->at_ns <= 50 * ALDIS_SECOND);
+        }
+    }
+    CHECK(seen >= 1 && seen <= 20); /* those that came near enough to be told */
+    stage_close();
+}
+
+/* An alert as the service would send it. */
+static void open_in_weather(WeatherLevel level)
+{
+    stage_open(quiet("weather: [{name: belt, body: Sun, radius: 100 u, every: 1 h}]\n"), 1);
+    stage_station(0);
+    stage_station(1);
+    stage_ship(0, 0);
+    stage_run(ALDIS_SECOND);
+    NEW_MESSAGE(WeatherAlert, alert);
+    alert.level = level;
+    alert.radius = 100;
+    alert.until_ns = 200 * ALDIS_SECOND;
+    CHECK_OK(aldis_send_copy(stage.system, stage.ships[0], weather_alert, &alert));
+    CHECK_OK(aldis_send_copy(stage.system, stage.stations[0], weather_alert, &alert));
+    stage_run(2 * ALDIS_SECOND);
+}
+
+static double way_in_weather(WeatherLevel level)
+{
+    open_in_weather(level);
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
+    stage_run(8 * ALDIS_SECOND);
+    double way = vec_length(stage.books.ships[0].motion.position);
+    stage_close();
+    return way;
+}
+
+TEST(bad_weather_slows_ships_down_and_worse_keeps_them_in)
+{
+    double low = way_in_weather(WEATHER_LOW), moderate = way_in_weather(WEATHER_MODERATE);
+    CHECK(low > 40);
+    CHECK(moderate < low && moderate > low * 0.75);
+    CHECK(way_in_weather(WEATHER_HIGH) == 0); /* no departures */
+    open_in_weather(WEATHER_HIGH);
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
+    stage_run(210 * ALDIS_SECOND); /* when it is over, it leaves */
+    CHECK_STR(stage_state(0), "flying");
+    stage_close();
+}
+
+TEST(extreme_weather_closes_the_docks)
+{
+    open_in_weather(WEATHER_EXTREME);
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], initiate_docking, .station = 0));
+    stage_run(4 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "idle");
+    stage_run(201 * ALDIS_SECOND);
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], initiate_docking, .station = 0));
+    stage_run(215 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "docked");
+    stage_close();
+    CHECK_UINT(stage.result.refusals, 1);
+}
+
+TEST(weather_is_told_to_those_in_its_region)
+{
+    stage_open(quiet("weather: [{name: belt, body: Sun, radius: 100 u, every: 2 min}]\n"), 1);
+    stage_station(0);
+    stage_station(1);
+    stage_ship(0, 0);
+    stage_ship(1, 1);
+    weather_ref weather;
+    STAGE_SERVICE(weather, &weather);
+    stage_run(ALDIS_HOUR);
+    CHECK(stage.books.ships[0].extra != NULL);
+    CHECK(stage.books.ships[0].extra->weather.radius == 100);
+    CHECK(stage.books.ships[1].extra == NULL); /* 600 u away */
+    stage_close();
+}
+
+/* ---- Rescue ---- */
+
+TEST(the_rescue_service_helps_whom_nobody_else_does)
+{
+    stage_open(quiet("rescue: {station: Alpha, tugs: 1, speed: 100 u/s, patience: 10 s}\n"), 1);
+    stage_station(0);
+    stage_station(1);
+    struct ship *ship = stage_ship(0, 0);
+    STAGE_SERVICE(rescue, &stage.chart.rescue);
+    stage_run(ALDIS_SECOND);
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
+    stage_run(5 * ALDIS_SECOND);
+    CHECK_OK(
+        aldis_send(stage.system, stage.ships[0], handle_emergency, .kind = EMERGENCY_HULL_BREACH));
+    stage_run(6 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "emergency");
+    stage_run(30 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "flying");
+    CHECK_UINT(stage_type("aid").handled, 1);
+    CHECK_UINT(stage_type("stand_down").handled, 1);
+    /* Dry: it is given fuel out of the service's stock. */
+    account_burn(&ship->account, ship->account.fuel - FUEL_NANO / 1000);
+    stage_run(5 * ALDIS_MINUTE);
+    CHECK(stage.books.rescue.fuel < 1000 * (int64_t)FUEL_NANO);
+    CHECK(ship->account.fuel > FUEL_NANO / 4);
+    CHECK(strcmp(stage_state(0), "emergency") != 0);
+    stage_close();
+}
+
+/* ---- Traffic ---- */
+
+TEST(traffic_control_names_near_misses)
+{
+    stage_open(quiet("traffic: {every: 1 s, distance: 5 u}\n"), 1);
+    stage_station(0);
+    stage_station(1);
+    for (uint32_t i = 0; i < 3; i++)
+        stage_ship(i, i == 2);
+    traffic_ref traffic;
+    STAGE_SERVICE(traffic, &traffic);
+    stage_run(3 * ALDIS_SECOND);
+    CHECK_UINT(stage.books.near_misses, 0); /* at rest in one port is not under way */
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
+    stage_run(6 * ALDIS_SECOND);
+    CHECK_UINT(stage.books.near_misses, 0);
+    CHECK_OK(aldis_send(stage.system, stage.ships[2], set_destination, .station = 0));
+    stage_run(40 * ALDIS_SECOND);
+    CHECK(stage.books.near_misses <= 2); /* they pass each other at 40 u/s */
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 0));
+    CHECK_OK(aldis_send(stage.system, stage.ships[1], set_destination, .station = 0));
+    stage_close();
 }
