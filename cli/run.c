@@ -40,6 +40,7 @@ enum {
     OPTION_FAULTS,
     OPTION_EVENTS,
     OPTION_CHECK_BALANCE,
+    OPTION_MIND,
     OPTION_JSON
 };
 static const struct argp_option options[] = {
@@ -94,6 +95,10 @@ static const struct argp_option options[] = {
      .key = OPTION_FAULTS,
      .arg = "PLAN",
      .doc = "What goes wrong, in place of the scenario's own plan: light, heavy, or a YAML file"},
+    {.name = "mind",
+     .key = OPTION_MIND,
+     .arg = "N",
+     .doc = "Say what the mind of ship N is about whenever that has changed, at a hundred looks"},
     {.name = "json", .key = OPTION_JSON, .doc = "Print the report as one JSON object"},
     {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
     {0}};
@@ -116,6 +121,8 @@ static void check_together(const struct argp_state *state, const struct run_args
         argp_error(state, "--events: a run by --clock=live has no order of events");
     if (args->opts.check_balance && (args->opts.live || args->session.print_windows))
         argp_error(state, "--check-balance: not with --clock=live or --print-windows");
+    if (args->opts.live && args->session.mind > 0)
+        argp_error(state, "--mind: a run by --clock=live has no moment to look at a ship");
     if (args->opts.live && args->opts.paced)
         argp_error(state, "--realtime: a run by --clock=live has no other time");
     if (args->opts.live && args->faults)
@@ -160,6 +167,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
         args->session.record = value;
     } else if (key == OPTION_EVENTS) {
         args->session.events = value;
+    } else if (key == OPTION_MIND) {
+        args->session.mind = (uint32_t)value_whole(state, "--mind", value, 1, UINT32_MAX);
     } else if (key == OPTION_CHECK_BALANCE) {
         opts->check_balance = true;
     } else if (key == OPTION_FAULTS) {
@@ -228,9 +237,22 @@ static const char *states_text(const struct space_view *view, char *text, size_t
     return text;
 }
 
+static void show_mind(struct session *session, const struct space_progress *now)
+{
+    char path[sizeof session->path] = "", at[32];
+    uint32_t ship = session->opts->mind;
+    if (ship == 0 ||
+        (space_mind_path(now, ship, path, sizeof path) && strcmp(path, session->path) == 0))
+        return;
+    progress_line("%s: ship-%" PRIu32 ": %s", duration_text(now->now_ns, at), ship,
+                  path[0] ? path : "there is no such ship");
+    memcpy(session->path, path, sizeof path);
+}
+
 static bool on_progress(void *arg, const struct space_progress *now)
 {
-    const struct session *session = arg;
+    struct session *session = arg;
+    show_mind(session, now);
     char at[32], until[32];
     struct space_view view;
     if (progress_is_due() && space_look(now, &view)) {

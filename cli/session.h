@@ -14,6 +14,7 @@ struct session_opts {
     const char *print_windows; /* file for the run print after each window; NULL: none */
     const char *listen;        /* socket for orders from outside; NULL: none */
     const char *record;        /* file for what comes from outside; NULL: none */
+    uint32_t mind;             /* the ship whose mind is shown; 0: none */
     const char *events;        /* file for what happens; NULL: none */
 };
 
@@ -24,6 +25,7 @@ struct session {
     aldis_recording *recording;
     struct listener listener; /* used if it was asked for */
     FILE *events;             /* NULL: not asked for */
+    char path[256];           /* what the mind was about */
     double start_s, factor;   /* for the progress: wall time, and virtual seconds in one of it */
     int status;               /* of what has failed meanwhile */
 };

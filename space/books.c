@@ -2,6 +2,7 @@
 /* books.c: see books.h. */
 #include "books.h"
 
+#include "mind_leaves.h"
 #include "ship.h"
 
 #include <inttypes.h>
@@ -22,7 +23,8 @@ uint64_t books_bytes_needed(const struct scenario *scenario)
     uint64_t ship = sizeof(struct ship) + goods + ACTOR_BYTES;
     uint64_t station = sizeof(struct station_page) + goods + ACTOR_BYTES +
                        SCENARIO_QUEUE_MAX * 16u + SCENARIO_BERTHS_MAX * 2u * 32u;
-    return scenario->ship_count * ship + scenario->stations.count * station + (16u << 20);
+    return scenario->ship_count * ship + scenario->stations.count * station +
+           minds_bytes(scenario) + (16u << 20);
 }
 
 uint32_t books_accounts(const struct books *books)
@@ -79,7 +81,8 @@ bool books_init(struct books *books, const struct scenario *scenario)
     books->stations = calloc(books->station_count, sizeof *books->stations);
     books->ships = aligned_alloc(64, ships);
     books->goods = calloc(2 * (size_t)accounts * books->kinds + 1, sizeof *books->goods);
-    if (!books->stations || !books->ships || !books->goods) {
+    bool minds = minds_init(&books->minds, scenario);
+    if (!books->stations || !books->ships || !books->goods || !minds) {
         books_fini(books);
         return false;
     }
@@ -113,6 +116,7 @@ void books_fini(struct books *books)
     free(books->stations);
     free(books->ships);
     free(books->goods);
+    minds_fini(&books->minds);
     *books = (struct books){0};
 }
 

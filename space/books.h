@@ -27,6 +27,13 @@ struct station_page {
     uint32_t quarters; /**< that are free */
     uint32_t queue;    /**< ships that wait */
     uint32_t berths_taken;
+    bool shut; /**< its mind has closed the docks */
+};
+
+/** The memory of all minds, of equal size within a fleet. */
+struct minds {
+    char *bytes;
+    uint64_t *fleet_at, *station_at; /**< where those of a fleet begin, and a station's is */
 };
 
 /** Accounts are numbered: stations first, then the rescue service, then ships. */
@@ -36,7 +43,8 @@ struct books {
     struct ship *ships;
     uint32_t *goods; /**< of all accounts: tonnes, then (a ship's) prices that it remembers */
     uint32_t station_count, ship_count, kinds;
-    struct totals start;  /**< when the run began */
+    struct totals start; /**< when the run began */
+    struct minds minds;
     uint64_t near_misses; /**< traffic control's */
 };
 

@@ -2,6 +2,7 @@
 /* run.c: sets a scenario's actors up, lets them run, and gathers the report. See space.h. */
 #include "chronicle.h"
 #include "ledger.h"
+#include "mind_leaves.h"
 #include "ship.h"
 #include "station.h"
 
@@ -180,6 +181,20 @@ bool space_look(const struct space_progress *progress, struct space_view *out_vi
     aldis_stats_fini(&stats);
     if (!run->opts->live) /* live, the ships write while we read */
         count_ships(run, out_view->ships);
+    return true;
+}
+
+bool space_mind_path(const struct space_progress *progress, uint32_t ship, char *text, size_t size)
+{
+    const struct run *run = progress->run;
+    const struct mind_tree *tree;
+    if (ship == 0 || ship > run->books.ship_count || run->opts->live)
+        return false;
+    const struct mind *mind = ship_mind(&run->books.ships[ship - 1], &tree);
+    if (mind && mind->running)
+        mind_path(tree, mind, text, size);
+    else
+        snprintf(text, size, "%s", mind ? "nothing" : "no mind");
     return true;
 }
 

@@ -71,6 +71,7 @@ static const struct schema_key scenario_keys[] = {
     KEY("lookahead", TIME, OPTIONAL, lookahead_ns, 1e-6, 10),
     KEY("epoch", TIME, OPTIONAL, epoch_ns, -36525 * DAY_S, 36525 * DAY_S),
     SCHEMA_CUSTOM(struct scenario, "units_per_AU", REQUIRED, units_per_au, read_units_per_au),
+    SCHEMA_CUSTOM(struct scenario, "minds", OPTIONAL, minds, read_minds),
     SCHEMA_MAP(struct scenario, "market", OPTIONAL, market, &market_schema),
     SCHEMA_LIST(struct scenario, "bodies", OPTIONAL, bodies, &body_schema, 1, SCENARIO_BODIES_MAX),
     SCHEMA_LIST(struct scenario, "stations", OPTIONAL, stations, &station_schema, 1,
@@ -343,6 +344,7 @@ void scenario_destroy(struct scenario *scenario)
     if (!scenario)
         return;
     schema_free(&scenario_schema, scenario);
+    free(scenario->minds.items);
     scenario_faults_fini(&scenario->faults);
     free(scenario);
 }

@@ -6,6 +6,7 @@
 #ifndef SPACE_SCENARIO_H
 #define SPACE_SCENARIO_H
 
+#include "mind.h"
 #include "orbit.h"
 #include "space.h"
 
@@ -58,6 +59,7 @@ struct scenario_station {
     uint32_t repair_price;  /**< credits */
     uint32_t spares;        /**< for so many repairs */
     uint32_t quarters;      /**< crews that it has room for */
+    uint32_t mind;          /**< of the scenario's, + 1; 0: none */
     struct scenario_goods goods[SCENARIO_COMMODITIES_MAX];
 };
 
@@ -101,6 +103,7 @@ struct scenario_fleet {
     bool trades;             /**< buys and sells; else it only docks and refuels */
     uint32_t first;          /**< number of its first ship, of all ships */
     uint32_t line;           /**< of the file, where it stands */
+    uint32_t mind;           /**< of the scenario's, + 1; 0: none */
 };
 
 #define SCENARIO_HAZARD_KINDS(X) X(asteroid) X(debris) X(energy_storm) X(pirates)
@@ -150,6 +153,14 @@ struct scenario_market {
         struct scenario_commodity *items;
         uint32_t count;
     } commodities;
+};
+
+/** How ships or stations decide. */
+struct scenario_mind {
+    char name[SCENARIO_NAME_BYTES];
+    uint32_t of;     /**< 0: ships; 1: stations */
+    uint32_t budget; /**< nodes that a tick may visit; 0: the default */
+    struct mind_tree tree;
 };
 
 /** Bodies and stations that are made from the seed. */
@@ -213,6 +224,10 @@ struct scenario {
         struct scenario_weather *items;
         uint32_t count;
     } weather;
+    struct {
+        struct scenario_mind *items;
+        uint32_t count;
+    } minds;
     struct scenario_market market;
     struct scenario_faults faults;
     struct scenario_galaxy galaxy;

@@ -61,6 +61,11 @@ void scenario_faults_fini(struct scenario_faults *faults);
 enum scenario_status scenario_read_file(const char *path, char **out_text, size_t *out_size,
                                         struct scenario_errors *errors);
 
+/** mind_load.c: the minds, and the name of one as its number + 1. */
+void read_minds(struct schema_reader *reader, const struct yaml_node *node, void *field);
+void read_ship_mind(struct schema_reader *reader, const struct yaml_node *node, void *field);
+void read_station_mind(struct schema_reader *reader, const struct yaml_node *node, void *field);
+
 /** Make the bodies and stations of scenario->galaxy. false: no memory. */
 bool galaxy_make(struct scenario *scenario);
 

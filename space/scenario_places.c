@@ -246,6 +246,7 @@ static const struct schema_key station_keys[] = {
     STATION_KEY("repair_price", COUNT, OPTIONAL, repair_price, 0, 1e6),
     STATION_KEY("spares", COUNT, OPTIONAL, spares, 0, 1e9),
     STATION_KEY("quarters", COUNT, OPTIONAL, quarters, 0, 1e6),
+    SCHEMA_CUSTOM(struct scenario_station, "mind", OPTIONAL, mind, read_station_mind),
     SCHEMA_CUSTOM(struct scenario_station, "goods", OPTIONAL, goods, read_goods),
 };
 

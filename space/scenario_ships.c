@@ -112,6 +112,9 @@ static void check_fleet(struct schema_reader *reader, const struct yaml_node *no
     scenario->ship_count += fleet->count;
     if (scenario->ship_count > SCENARIO_SHIPS_MAX)
         schema_error(reader, node, "too many ships", "%d in all fleets", SCENARIO_SHIPS_MAX);
+    if (fleet->mind > 0 && fleet->formation > 0)
+        schema_error(reader, node, "a mind and a formation",
+                     "one of them: a follower decides nothing");
     if (reader->errors->count > 0)
         return; /* what is wrong with a class or a station would be told again here */
     bool fine = true;
@@ -164,6 +167,7 @@ static const struct schema_key fleet_keys[] = {
     SCHEMA_WORD(struct scenario_fleet, "formation", OPTIONAL, formation, formation_words),
     FLEET_KEY("formation_size", COUNT, OPTIONAL, formation_size, 2, SCENARIO_FORMATION_MAX),
     SCHEMA_CUSTOM(struct scenario_fleet, "trades", OPTIONAL, trades, read_trades),
+    SCHEMA_CUSTOM(struct scenario_fleet, "mind", OPTIONAL, mind, read_ship_mind),
 };
 
 const struct schema fleet_schema = {.what = "a fleet",

@@ -103,8 +103,9 @@ struct schema_path {
 struct schema_reader {
     struct scenario_errors *errors;
     const struct schema_path *path;
-    double units_per_au; /**< for distances in AU and km */
-    void *context;       /**< for custom readers and checks */
+    double units_per_au;           /**< for distances in AU and km */
+    const struct yaml_node *minds; /**< the list of them; NULL: there is none */
+    void *context;                 /**< for custom readers and checks */
     bool no_memory;
 };
 

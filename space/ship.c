@@ -7,6 +7,7 @@
 
 #include "chronicle.h"
 #include "digest.h"
+#include "mind_leaves.h"
 
 #include <aldis/timer.h>
 #include <stdlib.h>
@@ -53,7 +54,7 @@ void ship_drop_extra(struct ship *self, aldis_ns now_ns)
 {
     const struct ship_extra *extra = self->extra;
     if (!extra || extra->weather.until_ns > now_ns || (self->flags & SHIP_LEADS) ||
-        self->leader.bits != 0 || self->mission != MISSION_OWN)
+        self->leader.bits != 0 || self->mission != MISSION_OWN || (self->flags & SHIP_CALLED))
         return;
     for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++)
         if (extra->hazards[i].until_ns > now_ns)
@@ -112,7 +113,7 @@ static aldis_err wake_idle(struct ship *self, const struct ship_due *msg, aldis_
         return ship_arm(self, ctx, ship_fleet(self)->rest_ns + 1);
     if (ship_join(self, ctx))
         return ship_arm(self, ctx, ASK_AGAIN_NS);
-    return ship_depart(self, ctx);
+    return ship_has_mind(self) ? ship_think_at_rest(self, ctx) : ship_depart(self, ctx);
 }
 
 static aldis_err shut_down(struct ship *self, const Shutdown *msg, aldis_ctx *ctx)

@@ -7,7 +7,7 @@
  *   ship_trade.c      buying and selling
  *   ship_distress.c   emergencies, its own and others'
  *   ship_formation.c  flying together
- *   ship_mind.c       what it decides to do
+ *   ship_mind.c       what it decides to do without a mind; with one: mind_leaves.h
  *
  * A ship has one timer: the next look at its position while it is under way, or the end of its
  * patience while it is at rest. Arming it anew makes an older one void, by its number. */
@@ -50,6 +50,8 @@ enum ship_flag {
     SHIP_LEADS = 1u << 3,   /**< has had followers */
     SHIP_STARTED = 1u << 4, /**< has lived before: what starts is a restart */
     SHIP_JOINING = 1u << 5, /**< has asked its leader for a place */
+    SHIP_VISITS = 1u << 6,  /**< goes to look at a station, and not into a berth */
+    SHIP_CALLED = 1u << 7,  /**< with a mind: has heard a call that it has not answered */
 };
 
 /** What a hazard is known by. */
@@ -82,6 +84,7 @@ struct ship_extra {
         uint32_t account;
         struct vec place;
         EmergencyKind kind;
+        aldis_ns heard_ns;
     } rescue;
     struct {
         FormationLead lead; /**< as last heard */
@@ -152,6 +155,8 @@ aldis_err ship_steer(struct ship *self, aldis_ctx *ctx);
 aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station);
 /** Leave for where it wants to go, from the station's place or from where it is. */
 aldis_err ship_depart(struct ship *self, aldis_ctx *ctx);
+/** Turn to a station while it is under way. */
+aldis_err ship_turn_to(struct ship *self, aldis_ctx *ctx, uint32_t station);
 /** u that it can fly with what is in its tank. */
 double ship_reach(const struct ship *self);
 /** u that it needs to come to rest after one more tick: with no more than that it calls for help.
@@ -183,6 +188,8 @@ void ship_give_fuel(struct ship *self, aldis_ctx *ctx, aldis_id to, int64_t nano
 aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind);
 /** The next emergency comes at a time drawn now. */
 void ship_draw_failure(struct ship *self, aldis_ctx *ctx);
+/** Go to the caller of extra->rescue, and tell it. */
+aldis_err ship_answer_call(struct ship *self, aldis_ctx *ctx);
 /** At rest on a rescue mission. */
 aldis_err ship_reach_caller(struct ship *self, aldis_ctx *ctx);
 /** The emergency is over if what it needed has come. */

@@ -7,6 +7,7 @@
  * when somebody comes, or when they have had enough; an empty tank waits for fuel. */
 #include "chronicle.h"
 #include "maths.h"
+#include "mind_leaves.h"
 #include "nearby.h"
 #include "ship.h"
 
@@ -194,6 +195,8 @@ SHIP_ACTION(aid_late, aid)
 
 SHIP_ACTION(alarm_sound, handle_emergency)
 {
+    if (msg->kind == EMERGENCY_PIRATES && ship_is_pirate(self))
+        return ALDIS_OK;
     if (self->state == SHIP_docking)
         ship_give_up(self, ctx);
     ship_move(self, aldis_now(ctx));
@@ -217,12 +220,14 @@ SHIP_ACTION(alarm_refuse, handle_emergency)
 
 /* ---- Those of others ---- */
 
-/* Idle and near enough, and with fuel for both ways: go. */
-SHIP_ACTION(distress_go, distress_signal)
+/* Near enough, and with fuel for both ways: keep in mind who calls. */
+static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_ctx *ctx,
+                           bool *out_heard)
 {
     aldis_id caller = aldis_sender(ctx);
     struct vec place = vec_of(&msg->location);
     double distance = vec_length(vec_sub(place, self->motion.position));
+    *out_heard = false;
     if (aldis_id_is_nobody(caller) || aldis_id_equal(caller, self->self) ||
         distance >= ship_class(self)->distress_range || 3 * distance > ship_reach(self) ||
         (self->flags & (SHIP_PAUSED | SHIP_DAMAGED)) || account_is_open(&self->account))
@@ -234,20 +239,49 @@ SHIP_ACTION(distress_go, distress_signal)
     extra->rescue.account = msg->account;
     extra->rescue.place = place;
     extra->rescue.kind = msg->kind;
-    self->moved_ns = aldis_now(ctx);
-    self->motion.velocity = (struct vec){0, 0, 0};
+    extra->rescue.heard_ns = aldis_now(ctx);
+    self->flags |= SHIP_CALLED;
+    *out_heard = true;
+    return ALDIS_OK;
+}
+
+aldis_err ship_answer_call(struct ship *self, aldis_ctx *ctx)
+{
+    aldis_ns now_ns = aldis_now(ctx);
+    self->flags &= (uint8_t) ~(SHIP_CALLED | SHIP_VISITS);
+    if (self->state == SHIP_flying) {
+        ship_move(self, now_ns);
+    } else {
+        self->moved_ns = now_ns;
+        self->motion.velocity = (struct vec){0, 0, 0};
+    }
     self->mission = MISSION_RESCUE;
     ship_enter(self, ctx, SHIP_flying);
-    self->aim = place;
-    struct thrust thrust = ship_thrust(self, aldis_now(ctx));
+    self->aim = self->extra->rescue.place;
+    struct thrust thrust = ship_thrust(self, now_ns);
     double eta_ns = motion_eta(&self->motion, self->aim, &thrust) * 1e9;
-    (void)aldis_reply(ctx, distress_answer, .arrival_ns = aldis_now(ctx) + (aldis_ns)eta_ns);
+    ship_ref caller = {.id = self->extra->rescue.caller};
+    (void)aldis_send(ctx, caller, distress_answer, .arrival_ns = now_ns + (aldis_ns)eta_ns);
     return ship_steer(self, ctx);
 }
 
-/* On the way to it a new call says where it is now. Else it has other things to do: on purpose. */
+/* Idle: go, unless it has a mind to decide that. */
+SHIP_ACTION(distress_go, distress_signal)
+{
+    bool heard;
+    aldis_err err = hear_call(self, msg, ctx, &heard);
+    if (err != ALDIS_OK || !heard)
+        return err;
+    return ship_has_mind(self) ? ship_think_at_rest(self, ctx) : ship_answer_call(self, ctx);
+}
+
+/* On the way to it a new call says where it is now. One with a mind hears it under way, too, and
+ * thinks about it at its next look. Else it has other things to do: on purpose. */
 SHIP_ACTION(distress_pass, distress_signal)
 {
+    bool heard;
+    if (self->state == SHIP_flying && self->mission == MISSION_OWN && ship_has_mind(self))
+        return hear_call(self, msg, ctx, &heard);
     if (self->state != SHIP_flying || self->mission != MISSION_RESCUE ||
         !aldis_id_equal(aldis_sender(ctx), self->extra->rescue.caller))
         return ALDIS_OK;

@@ -6,6 +6,7 @@
  * permission that has expired is asked for anew; a service of which nobody tells the end is left
  * after the ship's patience; and whoever leaves says so, whatever it had. */
 #include "chronicle.h"
+#include "mind_leaves.h"
 #include "ship.h"
 
 static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
@@ -130,7 +131,7 @@ SHIP_ACTION(served_here, service_done)
     (void)msg;
     if (!aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
         return ALDIS_OK;
-    return ship_begin_business(self, ctx);
+    return ship_has_mind(self) ? ship_think_in_berth(self, ctx) : ship_begin_business(self, ctx);
 }
 
 /* The end of a service that we have left already. */

@@ -2,6 +2,7 @@
 /* ship_fly.c: how a ship moves, steers and burns fuel. See ship.h. Layer: space. */
 #include "chronicle.h"
 #include "course.h"
+#include "mind_leaves.h"
 #include "nearby.h"
 #include "ship.h"
 
@@ -231,6 +232,7 @@ aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
     self->station = station;
     self->moved_ns = aldis_now(ctx);
     self->mission = MISSION_OWN;
+    self->flags &= (uint8_t)~SHIP_VISITS;
     ship_enter(self, ctx, SHIP_flying);
     ship_drop_extra(self, self->moved_ns);
     ship_draw_failure(self, ctx);
@@ -317,6 +319,11 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
         return keep_course(self, ctx);
     if (self->mission == MISSION_FOLLOW)
         return ship_steer(self, ctx);
+    aldis_err err;
+    if (ship_has_mind(self) && ship_think_under_way(self, ctx, &err))
+        return err;
+    if (has_arrived(self, now_ns) && (self->flags & SHIP_VISITS))
+        return ship_rest(self, ctx);
     if (has_arrived(self, now_ns))
         return self->mission == MISSION_RESCUE ? ship_reach_caller(self, ctx)
                                                : ship_ask_for_berth(self, ctx);
@@ -368,7 +375,7 @@ SHIP_ACTION(order_idle, set_destination)
     return ship_depart(self, ctx);
 }
 
-static aldis_err turn_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
+aldis_err ship_turn_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
 {
     ship_move(self, aldis_now(ctx));
     if (self->mission == MISSION_RESCUE) {
@@ -377,6 +384,7 @@ static aldis_err turn_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
     }
     self->station = station;
     self->mission = MISSION_OWN;
+    self->flags &= (uint8_t)~SHIP_VISITS;
     return ship_steer(self, ctx);
 }
 
@@ -384,7 +392,7 @@ SHIP_ACTION(order_flying, set_destination)
 {
     if (!is_station(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
-    return turn_to(self, ctx, msg->station);
+    return ship_turn_to(self, ctx, msg->station);
 }
 
 SHIP_ACTION(order_docking, set_destination)

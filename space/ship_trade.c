@@ -7,6 +7,7 @@
  * answered is sent again, with its number, until it is: what it holds cannot be lost, only be late.
  * */
 #include "chronicle.h"
+#include "mind_leaves.h"
 #include "ship.h"
 
 /* ---- What is asked again until it is answered ---- */
@@ -48,7 +49,7 @@ void ship_press_trade(struct ship *self, aldis_ctx *ctx)
 static aldis_err leave_market(struct ship *self, aldis_ctx *ctx)
 {
     ship_give_up(self, ctx);
-    if (self->order > 0)
+    if (self->order > 0 && !ship_has_mind(self))
         return ship_depart(self, ctx);
     return ship_rest(self, ctx);
 }

@@ -140,6 +140,11 @@ struct space_view {
 /** Look at a run from within on_progress. false: no memory. */
 bool space_look(const struct space_progress *progress, struct space_view *out_view);
 
+/** What a ship's mind is about, as "selector > sequence > dock"; "no mind", or "nothing". From
+ *  within on_progress, of a run of virtual time. ship: from 1, in the order of the fleets. false:
+ *  there is no such ship, or the run is live. */
+bool space_mind_path(const struct space_progress *progress, uint32_t ship, char *text, size_t size);
+
 /** What makes a run of virtual time, beside its scenario and what comes from outside: runs with
  *  equal ones are equal. */
 struct space_run_facts {

@@ -7,6 +7,7 @@
 #include "station.h"
 
 #include "digest.h"
+#include "mind_leaves.h"
 
 #include <aldis/timer.h>
 
@@ -72,7 +73,7 @@ static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
 }
 
 /* Refused are: those who cannot be, and everyone while the docks are closed. */
-static Refusal judge_request(const struct station *self, const RequestDocking *msg, aldis_ctx *ctx)
+static Refusal judge_request(struct station *self, const RequestDocking *msg, aldis_ctx *ctx)
 {
     uint64_t tonnes = 0;
     for (uint32_t i = 0; i < msg->manifest_count; i++) {
@@ -82,7 +83,9 @@ static Refusal judge_request(const struct station *self, const RequestDocking *m
     }
     if (tonnes > msg->specs.cargo)
         return REFUSAL_BAD_SPECS;
-    bool closed = self->weather == WEATHER_EXTREME && self->weather_until_ns > aldis_now(ctx);
+    station_think(self, ctx);
+    bool closed = self->page->shut ||
+                  (self->weather == WEATHER_EXTREME && self->weather_until_ns > aldis_now(ctx));
     return closed ? REFUSAL_CLOSED : REFUSAL_NONE;
 }
 
