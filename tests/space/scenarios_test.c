@@ -166,8 +166,7 @@ TEST(ships_that_are_killed_take_nothing_with_them)
     scenario_destroy(scenario);
 }
 
-/* ---- Messages that are lost, doubled and late, links that are cut, actors that stand still ----
- * */
+/* ---- Messages that are lost, doubled and late; actors that stand still ---- */
 
 static const aldis_fault_rule rules[] = {
     {.kind = ALDIS_FAULT_LOSS, .chance = 0.05},

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios from other files, from settings and from maps: --set, include, `aldis import`; --events."""
+import json
+import os
+import sys
+import tempfile
+
+from tap import case, check, check_equal, check_in, main
+from program import HARBOUR, expect
+
+FOLDER = tempfile.mkdtemp(prefix="aldis-scenario-")
+
+
+def write(name, text):
+    path = os.path.join(FOLDER, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+@case
+def a_setting_changes_the_run():
+    out, _ = expect(0, "run", HARBOUR, "--quiet", "--until", "10s", "--set", "fleet.traders.count=5")
+    check_in("all 95", out)
+
+
+@case
+def an_unknown_path_names_the_nearest():
+    for setting, text in {
+            "fleets.tradrs.count=5": 'there is no "tradrs" here; did you mean "traders"?',
+            "fleets.ore.cont=5": 'found unknown key "cont", allowed: a key of a fleet (did you mean '
+                                 '"count"?)',
+            "stations.Port Gaia.berths=-4": 'stations[2].berths: found "-4", allowed: a whole number '
+                                            'from 1 to 64',
+            "nonsense": "allowed: PATH=VALUE"}.items():
+        _, err = expect(65, "check", HARBOUR, "--set", setting)
+        check(err.startswith(f"--set {setting}: "), err)
+        check_in(text, err)
+
+
+@case
+def an_included_file_is_a_part_and_errors_name_it():
+    with open(HARBOUR, encoding="utf-8") as file:
+        text = file.read()
+    at = text.index("market:")
+    write("goods.inc.yaml", text[at:])
+    whole = write("whole.yaml", "include: [goods.inc.yaml]\n" + text[:at])
+    expect(0, "check", whole)
+    write("goods.inc.yaml", text[at:].replace("price: 40", "price: -40"))
+    _, err = expect(65, "check", whole)
+    check_in("goods.inc.yaml:4:", err)
+    check_in('found "-40"', err)
+
+
+@case
+def no_include_leads_out_of_the_folder():
+    os.symlink(HARBOUR, os.path.join(FOLDER, "link.yaml"))
+    for name in ("../x.yaml", "/etc/passwd", ".hidden", "link.yaml", "gone.yaml"):
+        path = write("out.yaml", f"include: [{name}]\nname: out\n")
+        status = 66 if name in ("link.yaml", "gone.yaml") else 65
+        _, err = expect(status, "check", path)
+        check_in("cannot be opened" if status == 66 else "the name of a file in the same folder", err)
+    write("inner.yaml", "include: [goods.inc.yaml]\n")
+    _, err = expect(65, "check", write("out.yaml", "include: [inner.yaml]\nname: out\n"))
+    check_in("inner.yaml:1:10: found an include", err)
+
+
+@case
+def a_run_with_settings_can_be_compared_and_made_again():
+    files = [os.path.join(FOLDER, name) for name in ("a.windows", "b.windows")]
+    for name, count in zip(files, ("5", "6")):
+        expect(0, "run", HARBOUR, "--quiet", "--until", "20s", "--set", f"fleets.traders.count={count}",
+               "--print-windows", name)
+    out, _ = expect(1, "compare", *files)
+    check_in("the scenarios differ", out)
+    out, _ = expect(0, "compare", files[0], files[0])
+
+
+@case
+def a_map_becomes_a_scenario():
+    systems = write("systems.csv", "name,x_pc,y_pc,z_pc\nSol,0,0,0\n\"Far, far\",1.5,2,-3\n"
+                                   "Sol b,0,0,0\nNear,0.5,0,0\n")
+    links = write("links.csv", "from,to\nSol,Near\n\"Far, far\",Sol\n")
+    prices = write("prices.csv", "system,commodity,price\nSol,ore,50\nNear,ore,80\nSol,tea,900\n")
+    out, err = expect(0, "import", systems, "--links", links, "--prices", prices)
+    check_in("3 systems; 1 rows were at the place of another", err)
+    made = write("map.yaml", out)
+    check_equal(expect(0, "check", made)[0], f"{made}: good\n", "check")
+    out, _ = expect(0, "run", made, "--quiet", "--until", "20m", "--json")
+    report = json.loads(out)
+    check(report["messages"]["docked"]["handled"] > 3, "nobody docked")
+    check(report["messages"]["market_order"]["handled"] > 3, "nobody traded")
+
+
+@case
+def bad_rows_of_a_map_are_told_with_line_and_column():
+    systems = write("bad.csv", "name,x,y,z\nSol,0,0,0\nBad,nan,0,0\nWorse,1,zwei,0\nShort,1\n,4,5,6\n"
+                               "Sol,9,9,9\n")
+    out, err = expect(65, "import", systems)
+    check_equal(out, "", "output")
+    for text in (f'{systems}:3:5: x: found "nan", allowed: a number',
+                 f'{systems}:4:9: y: found "zwei", allowed: a number',
+                 f"{systems}:5:1: found 2 fields, allowed: 4 as in line 1",
+                 f"{systems}:6:1: name: found no name",
+                 f"{systems}:7:1: name: found a name again"):
+        check_in(text, err)
+    _, err = expect(65, "import", write("none.csv", "title,x,y,z\nSol,0,0,0\n"))
+    check_in('there is no column "name"', err)
+    expect(66, "import", os.path.join(FOLDER, "gone.csv"))
+
+
+@case
+def events_are_json_lines_in_order():
+    path = os.path.join(FOLDER, "events.json")
+    expect(0, "run", HARBOUR, "--quiet", "--until", "10m", "--events", path, "--check-balance")
+    with open(path, encoding="utf-8") as file:
+        events = [json.loads(line) for line in file]
+    check(len(events) > 500, f"only {len(events)} events")
+    times = [event["at_ns"] for event in events]
+    check_equal(times, sorted(times), "order")
+    check({"state", "trade_taken", "trade_settled"} <= {event["event"] for event in events}, "kinds")
+    expect(64, "run", HARBOUR, "--clock", "live", "--events", path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
