@@ -233,6 +233,8 @@ aldis_err aldis_send_durable_raw(aldis_ctx *ctx, const char *to, aldis_type *typ
         return err;
     }
     sender->stats.sent++;
+    if (!ctx->system->virtual_time)
+        aldis__reliable_hold(ctx, sender, slot);
     if (out_id)
         *out_id = (aldis_message_id){ctx->cell->id, aldis_nobody(), pending->number};
     return ALDIS_OK;

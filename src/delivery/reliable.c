@@ -115,6 +115,11 @@ static void wait_for(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot
     set_alarm(aldis__worker_of(ctx), ctx->cell, sender);
 }
 
+void aldis__reliable_hold(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
+{
+    wait_for(ctx, sender, slot);
+}
+
 void aldis__reliable_launch(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
 {
     (void)transmit(ctx, sender, slot); /* whatever comes of it: it is tried again */
@@ -151,6 +156,10 @@ static void give_up(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot,
 static void retry(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
 {
     struct aldis__pending *pending = aldis__sender_at(sender, slot);
+    if (pending->durable && !pending->committed) {
+        wait_for(ctx, sender, slot);
+        return;
+    }
     if (pending->result != ALDIS_OK) {
         give_up(ctx, sender, slot, (aldis_err)pending->result);
         return;

@@ -22,6 +22,8 @@ static inline aldis_id aldis__endpoint_id(uint32_t endpoint)
 
 /** The running actor's pending message goes out, and is waited for. */
 void aldis__reliable_launch(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot);
+/** It is not to go out yet; but who has something pending is not idle. */
+void aldis__reliable_hold(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot);
 /** Acknowledge `number`, in the name of the running actor. */
 void aldis__reliable_ack(aldis_ctx *ctx, aldis_id sender, uint64_t number, uint64_t b);
 /** Send it with its track. What the type is, durable.c finds out. */
