@@ -9,6 +9,7 @@
 #include "progress.h"
 #include "session.h"
 #include "values.h"
+#include "watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct run_args {
     const char *max_lag; /* as it was given */
     const char *faults;  /* likewise */
     bool json;
+    bool watch;
     bool quiet;
 };
 
@@ -41,6 +43,7 @@ enum {
     OPTION_EVENTS,
     OPTION_CHECK_BALANCE,
     OPTION_MIND,
+    OPTION_WATCH,
     OPTION_JSON
 };
 static const struct argp_option options[] = {
@@ -99,6 +102,10 @@ static const struct argp_option options[] = {
      .key = OPTION_MIND,
      .arg = "N",
      .doc = "Say what the mind of ship N is about whenever that has changed, at a hundred looks"},
+    {.name = "watch",
+     .key = OPTION_WATCH,
+     .doc = "Show the run on the whole terminal: a map, queues, events; with keys to pause, step, "
+            "set the speed, pick a ship"},
     {.name = "json", .key = OPTION_JSON, .doc = "Print the report as one JSON object"},
     {.name = "quiet", .key = OPTION_QUIET, .doc = "Show no progress"},
     {0}};
@@ -121,6 +128,10 @@ static void check_together(const struct argp_state *state, const struct run_args
         argp_error(state, "--events: a run by --clock=live has no order of events");
     if (args->opts.check_balance && (args->opts.live || args->session.print_windows))
         argp_error(state, "--check-balance: not with --clock=live or --print-windows");
+    if (args->watch && (args->opts.live || args->opts.paced))
+        argp_error(state, "--watch: not with --clock=live or --realtime: it has speeds of its own");
+    if (args->watch && (args->session.events || args->session.mind > 0))
+        argp_error(state, "--watch: not with --events or --mind: it shows them");
     if (args->opts.live && args->session.mind > 0)
         argp_error(state, "--mind: a run by --clock=live has no moment to look at a ship");
     if (args->opts.live && args->opts.paced)
@@ -169,6 +180,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
         args->session.events = value;
     } else if (key == OPTION_MIND) {
         args->session.mind = (uint32_t)value_whole(state, "--mind", value, 1, UINT32_MAX);
+    } else if (key == OPTION_WATCH) {
+        args->watch = true;
     } else if (key == OPTION_CHECK_BALANCE) {
         opts->check_balance = true;
     } else if (key == OPTION_FAULTS) {
@@ -252,6 +265,8 @@ static void show_mind(struct session *session, const struct space_progress *now)
 static bool on_progress(void *arg, const struct space_progress *now)
 {
     struct session *session = arg;
+    if (session->watch)
+        return watch_progress(session->watch, now);
     show_mind(session, now);
     char at[32], until[32];
     struct space_view view;
@@ -322,6 +337,20 @@ static int judge(const struct run_args *args, aldis_err err, const struct space_
     return interrupt_signal() ? 128 + interrupt_signal() : EXIT_GOOD;
 }
 
+/* false: there is no terminal; what the session has opened is closed. */
+static bool begin_watch(struct run_args *args, struct session *session)
+{
+    session->watch = watch_open();
+    if (!session->watch) {
+        fprintf(stderr, "aldis run: --watch: standard input and error have to be a terminal\n");
+        (void)session_close(session);
+        return false;
+    }
+    args->opts.events = watch_events(session->watch);
+    args->opts.piece_ns = ALDIS_SECOND;
+    return true;
+}
+
 static int run_scenario(struct run_args *args, const struct scenario *scenario)
 {
     struct space_report report;
@@ -330,10 +359,12 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     if (opened != EXIT_GOOD)
         return opened;
     args->opts.events = session.events;
+    if (args->watch && !begin_watch(args, &session))
+        return EXIT_MISUSE;
     session.start_s = monotonic_s();
     session.factor = args->opts.live ? 1 : args->opts.paced ? args->opts.pace.factor : 0;
     interrupt_install();
-    progress_begin(!args->quiet);
+    progress_begin(!args->quiet && !args->watch);
     args->opts.on_progress = on_progress;
     args->opts.on_system = on_system;
     args->opts.on_begin = on_begin;
@@ -342,6 +373,7 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     aldis_err err = space_run(scenario, &args->opts, &report);
     report.wall_s = monotonic_s() - session.start_s;
     progress_clear();
+    watch_close(session.watch);
     if (err == ALDIS_ENOMEM && report.bytes_needed > report.bytes_at_hand)
         fprintf(stderr,
                 "aldis run: %s: needs %" PRIu64 " MiB of memory, there are %" PRIu64 " MiB\n",

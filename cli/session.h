@@ -10,6 +10,8 @@
 #include <aldis/record.h>
 #include <stdio.h>
 
+struct watch;
+
 struct session_opts {
     const char *print_windows; /* file for the run print after each window; NULL: none */
     const char *listen;        /* socket for orders from outside; NULL: none */
@@ -25,6 +27,7 @@ struct session {
     aldis_recording *recording;
     struct listener listener; /* used if it was asked for */
     FILE *events;             /* NULL: not asked for */
+    struct watch *watch;      /* NULL: not asked for */
     char path[256];           /* what the mind was about */
     double start_s, factor;   /* for the progress: wall time, and virtual seconds in one of it */
     int status;               /* of what has failed meanwhile */

@@ -184,6 +184,44 @@ bool space_look(const struct space_progress *progress, struct space_view *out_vi
     return true;
 }
 
+bool space_ship_look(const struct space_progress *progress, uint32_t number,
+                     struct space_ship_view *out)
+{
+    const struct run *run = progress->run;
+    if (number == 0 || number > run->books.ship_count || run->opts->live)
+        return false;
+    const struct ship *ship = &run->books.ships[number - 1];
+    struct vec at = ship->motion.position;
+    *out = (struct space_ship_view){.fleet = ship_fleet(ship)->name,
+                                    .state_name = ship_state_word(ship),
+                                    .station = run->scenario->stations.items[ship->station].name,
+                                    .state = ship->state,
+                                    .place = {at.x, at.y, at.z},
+                                    .speed = vec_length(ship->motion.velocity),
+                                    .fuel = (double)ship->account.fuel / (double)ship->account.tank,
+                                    .credits = (double)ship->account.credits / CENTS};
+    for (uint32_t i = 0; i < ship->account.kinds; i++)
+        out->cargo_t += ship->account.goods[i];
+    return true;
+}
+
+bool space_station_look(const struct space_progress *progress, uint32_t number,
+                        struct space_station_view *out)
+{
+    const struct run *run = progress->run;
+    if (number == 0 || number > run->scenario->stations.count || run->opts->live)
+        return false;
+    const struct scenario_station *station = &run->scenario->stations.items[number - 1];
+    const struct station_page *page = &run->books.stations[number - 1];
+    struct vec at = scenario_station_position(run->scenario, number - 1, progress->now_ns);
+    *out = (struct space_station_view){.name = station->name,
+                                       .place = {at.x, at.y, at.z},
+                                       .berths = station->berths + station->large_berths,
+                                       .berths_taken = page->berths_taken,
+                                       .queue = page->queue};
+    return true;
+}
+
 bool space_mind_path(const struct space_progress *progress, uint32_t ship, char *text, size_t size)
 {
     const struct run *run = progress->run;
@@ -242,6 +280,8 @@ static aldis_err drain_events(const struct run *run)
 static aldis_err run_pieces(const struct run *run, aldis_ns until_ns)
 {
     aldis_ns piece_ns = until_ns / PIECES > 0 ? until_ns / PIECES : 1;
+    if (run->opts->piece_ns > 0)
+        piece_ns = run->opts->piece_ns;
     if (run->opts->live && piece_ns > LIVE_PIECE_NS)
         piece_ns = LIVE_PIECE_NS;
     aldis_run_end end = ALDIS_RUN_UNTIL;

@@ -140,6 +140,30 @@ struct space_view {
 /** Look at a run from within on_progress. false: no memory. */
 bool space_look(const struct space_progress *progress, struct space_view *out_view);
 
+/** One ship, and one station, for who watches. Names are borrowed from the scenario. */
+struct space_ship_view {
+    const char *fleet, *state_name, *station; /**< where it is, or goes */
+    uint32_t state;                           /**< enum space_ship_state */
+    uint32_t cargo_t;
+    double place[3]; /**< u, as of its last look */
+    double speed;    /**< u/s */
+    double fuel;     /**< part of its tank */
+    double credits;
+};
+
+struct space_station_view {
+    const char *name;
+    double place[3]; /**< u */
+    uint32_t berths, berths_taken, queue;
+};
+
+/** Look at one of them from within on_progress, in virtual time. number: from 1. false: there is
+ *  none of that number, or the run is live. */
+bool space_ship_look(const struct space_progress *progress, uint32_t number,
+                     struct space_ship_view *out);
+bool space_station_look(const struct space_progress *progress, uint32_t number,
+                        struct space_station_view *out);
+
 /** What a ship's mind is about, as "selector > sequence > dock"; "no mind", or "nothing". From
  *  within on_progress, of a run of virtual time. ship: from 1, in the order of the fleets. false:
  *  there is no such ship, or the run is live. */
@@ -174,7 +198,9 @@ struct space_run_opts {
     const aldis_fault_plan *faults;
     bool named; /**< register each ship as ship-1, ship-2, ... in the order of the fleets */
 
-    /** Called on the calling thread before the run begins and then a hundred times in it, at points
+    aldis_ns piece_ns; /**< of the run's clock: how often on_progress is called; 0: a hundredth
+                             of the run. The run print does not depend on it */
+    /** Called on the calling thread before the run begins and then at every piece of it, at points
      *  that do not depend on whether it is set (live: five times a second). false ends the run.
      *  May be NULL. */
     bool (*on_progress)(void *arg, const struct space_progress *progress);
