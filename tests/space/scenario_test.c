@@ -140,15 +140,18 @@ TEST(unknown_key_is_refused_with_the_nearest)
     EXPECT_CHANGED(
         "count: 3", "count: 3\n    xyzzyplugh: 1",
         "x.yaml:27:5: fleets[0]: found unknown key \"xyzzyplugh\", allowed: name, class, "
-        "count, route, departure, rest, formation, formation_size, trades\n");
+        "count, route, departure, rest, formation, formation_size, trades, "
+        "mind\n");
     EXPECT_CHANGED("count: 3", "count: 3\n    <<: {rest: 1 s}",
                    "x.yaml:27:5: fleets[0]: found unknown key \"<<\", allowed: name, class, count, "
                    "route, departure, rest, formation, "
-                   "formation_size, trades\n");
+                   "formation_size, trades, "
+                   "mind\n");
     EXPECT_CHANGED("count: 3", "count: 3\n    [a, b]: 1",
                    "x.yaml:27:5: fleets[0]: found a list, allowed: as a key of a fleet: name, "
                    "class, count, route, departure, rest, "
-                   "formation, formation_size, trades\n");
+                   "formation, formation_size, trades, "
+                   "mind\n");
 }
 
 TEST(wrong_unit_is_refused)
