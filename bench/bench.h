@@ -107,6 +107,7 @@ struct bench_workload {
     uint64_t n_max;
     uint64_t ops_per_n; /**< operations that `rate` counts for one N; 0: see bench->operations */
     bool may_be_apart;
+    bool repeats;   /**< on a slow disk messages are sent again, and the repeats dropped */
     unsigned takes; /**< of BENCH_TAKES_... */
     /** Are these options, each in its range, impossible together? Then say why. May be NULL. */
     bool (*refuse)(const struct bench_opts *opts, char *out_text, size_t size);
@@ -142,6 +143,7 @@ extern const struct bench_workload bench_flow;                                /*
 extern const struct bench_workload bench_channel_mpsc, bench_channel_oneshot; /* channel.c */
 extern const struct bench_workload bench_codec;                               /* codec.c */
 extern const struct bench_workload bench_reliable, bench_retry_table;         /* reliable.c */
+extern const struct bench_workload bench_durable;                             /* durable.c */
 extern const struct bench_workload bench_phold;                               /* phold.c */
 extern const struct bench_workload bench_swarm;                               /* swarm.c */
 

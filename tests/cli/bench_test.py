@@ -15,7 +15,7 @@ WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create
              "wildcards", "priority",
              "router", "router-4", "flow",
              "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "timers",
-             "reliable", "retry-table", "phold", "swarm", "pipeline")
+             "reliable", "retry-table", "durable", "phold", "swarm", "pipeline")
 APART = WORKLOADS[:15]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,

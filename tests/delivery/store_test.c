@@ -111,6 +111,17 @@ TEST(each_payment_is_accepted_and_booked_once)
     }
 }
 
+TEST(a_live_system_is_not_idle_before_the_store_has_answered)
+{
+    for (uint32_t i = 0; i < 20; i++) {
+        live_through("idle", (struct run){ALDIS_CLOCK_LIVE, 1 + i % 2, true, true, 0, 10, 0});
+        CHECK_UINT(till_world.accepted, 10);
+        CHECK_UINT(till_world.delivered, 10);
+        CHECK_UINT(till_world.books.count, 10);
+        remove_store("idle");
+    }
+}
+
 TEST(what_was_accepted_arrives_in_the_next_life)
 {
     live_through("later", (struct run){ALDIS_CLOCK_VIRTUAL, 2, true, false, 0, 200, 0});
