@@ -66,6 +66,7 @@ static aldis_err ship_on_ping(struct ship *self, const struct ping *msg, aldis_c
     aldis_send(ctx, self->home, dock, .berth = 1);
     aldis_signal(ctx, self->other, go);
     /*ASK*/ aldis_ask(ctx, self->other, ping, ship_on_count, NULL, .seq = 1);
+    /*RELIABLE*/ (void)aldis_send_reliable(ctx, self->other, ping, NULL, NULL, .seq = 1);
     /*COPY*/ aldis_send_copy(ctx, self->other, ping, msg);
     struct ping *place = aldis_build(ctx, self->other, ping);
     /*SPAWN*/ (void)aldis_spawn(ctx, ship, &self->other, NULL);
@@ -79,6 +80,24 @@ static aldis_err ship_on_go(struct ship *self, const aldis_none *msg, aldis_ctx 
 }
 /*END*/
 ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL, .on_start = NULL);
+
+/* A state machine. */
+#define DOOR_PROTOCOL(X, kind) X(kind, ping) X(kind, go)
+ALDIS_PROTOCOL(door, DOOR_PROTOCOL);
+#define DOOR_STATES(S, kind)                                                                       \
+    S(kind, shut, top, aldis_nothing, aldis_nothing, 0)                                            \
+    S(kind, open, top, aldis_nothing, aldis_nothing, 0)
+ALDIS_STATES(door, DOOR_STATES);
+struct door { aldis_machine machine; };
+static inline aldis_err swing(struct door *self, const struct ping *msg, aldis_ctx *ctx)
+{
+    (void)msg; (void)ctx;
+    return aldis_become(door, self, open);
+}
+#define DOOR_TABLE(T, kind)                                                                        \
+    T(kind, shut, ping, swing, open, stay)                                                         \
+    T(kind, open, go, aldis_go, shut)
+ALDIS_MACHINE(door, struct door, DOOR_PROTOCOL, DOOR_STATES, DOOR_TABLE, shut, .on_start = NULL);
 
 struct station { int docked; };
 static aldis_err station_on_dock(struct station *self, const Dock *msg, aldis_ctx *ctx)
@@ -197,6 +216,21 @@ WRONG = [
     ("calling from outside with room for another reply",
      line("/*ASK*/", "struct ping got; aldis_call((aldis_system *)0, self->other, ping, &got, 0, "
           ".seq = 1);"), ["struct ping"]),
+    ("sending reliably what the receiver's kind does not accept",
+     line("/*RELIABLE*/",
+          "(void)aldis_send_reliable(ctx, self->home, ping, NULL, NULL, .seq = 1);"),
+     ["ping", "station_accepts"]),
+    ("a row whose handler takes another message",
+     RIGHT.replace("T(kind, open, go, aldis_go, shut)", "T(kind, open, go, swing, open)"),
+     ["signature of swing"]),
+    ("a row that goes to a state that was never declared",
+     RIGHT.replace("aldis_go, shut)", "aldis_go, ajar)"), ["door_state_ajar"]),
+    ("a row for a message that the protocol does not list",
+     RIGHT.replace("T(kind, open, go, aldis_go, shut)", "T(kind, open, pong, aldis_go, shut)"),
+     ["door_event_pong"]),
+    ("becoming a state that was never declared",
+     RIGHT.replace("aldis_become(door, self, open)", "aldis_become(door, self, ajar)"),
+     ["door_state_ajar"]),
     ("a struct whose inner struct was not described",
      RIGHT.replace("ALDIS_WIRE_STRUCT(Vec3);", ""), ["Vec3_wire"]),
     ("a struct that can be longer than a frame",
