@@ -252,13 +252,15 @@ static const char *states_text(const struct space_view *view, char *text, size_t
 
 static void show_mind(struct session *session, const struct space_progress *now)
 {
-    char path[sizeof session->path] = "", at[32];
+    char path[sizeof session->path], at[32];
     uint32_t ship = session->opts->mind;
-    if (ship == 0 ||
-        (space_mind_path(now, ship, path, sizeof path) && strcmp(path, session->path) == 0))
+    if (ship == 0)
         return;
-    progress_line("%s: ship-%" PRIu32 ": %s", duration_text(now->now_ns, at), ship,
-                  path[0] ? path : "there is no such ship");
+    if (!space_mind_path(now, ship, path, sizeof path))
+        snprintf(path, sizeof path, "there is no such ship");
+    if (strcmp(path, session->path) == 0)
+        return;
+    progress_line("%s: ship-%" PRIu32 ": %s", duration_text(now->now_ns, at), ship, path);
     memcpy(session->path, path, sizeof path);
 }
 

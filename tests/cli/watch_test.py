@@ -163,6 +163,20 @@ def an_interrupt_gives_the_terminal_back():
 
 
 @case
+def a_mind_is_told_whenever_it_has_changed():
+    _, err = expect(0, "run", MINDS, "--quiet", "--mind=62", "--until=20m")
+    lines = err.splitlines()
+    check_equal(lines[0], "0.000s: ship-62: nothing", "before it begins")
+    paths = [line.split(": ")[2] for line in lines]
+    check_in("reactive_selector > timeout > sequence > visit", paths, "paths")
+    check(all(one != other for one, other in zip(paths, paths[1:])), f"the same twice: {paths}")
+    _, err = expect(0, "run", HARBOUR, "--quiet", "--mind=1", "--until=1m")
+    check_equal(err, "0.000s: ship-1: no mind\n", "a ship without a mind")
+    _, err = expect(0, "run", HARBOUR, "--quiet", "--mind=201", "--until=1m")
+    check_equal(err, "0.000s: ship-201: there is no such ship\n", "a ship that there is not")
+
+
+@case
 def without_a_terminal_it_is_misuse():
     check_in("terminal", refused("run", HARBOUR, "--watch"), "the error")
     check_in("--watch", refused("run", HARBOUR, "--watch", "--clock=live"), "the error")
