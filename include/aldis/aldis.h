@@ -22,6 +22,7 @@
 #include <aldis/pipeline.h>
 #include <aldis/place.h>
 #include <aldis/pool.h>
+#include <aldis/pressure.h>
 #include <aldis/rate.h>
 #include <aldis/record.h>
 #include <aldis/router.h>

@@ -36,6 +36,7 @@ typedef struct aldis_stats {
     uint64_t active_actors;
     uint64_t spawned, ended;
     uint64_t parked;      /**< times that a sender was parked */
+    uint64_t cycles;      /**< of actors that waited for each other, found: see pressure.h */
     uint64_t restarts;    /**< of actors, by their supervisors */
     uint64_t over_budget; /**< handlers that were seen to run over their time budget */
     uint64_t handovers;   /**< shards given from worker to worker */

@@ -7,6 +7,7 @@
 #define ALDIS_SYSTEM_H
 
 #include <aldis/error.h>
+#include <aldis/pressure.h>
 #include <aldis/supervise.h>
 #include <aldis/types.h>
 
@@ -61,6 +62,12 @@ typedef struct aldis_system_opts {
 
     aldis_budget_opts budget; /**< of handlers whose behaviour has none: see supervise.h */
 
+    aldis_cycle_policy cycle_policy; /**< of actors that wait for each other: see pressure.h */
+    /** Called for each such cycle, on a worker, before it is broken; must not block, nor call
+     *  Aldis. NULL: it is logged (ALDIS_LOG_WARN) and counted. */
+    void (*on_cycle)(void *arg, const aldis_cycle *cycle);
+    void *on_cycle_arg;
+
     /** Called for each dead letter, on the worker that found it; must not block. NULL: counted. */
     void (*on_dead_letter)(void *arg, const aldis_dead_letter *letter);
     void *on_dead_letter_arg;
@@ -109,7 +116,9 @@ ALDIS_API void aldis_system_destroy(aldis_system *system);
  * out_end:  may be NULL.
  * Thread:   any but the system's own, one at a time.          Blocks: yes.
  * Errors:   ALDIS_EINVAL; ALDIS_ESTATE stopped, or in use by another thread; ALDIS_ELOOP (with
- *           ALDIS_RUN_LOOP); ALDIS_ENOMEM a message could not be ordered for lack of memory.
+ *           ALDIS_RUN_LOOP); ALDIS_EDEADLOCK (with ALDIS_RUN_HALTED) actors wait for
+ *           each other, and cycle_policy is to halt; ALDIS_ENOMEM a message could not be ordered
+ *           for lack of memory.
  */
 ALDIS_API aldis_err aldis_system_run(aldis_system *system, aldis_ns until_ns,
                                      aldis_run_end *out_end);

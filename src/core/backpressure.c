@@ -2,6 +2,7 @@
 /* backpressure.c: parking of senders at full mailboxes. Layer: core. See backpressure.h. */
 #include "core/backpressure.h"
 
+#include "core/cycle.h"
 #include "core/deliver.h"
 #include "core/virtual.h"
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static void set_full(struct aldis__worker *worker, struct aldis__cell *cell, boo
     else
         aldis__directory_set_flags(&system->directory[aldis__id_index(cell->id, system->node_base)],
                                    full ? ALDIS__WORD_FULL : 0, full ? 0 : ALDIS__WORD_FULL);
+    aldis__cycle_note(worker, cell);
 }
 
 void aldis__mark_full(struct aldis__worker *worker, struct aldis__cell *cell)
@@ -200,10 +202,13 @@ static void update_parked(struct aldis__worker *worker, struct aldis__cell *send
     bool parked = (sender->flags & ALDIS__CELL_CHAINED) != 0;
     for (uint32_t i = 0; !parked && i < ext->overflow_count; i++)
         parked = !aldis_id_equal(ext->overflow[i].to, sender->id);
-    if (parked && !(sender->flags & ALDIS__CELL_PARKED))
+    if (parked && !(sender->flags & ALDIS__CELL_PARKED)) {
         worker->parked++;
+        sender->ext->parked_ns = worker->ctx.now_ns;
+    }
     sender->flags =
         parked ? sender->flags | ALDIS__CELL_PARKED : sender->flags & ~(uint32_t)ALDIS__CELL_PARKED;
+    aldis__cycle_note(worker, sender);
     /* The handler that runs may go on by the fast path: a full mailbox of this worker has its mark
      * at 0, and one of another worker is not on that path. */
 }
@@ -405,6 +410,22 @@ void aldis__overflow_discard(struct aldis__worker *worker, struct aldis__cell *s
     ext->overflow_count = ext->overflow_capacity = ext->overflow_msgs = 0;
     ext->overflow_bytes = 0;
     sender->flags &= ~(uint32_t)(ALDIS__CELL_OVERFLOW | ALDIS__CELL_PARKED);
+    aldis__cycle_note(worker, sender);
+}
+
+void aldis__overflow_fail(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id to)
+{
+    struct aldis__overflow_entry *entry = find_entry(sender, to);
+    struct aldis__cell_ext *ext = sender->ext;
+    struct aldis__msg *msg;
+    if (!entry)
+        return;
+    ext->overflow_msgs -= entry->count;
+    ext->overflow_bytes -= entry->bytes;
+    while ((msg = aldis__queue_pop(&entry->queue)))
+        aldis__refuse(worker, msg, ALDIS__REJECTED, ALDIS_EDEADLOCK);
+    remove_entry(ext, entry);
+    resume_sender(worker, sender);
 }
 
 /* ------------------------------------------------------------------ chains that cannot be

@@ -59,6 +59,9 @@ void aldis__overflow_flush(struct aldis__worker *worker, struct aldis__cell *sen
 /** The sender was killed: what it kept becomes dead letters. */
 void aldis__overflow_discard(struct aldis__worker *worker, struct aldis__cell *sender);
 
+/** The sender gives up its wait for `to`: what it kept for it is rejected (ALDIS_EDEADLOCK). */
+void aldis__overflow_fail(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id to);
+
 /** Park the sender until this worker could publish its chains. */
 void aldis__chain_park(struct aldis__worker *worker, struct aldis__cell *sender);
 /** All chains are out: wake who waited for that. */

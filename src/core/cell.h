@@ -122,7 +122,12 @@ struct aldis__cell_ext {
     uint32_t turns_since_low; /* handled since the low lane had its share */
     uint32_t pauses;
 
-    uint64_t busy_handled;    /* when a quarter of an adaptive mailbox's capacity was last used */
+    uint64_t busy_handled; /* when a quarter of an adaptive mailbox's capacity was last used */
+    aldis_ns parked_ns;    /* since when it is parked */
+    uint32_t wait_epoch;   /* counts what changes its waiting, or its being full: see cycle.h */
+    bool stuck;            /* on its shard's list of actors that are parked and full */
+    struct aldis__cell *stuck_next, *stuck_prev;
+
     struct aldis__queue held; /* mail beyond the bound, its senders parked: FIFO */
     uint32_t held_count;
     struct aldis__queue aside; /* tracked mail that waits for another's turn: see tracked.h */

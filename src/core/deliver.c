@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "core/backpressure.h"
 #include "core/blob.h"
+#include "core/cycle.h"
 #include "core/deadletter.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
@@ -420,6 +421,9 @@ static bool deliver_at_once(struct aldis__worker *worker, struct aldis__shard *s
     case ALDIS__TYPE_ROOM:
         aldis__overflow_flush(worker, cell, msg->from);
         break;
+    case ALDIS__TYPE_BREAK:
+        aldis__cycle_break(worker, cell, aldis__msg_inline(msg));
+        break;
     case ALDIS__TYPE_ADOPT:
         aldis__child_adopt(worker, cell, msg->from);
         break;
@@ -477,6 +481,7 @@ static void deliver_to_ended(struct aldis__worker *worker, struct aldis__msg *ms
     case ALDIS__TYPE_UNLINK:
     case ALDIS__TYPE_LINK_DOWN:
     case ALDIS__TYPE_DOWN:
+    case ALDIS__TYPE_BREAK:
         break;
     case ALDIS__TYPE_ROUTED: { /* it ended before the mark could reach it */
         /* E3 acquire: pairs with E2 in aldis__system_set_router(). */

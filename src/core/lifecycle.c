@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "core/backpressure.h"
+#include "core/cycle.h"
 #include "core/deliver.h"
 #include "core/monitor.h"
 #include "core/part.h"
@@ -346,6 +347,7 @@ void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)
     aldis__waiters_release(worker, cell);
     tell_parent(worker, cell, &notice);
     aldis__watchers_tell(worker, cell, &notice);
+    aldis__cycle_forget(home, cell);
     aldis__cell_free(home, cell);
     if (birth == system->shard_count || birth == home->index || system->virtual_time)
         aldis__slot_free(worker, id);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "core/backpressure.h"
+#include "core/cycle.h"
 #include "core/deadletter.h"
 #include "core/deliver.h"
 #include "core/futex.h"
@@ -117,6 +118,7 @@ static bool accept_gifts(struct aldis__worker *worker)
         shard->ready = false;
         if (shard->run_head)
             aldis__worker_ready(worker, shard);
+        aldis__cycles_adopt(worker, shard);
         aldis_ns due_ns = aldis__wheel_next_due(shard->wheel);
         if (due_ns < worker->next_due_ns)
             worker->next_due_ns = due_ns;
@@ -239,15 +241,18 @@ static void park(struct aldis__worker *worker, bool blocked)
     if (!aldis__park_begin(&worker->parking))
         return;
     aldis_ns nap_ns = blocked ? BLOCKED_NAP_NS : ALDIS_FOREVER;
-    if (worker->next_due_ns != ALDIS_FOREVER) {
+    aldis_ns due_ns =
+        worker->next_due_ns < worker->cycle_due_ns ? worker->next_due_ns : worker->cycle_due_ns;
+    if (due_ns != ALDIS_FOREVER) {
         aldis_ns now_ns = aldis__clock_monotonic_ns() - worker->ctx.system->epoch_ns;
-        aldis_ns until_due_ns = worker->next_due_ns - now_ns;
+        aldis_ns until_due_ns = due_ns - now_ns;
         if (until_due_ns < nap_ns)
             nap_ns = until_due_ns > 0 ? until_due_ns : 0;
     }
     bool found = take_inboxes(worker, true);
     found |= accept_gifts(worker);
-    if (found || nap_ns == 0 || must_hold(worker) || must_quit(worker)) {
+    if (found || nap_ns == 0 || must_hold(worker) || must_quit(worker) ||
+        aldis__cycles_are_due(worker)) {
         unpark_uncounted(worker);
         return;
     }
@@ -298,6 +303,8 @@ void *aldis__live_main(void *argument)
         aldis__store_relaxed(&worker->load, worker->ready_count);
         if (aldis__load_relaxed(&worker->asked_by))
             give_shard(worker);
+        if (aldis__unlikely(aldis__cycles_are_due(worker)))
+            aldis__cycles_poll(worker);
         if (must_hold(worker))
             hold_still(worker);
         invite_idle(worker);

@@ -50,6 +50,8 @@ struct aldis__shard {
     uint64_t actors;                /* that live here */
     uint64_t spawned, ended, restarts;
 
+    struct aldis__cell *stuck_head, *stuck_tail; /* parked and full, oldest first: see cycle.h */
+
     struct aldis__free_state *free_states[ALDIS__STATE_CLASSES];
     char *state_bump, *state_bump_end;
     struct aldis__state_slab *state_slabs;

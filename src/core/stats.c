@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "core/control.h"
+#include "core/cycle.h"
 #include "core/live.h"
 #include "core/supervise.h"
 #include "core/system.h"
@@ -181,6 +182,7 @@ aldis_err aldis_system_stats(aldis_system *system, aldis_stats *out_stats)
         stats.restarts += system->shards[i].restarts;
         stats.ended += system->shards[i].ended;
     }
+    stats.cycles = aldis__cycles_found(system);
     for (uint32_t w = 0; w < system->worker_count; w++) {
         stats.parked += system->workers[w].parked;
         stats.handovers += system->workers[w].handovers;
@@ -235,10 +237,10 @@ static void print_text(const aldis_stats *stats, FILE *out)
     print_row(&stats->total, out);
     fprintf(out,
             "actors %" PRIu64 " (spawned %" PRIu64 ", ended %" PRIu64
-            "), failed deliveries %" PRIu64 ", senders parked %" PRIu64 ", hand-overs %" PRIu64
-            "\n",
+            "), failed deliveries %" PRIu64 ", senders parked %" PRIu64 ", cycles %" PRIu64
+            ", hand-overs %" PRIu64 "\n",
             stats->active_actors, stats->spawned, stats->ended, stats->failed_deliveries,
-            stats->parked, stats->handovers);
+            stats->parked, stats->cycles, stats->handovers);
 }
 
 /* Names come from programs: keep the output JSON whatever they hold. */
@@ -280,10 +282,11 @@ static void print_json(const aldis_stats *stats, FILE *out)
     print_json_row(&stats->total, out);
     fprintf(out,
             ",\"failed_deliveries\":%" PRIu64 ",\"active_actors\":%" PRIu64 ",\"spawned\":%" PRIu64
-            ",\"ended\":%" PRIu64 ",\"parked\":%" PRIu64 ",\"handovers\":%" PRIu64
-            ",\"restarts\":%" PRIu64 ",\"over_budget\":%" PRIu64 ",\"shards\":[",
+            ",\"ended\":%" PRIu64 ",\"parked\":%" PRIu64 ",\"cycles\":%" PRIu64
+            ",\"handovers\":%" PRIu64 ",\"restarts\":%" PRIu64 ",\"over_budget\":%" PRIu64
+            ",\"shards\":[",
             stats->failed_deliveries, stats->active_actors, stats->spawned, stats->ended,
-            stats->parked, stats->handovers, stats->restarts, stats->over_budget);
+            stats->parked, stats->cycles, stats->handovers, stats->restarts, stats->over_budget);
     for (size_t i = 0; i < stats->shard_count; i++)
         fprintf(out, "%s{\"actors\":%" PRIu64 ",\"depth\":%" PRIu64 "}", i ? "," : "",
                 stats->shards[i].actors, stats->shards[i].depth_msgs);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "core/blob.h"
 #include "core/budget.h"
+#include "core/cycle.h"
 #include "core/deadletter.h"
 #include "core/deliver.h"
 #include "core/futex.h"
@@ -77,6 +78,8 @@ static void fill_defaults(struct aldis_system_opts *o)
         o->underway_msgs = UINT64_C(1) << 26;
     if (!o->underway_per_sender)
         o->underway_per_sender = 65536;
+    if (!o->cycle_policy)
+        o->cycle_policy = ALDIS_CYCLE_FAIL;
     if (!o->lookahead_ns && !o->zero_delay)
         o->lookahead_ns = ALDIS_MS;
     if (!o->default_delay_ns)
@@ -117,6 +120,8 @@ static aldis_err check_options(const struct aldis_system_opts *o)
         return refuse_option("dead_letters_max", o->dead_letters_max, 1, 1u << 24);
     if (o->offload_threads > 256)
         return refuse_option("offload_threads", o->offload_threads, 1, 256);
+    if ((unsigned)o->cycle_policy > ALDIS_CYCLE_HALT)
+        return refuse_option("cycle_policy", (unsigned)o->cycle_policy, 0, ALDIS_CYCLE_HALT);
     if (o->lookahead_ns < 0)
         return refuse_time("lookahead_ns", o->lookahead_ns, "1 or more");
     if (o->default_delay_ns < 0)
@@ -268,6 +273,7 @@ static aldis_err init_workers(aldis_system *system)
         worker->pool = system->pools[i];
         worker->pool_stamp = i << 24;
         worker->next_due_ns = ALDIS_FOREVER;
+        worker->cycle_due_ns = ALDIS_FOREVER;
         worker->out = calloc(system->shard_count, sizeof *worker->out);
         worker->vout = calloc(system->shard_count, sizeof *worker->vout);
         if (!worker->out || !worker->vout || !aldis__reserve_fill(worker))
@@ -287,7 +293,7 @@ static aldis_err allocate(aldis_system *system)
         err = init_pools(system);
     if (err == ALDIS_OK)
         err = init_workers(system);
-    if (err == ALDIS_OK && !aldis__letters_create(system))
+    if (err == ALDIS_OK && (!aldis__letters_create(system) || !aldis__cycles_create(system)))
         err = ALDIS_ENOMEM;
     if (err == ALDIS_OK)
         err = aldis__offload_create(system);
@@ -432,6 +438,7 @@ static void free_actors(aldis_system *system)
 static void free_parts(aldis_system *system)
 {
     aldis__letters_destroy(system);
+    aldis__cycles_destroy(system);
     free(system->stop_report);
     for (uint32_t i = 0; system->shards && i <= system->shard_count; i++) {
         aldis__shard_states_fini(&system->shards[i]);
@@ -676,9 +683,11 @@ aldis_err aldis__system_run(aldis_system *system, aldis_ns until_ns, aldis_run_e
         err = aldis__virtual_run(system, until_ns, &end);
     else
         end = run_live(system, until_ns);
+    if (err == ALDIS_OK && end == ALDIS_RUN_HALTED)
+        err = aldis__cycles_halted(system);
     /* U2 release: pairs with U1. */
     aldis__store_release(&system->running, 0);
-    if (out_end && (err == ALDIS_OK || err == ALDIS_ELOOP))
+    if (out_end && (err == ALDIS_OK || err == ALDIS_ELOOP || err == ALDIS_EDEADLOCK))
         *out_end = end;
     return err;
 }

@@ -10,6 +10,7 @@
 #include <aldis/system.h>
 
 struct aldis__budget;
+struct aldis__cycles;
 struct aldis__letters;
 struct aldis__offload;
 struct aldis__virtual;
@@ -73,6 +74,8 @@ struct aldis_system {
     _Atomic(int32_t) idle_workers;
     aldis_ns epoch_ns; /* monotonic time of now == 0 */
 
+    struct aldis__cycles *cycles;   /* of actors that wait for each other: see cycle.h */
+    _Atomic(uint32_t) cycle_round;  /* live: the round of looks that all workers are to answer */
     struct aldis__letters *letters; /* dead ones: see deadletter.h */
     char *stop_report;              /* under lock; NULL: not stopped */
     struct aldis__budget *budget;   /* NULL: no kind has one; under table_lock until the end */

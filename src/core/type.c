@@ -44,6 +44,7 @@ static aldis_type runtime_types[] = {
     {"aldis.link", 0, 0, NULL, 0},
     {"aldis.unlink", 0, 0, NULL, 0},
     {"aldis.link_down", 0, sizeof(aldis_down), NULL, 0},
+    {"aldis.break", 0, sizeof(struct aldis__break), NULL, 0},
 };
 
 uint32_t aldis__type_count(void)

@@ -32,6 +32,7 @@ enum {
     ALDIS__TYPE_LINK,        /* the sender's life is linked with the receiver */
     ALDIS__TYPE_UNLINK,      /* no more */
     ALDIS__TYPE_LINK_DOWN,   /* aldis_down: a linked actor has ended */
+    ALDIS__TYPE_BREAK,       /* struct aldis__break: a cycle is to be broken here; see cycle.h */
     ALDIS__TYPE_STATUS,      /* aldis_status; a message like any other */
     ALDIS__TYPE_DOWN,        /* aldis_down; on the control lane if it is a notice */
     ALDIS__TYPE_DELIVERED,   /* aldis_delivered; users handle it, but only a tracker sends it */
@@ -64,6 +65,13 @@ struct aldis__refusal {
     uint32_t type;
     uint32_t count;
     aldis_err reason;
+};
+
+/* Which wait is to be given up, if it is still the one that was seen. */
+struct aldis__break {
+    aldis_id next; /* for which the receiver is parked */
+    uint32_t epoch;
+    uint32_t policy; /* aldis_cycle_policy */
 };
 
 /* What the registry knows of a type. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "core/cycle.h"
 #include "core/deadletter.h"
 #include "core/deliver.h"
 #include "core/futex.h"
@@ -495,6 +496,20 @@ static bool rest(aldis_system *system, bool idle, aldis_ns until_ns, aldis_run_e
     return true;
 }
 
+/* Look for actors that wait for each other, at `at_ns`. True: the run is over. */
+static bool look_for_cycles(aldis_system *system, aldis_ns at_ns, aldis_run_end *out_end,
+                            aldis_err *out_err)
+{
+    struct aldis__virtual *engine = system->virtual_engine;
+    if (at_ns > engine->now_ns && !await(system, at_ns, false, out_end))
+        return *out_end != ALDIS_RUN_UNTIL;
+    if (at_ns > engine->now_ns)
+        engine->now_ns = at_ns;
+    *out_err = aldis__cycles_look(system);
+    *out_end = ALDIS_RUN_HALTED;
+    return *out_err != ALDIS_OK;
+}
+
 /* One step of the run. True: it is over, for the reason given. */
 static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end,
                  aldis_err *out_err)
@@ -504,13 +519,19 @@ static bool step(aldis_system *system, aldis_ns until_ns, aldis_run_end *out_end
     if (aldis__unlikely(aldis__load_relaxed(&engine->cancelled)))
         aldis__timers_sweep(system);
     uint64_t window = earliest_window(system);
-    if (window == ALDIS__NO_WINDOW)
+    aldis_ns look_ns = aldis__cycles_look_at(system);
+    if (window == ALDIS__NO_WINDOW) {
+        if (look_ns != ALDIS_FOREVER) /* nothing else happens any more: why wait? */
+            return look_for_cycles(system, engine->now_ns, out_end, out_err);
         return rest(system, true, until_ns, out_end);
+    }
     aldis_ns start_ns = (aldis_ns)(window * (uint64_t)engine->quantum_ns);
     /* The rest of a window that an earlier run has cut. An instant is never cut: all its rounds
      * belong to the same run. */
     if (start_ns < engine->now_ns && !system->opts.zero_delay)
         start_ns = engine->now_ns;
+    if (look_ns <= start_ns && look_ns < until_ns)
+        return look_for_cycles(system, look_ns, out_end, out_err);
     if (start_ns >= until_ns)
         return rest(system, false, until_ns, out_end);
     if (!await(system, start_ns, true, out_end))

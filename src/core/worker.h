@@ -76,6 +76,10 @@ struct aldis__worker {
     struct aldis__msg *reserve; /* blocks for the runtime's own messages when memory is out */
     uint32_t reserve_count;
     aldis_ns next_due_ns;   /* live: no timer of its shards is due before */
+    aldis_ns cycle_due_ns;  /* live: when to look for cycles of parked actors: see cycle.h */
+    uint32_t cycle_round;   /* live: the last round of looks that it has answered */
+    uint32_t cycle_looks;   /* live: so many rounds more */
+    uint64_t stuck_events;  /* how often something has begun to wait that may close a cycle */
     aldis_ns idle_since_ns; /* live: when it last ran out of work */
     uint32_t idle_rounds, crowded_rounds;
 

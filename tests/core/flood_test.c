@@ -33,7 +33,8 @@ static void count_notice(struct puppet *self, const aldis_undelivered *notice, a
     (void)self;
     (void)ctx;
     EXPECT(notice->reason == ALDIS_EFULL || notice->reason == ALDIS_EDROPPED ||
-           notice->reason == ALDIS_ESTALE || notice->reason == ALDIS_ESHUTDOWN);
+           notice->reason == ALDIS_ESTALE || notice->reason == ALDIS_ESHUTDOWN ||
+           notice->reason == ALDIS_EDEADLOCK);
     atomic_fetch_add_explicit(&tally.noticed, notice->count, memory_order_relaxed);
 }
 
@@ -281,12 +282,12 @@ TEST_EACH(a_pipeline_of_small_mailboxes_passes_all)
     CHECK_UINT(atomic_load(&tally.noticed), 0);
 }
 
-/* Two that flood each other. Under ALDIS_WAIT they may end up waiting for each other (to find such
- * cycles is not the core's business yet), but nothing is lost, and they can be stopped. */
+/* Two that flood each other. Under ALDIS_WAIT they may come to wait for each other, again and
+ * again, and each time one gives up: nothing is lost, and they come to an end. */
 static aldis_err flood_back(struct puppet *self, uint64_t value, aldis_ctx *ctx)
 {
     (void)count_num(self, value, ctx);
-    if (value > 0 || self->count > 300)
+    if (value > 0 || self->count > 40)
         return ALDIS_OK;
     return flood(self, &(struct act){.id = {self->script.tag}, .a = 20}, ctx);
 }
@@ -321,8 +322,7 @@ TEST_EACH(two_flood_each_other)
             fixture_settle(f);
             fixture_check(f);
             CHECK(policies[i] == ALDIS_UNBOUNDED || fixture_status(f, a.id).peak_msgs <= 8);
-            if (policies[i] != ALDIS_WAIT)
-                check_tally(f, atomic_load(&tally.accepted) + atomic_load(&tally.refused), 0);
+            check_tally(f, atomic_load(&tally.accepted) + atomic_load(&tally.refused), 0);
             CHECK_OK(aldis_system_stop(f->system, 30 * ALDIS_SECOND));
             aldis_type_stats nums = fixture_counts(f, "num");
             CHECK_UINT(nums.queued, 0);

@@ -111,6 +111,16 @@ void aldis__timers_find_next(struct aldis__worker *worker)
     (void)worker;
 }
 
+void aldis__cycles_poll(struct aldis__worker *worker)
+{
+    (void)worker;
+}
+
+void aldis__cycles_adopt(struct aldis__worker *worker, const struct aldis__shard *shard)
+{
+    (void)worker, (void)shard;
+}
+
 aldis_ns aldis__wheel_next_due(const struct aldis__wheel *w)
 {
     (void)w;
@@ -138,6 +148,7 @@ static void setup(void)
         worker->index = i;
         worker->pool = &pool;
         worker->next_due_ns = ALDIS_FOREVER;
+        worker->cycle_due_ns = ALDIS_FOREVER;
         worker->idle_rounds = 0;
         worker->ready_head = NULL;
         worker->ready_count = 0;
