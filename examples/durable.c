@@ -131,7 +131,7 @@ int main(void)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0)
-        return run_shop(path, 5, 3); /* does not come back */
+        return run_shop(path, 5, 3) != ALDIS_OK; /* does not come back */
     int status = 0;
     waitpid(child, &status, 0);
     printf("... is ended by signal %d\n", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
