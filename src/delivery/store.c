@@ -156,7 +156,7 @@ static aldis_err prepare_file(aldis_store *store, const char *path)
     snprintf(text, sizeof text,
              "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
              "BEGIN IMMEDIATE; COMMIT",
-             store->opts.unsynced ? "NORMAL" : "FULL");
+             store->opts.unsynced ? "OFF" : "FULL");
     int code = sqlite3_exec(store->db, text, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = number_of(store->db, "PRAGMA application_id", &application);

@@ -84,7 +84,7 @@ int main(int argc, char **argv)
         return fail("actors");
     /* Idle when nothing is pending any more. */
     aldis_run_end end;
-    if (aldis_system_run(system, 60 * ALDIS_SECOND, &end) != ALDIS_OK || end != ALDIS_RUN_IDLE)
+    if (aldis_system_run(system, 100 * ALDIS_SECOND, &end) != ALDIS_OK || end != ALDIS_RUN_IDLE)
         return fail("it does not come to rest");
     if (broken)
         (void)kill(getpid(), SIGKILL);
