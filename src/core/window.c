@@ -380,6 +380,8 @@ static inline void prefetch_near(const aldis_system *system, const struct aldis_
 {
     const struct aldis__cell *cell =
         &system->cells[entry->receiver - (entry->receiver >> ALDIS__SLOT_BITS) * system->slot_gap];
+    if (entry->msg->flags & ALDIS__MSG_SHARED)
+        __builtin_prefetch(aldis__msg_shared_payload(entry->msg));
     /* Mail for the dead: the cell may be in the hands of the worker that uses the slot again. */
     uint64_t word = aldis__directory_read(&system->directory[entry->receiver]);
     if ((word & ALDIS__WORD_ALIVE) && aldis__word_home(word) == shard->index)
