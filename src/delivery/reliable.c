@@ -122,7 +122,9 @@ void aldis__reliable_hold(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t
 
 void aldis__reliable_launch(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
 {
-    (void)transmit(ctx, sender, slot); /* whatever comes of it: it is tried again */
+    /* Its answer takes a commit, which may be slow; a receiver that is not there may come soon. */
+    if (transmit(ctx, sender, slot) == ALDIS_OK)
+        aldis__sender_at(sender, slot)->wait_ns = TIMEOUT_DEFAULT_NS;
     wait_for(ctx, sender, slot);
 }
 
@@ -378,8 +380,9 @@ static void again_durable(struct aldis__worker *worker, struct aldis__cell *cell
         (void)aldis__durable_save_effect(worker, cell, msg->from, track);
 }
 
-static enum aldis__admission quietly(struct aldis__track *track)
+static enum aldis__admission quietly(struct aldis__msg *msg, struct aldis__track *track)
 {
+    msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE;
     track->b |= ALDIS__FLAG_QUIET;
     return ALDIS__ADMIT_DROP;
 }
@@ -389,14 +392,14 @@ static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__c
 {
     struct aldis__receiver *receiver = aldis__receiver_make(cell);
     if (!receiver)
-        return quietly(track); /* no memory: it comes again */
+        return quietly(msg, track); /* no memory: it comes again */
     if (!has_filter(track)) {
         receiver->received++;
         return ALDIS__ADMIT_HANDLE;
     }
     struct aldis__filter *filter = aldis__filter_of(receiver, stream_of(msg->from, track));
     if (!filter)
-        return quietly(track);
+        return quietly(msg, track);
     uint64_t number = track->a;
     aldis__filter_advance(filter, number - ABOVE_BASE_OF(track->b) - 1);
     if (aldis__filter_has(filter, number)) {
@@ -405,17 +408,17 @@ static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__c
             again_durable(worker, cell, filter, msg, track);
         else if (GRADE_OF(track->b) != ALDIS_AT_MOST_ONCE)
             aldis__reliable_ack(&worker->ctx, msg->from, number, track->b);
-        return quietly(track);
+        return quietly(msg, track);
     }
     bool next = number == filter->done + 1;
     if (number - filter->done > ALDIS__STREAM_WINDOW ||
         (!next && (track->b & ALDIS__FLAG_ORDERED) &&
          aldis__tracked_aside(cell) >= ALDIS__STREAM_WINDOW))
-        return quietly(track);
+        return quietly(msg, track);
     if (!next && (track->b & ALDIS__FLAG_ORDERED))
         return ALDIS__ADMIT_HOLD;
     if (GRADE_OF(track->b) == ALDIS_AT_MOST_ONCE && !aldis__filter_add(filter, number))
-        return quietly(track);
+        return quietly(msg, track);
     receiver->received++;
     return ALDIS__ADMIT_HANDLE;
 }
