@@ -134,6 +134,8 @@ bool aldis__filter_add(struct aldis__filter *filter, uint64_t number)
             settle(filter, number);
         return true;
     }
+    if (number - filter->done > ALDIS__FILTER_WORDS * WORD_BITS)
+        return false; /* only of a token that somebody made up */
     if (!filter->ahead)
         filter->ahead = calloc(ALDIS__FILTER_WORDS, sizeof *filter->ahead);
     if (!filter->ahead)

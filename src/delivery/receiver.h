@@ -41,8 +41,8 @@ struct aldis__filter *aldis__filter_of(struct aldis__receiver *receiver, aldis_i
 
 /** Is the number done? */
 bool aldis__filter_has(const struct aldis__filter *filter, uint64_t number);
-/** The number is done. False: out of memory, and it is not. number - done is at most
- *  ALDIS__STREAM_WINDOW. */
+/** The number is done. False: out of memory, or it is more than ALDIS__STREAM_WINDOW above what is
+ *  done; then it is not. */
 bool aldis__filter_add(struct aldis__filter *filter, uint64_t number);
 /** Nothing at or below `number` will come any more. */
 void aldis__filter_advance(struct aldis__filter *filter, uint64_t number);

@@ -6,7 +6,7 @@
  * aldis_delivered, whose place in the sender's mailbox is reserved, and which its own admit() lets
  * through only if the message is pending. So a reliable message that arrives costs two messages, no
  * timer and no search. Threads: the worker that runs the actor; all state is in the actor's
- * attachments. */
+ * parts (core/part.h). */
 #include "delivery/reliable.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -110,8 +110,7 @@ static void wait_for(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot
     struct aldis__pending *pending = aldis__sender_at(sender, slot);
     aldis_ns due_ns = later(now_of(ctx), jittered(ctx, pending));
     pending->due_ns = due_ns < pending->deadline_ns ? due_ns : pending->deadline_ns;
-    /* Without memory for its time-out it is confirmed, or waits for the actor's next repeat. */
-    (void)aldis__sender_wait(sender, slot);
+    aldis__sender_wait(sender, slot);
     set_alarm(aldis__worker_of(ctx), ctx->cell, sender);
 }
 
@@ -532,6 +531,22 @@ aldis_err aldis_ack_later(aldis_ctx *ctx, aldis_ack_token *out_token)
     return ALDIS_OK;
 }
 
+/* Could this token be one of ours? It has been in the hands of a user. */
+static bool is_token(aldis_ctx *ctx, const aldis_ack_token *token, const struct aldis__track *track)
+{
+    uint64_t word;
+    if (token->number == 0 || (token->bits & ALDIS__FLAG_DURABLE) ||
+        GRADE_OF(token->bits) == ALDIS_EFFECT_ONCE || aldis_id_is_nobody(token->sender) ||
+        aldis__send_check_place(ctx->system, token->sender, ALDIS__TYPE_TRACK, &word) != ALDIS_OK)
+        return false;
+    struct aldis__receiver *receiver = aldis__receiver_of(ctx->cell);
+    if (!receiver || !has_filter(track))
+        return receiver != NULL;
+    const struct aldis__filter *filter = aldis__filter_of(receiver, token->sender);
+    return filter &&
+           (token->number <= filter->done || token->number - filter->done <= ALDIS__STREAM_WINDOW);
+}
+
 aldis_err aldis_ack_with(aldis_ctx *ctx, aldis_ack_token token, aldis_err result)
 {
     if (!aldis__ctx_is_mine(ctx))
@@ -540,7 +555,7 @@ aldis_err aldis_ack_with(aldis_ctx *ctx, aldis_ack_token token, aldis_err result
                                 "this thread");
     struct aldis__worker *worker = aldis__worker_of(ctx);
     struct aldis__track track = {&message_tracker, ALDIS_FOREVER, token.number, token.bits};
-    if (aldis_id_is_nobody(token.sender) || token.number == 0)
+    if (!is_token(ctx, &token, &track))
         return aldis__error_set(ALDIS_EINVAL, ctx->cell->id, "", "ack_with: it is no token");
     if (result != ALDIS_OK)
         send_nack(worker, ctx->cell->id, token.sender, &track, result);

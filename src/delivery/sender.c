@@ -2,6 +2,7 @@
 /* sender.c: see sender.h. Layer: delivery. */
 #include "delivery/sender.h"
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include <stdlib.h>
@@ -174,12 +175,30 @@ static aldis_err no_memory(aldis_id to)
     return aldis__error_set(ALDIS_ENOMEM, to, "", "send: a reliable message");
 }
 
+/* Room for one more entry of each pending message and of one more: so that waiting, which must not
+ * fail once a message is accepted, does not. */
+static bool reserve_heap(struct aldis__sender *sender)
+{
+    uint32_t needed = sender->heap_count + 2 * (sender->count + 1);
+    if (needed <= sender->heap_capacity)
+        return true;
+    uint32_t capacity = sender->heap_capacity ? sender->heap_capacity : HEAP_FIRST;
+    while (capacity < needed)
+        capacity *= 2;
+    struct aldis__due *heap = realloc(sender->heap, capacity * sizeof *heap);
+    if (!heap)
+        return false;
+    sender->heap = heap;
+    sender->heap_capacity = capacity;
+    return true;
+}
+
 static aldis_err take(struct aldis__sender *sender, uint32_t index, uint64_t number, size_t size,
                       uint32_t *out_slot)
 {
     aldis_id to = sender->streams[index].to;
     void *block = size > ALDIS__PENDING_INLINE ? malloc(size) : NULL;
-    if ((size > ALDIS__PENDING_INLINE && !block) ||
+    if ((size > ALDIS__PENDING_INLINE && !block) || !reserve_heap(sender) ||
         (sender->free == ALDIS__PENDING_NONE && !add_chunk(sender))) {
         free(block);
         return no_memory(to);
@@ -305,23 +324,15 @@ static void clean(struct aldis__sender *sender)
         sift_down(sender, i);
 }
 
-bool aldis__sender_wait(struct aldis__sender *sender, uint32_t slot)
+void aldis__sender_wait(struct aldis__sender *sender, uint32_t slot)
 {
-    if (sender->heap_count == sender->heap_capacity) {
-        uint32_t capacity = sender->heap_capacity ? 2 * sender->heap_capacity : HEAP_FIRST;
-        struct aldis__due *heap = realloc(sender->heap, capacity * sizeof *heap);
-        if (!heap)
-            return false;
-        sender->heap = heap;
-        sender->heap_capacity = capacity;
-    }
     const struct aldis__pending *pending = aldis__sender_at(sender, slot);
     struct aldis__due due = {pending->due_ns, pending->number, slot};
+    ALDIS_CHECK(sender->heap_count < sender->heap_capacity);
     uint32_t place = sender->heap_count++;
     for (; place > 0 && comes_before(&due, &sender->heap[(place - 1) / 2]); place = (place - 1) / 2)
         sender->heap[place] = sender->heap[(place - 1) / 2];
     sender->heap[place] = due;
-    return true;
 }
 
 void aldis__sender_unwait(struct aldis__sender *sender)

@@ -124,8 +124,9 @@ static inline struct aldis__pending *aldis__sender_find(const struct aldis__send
 /** How far the number of a pending message is above its stream's base. */
 uint32_t aldis__sender_above_base(const struct aldis__sender *sender, uint32_t slot);
 
-/** Have the message looked at when its due_ns comes. False: out of memory; it never will. */
-bool aldis__sender_wait(struct aldis__sender *sender, uint32_t slot);
+/** Have the message looked at when its due_ns comes. It has been taken, and waits for no more than
+ *  one other time: then this cannot fail. */
+void aldis__sender_wait(struct aldis__sender *sender, uint32_t slot);
 /** A message that is waited for is confirmed, or waits for another time: its entry is stale. */
 void aldis__sender_unwait(struct aldis__sender *sender);
 /** A message whose time has come, no longer waited for; ALDIS__PENDING_NONE: none. */

@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "core/window.h"
+#include "messaging/table.h"
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -23,7 +25,9 @@ enum {
 };
 
 struct endpoint {
+    struct aldis__link by_name;
     char *name;
+    uint32_t number;
     aldis_system *system;
     aldis_id actor;
     uint64_t window; /* virtual time: others see it from the next one on */
@@ -78,8 +82,9 @@ struct aldis_store {
     struct aldis__change *first, **last;
     uint64_t queued; /* waiting, or being committed */
     bool stopping, failed, committing;
-    bool synchronous;           /* of virtual time: the thread leaves the queue to those who put */
-    struct endpoint *endpoints; /* by number; 0 is none */
+    bool synchronous;            /* of virtual time: the thread leaves the queue to those who put */
+    struct endpoint **endpoints; /* by number; 0 is none */
+    struct aldis__table names;
     uint32_t endpoint_count, endpoint_capacity;
     aldis_store_stats stats;
     pthread_t thread;
@@ -416,34 +421,56 @@ aldis_err aldis__store_put(aldis_store *store, struct aldis__change *change)
 
 /* ------------------------------------------------------------------ endpoints */
 
+static uint64_t hash_of(const char *name)
+{
+    return aldis__fnv64(ALDIS__FNV64_START, name, strlen(name));
+}
+
 /* Under the lock. */
 static uint32_t find(const aldis_store *store, const char *name)
 {
-    for (uint32_t i = 1; i <= store->endpoint_count; i++)
-        if (store->endpoints[i].name && strcmp(store->endpoints[i].name, name) == 0)
-            return i;
+    uint64_t hash = hash_of(name);
+    struct aldis__link *link = aldis__table_first(&store->names, hash);
+    for (; link; link = aldis__table_next(link->next, hash)) {
+        const struct endpoint *entry = (const struct endpoint *)(const void *)link;
+        if (strcmp(entry->name, name) == 0)
+            return entry->number;
+    }
     return 0;
 }
 
-/* Under the lock: endpoint `number` has this name. */
+static bool reserve_number(aldis_store *store, uint32_t number)
+{
+    if (number < store->endpoint_capacity)
+        return true;
+    uint32_t capacity = store->endpoint_capacity ? store->endpoint_capacity : 16;
+    while (capacity <= number)
+        capacity *= 2;
+    struct endpoint **endpoints = realloc(store->endpoints, capacity * sizeof(struct endpoint *));
+    if (!endpoints)
+        return false;
+    memset(endpoints + store->endpoint_capacity, 0,
+           (capacity - store->endpoint_capacity) * sizeof(struct endpoint *));
+    store->endpoints = endpoints;
+    store->endpoint_capacity = capacity;
+    return true;
+}
+
+/* Under the lock: endpoint `number`, which is none yet, has this name. */
 static bool set_name(aldis_store *store, uint32_t number, const char *name)
 {
-    if (number >= store->endpoint_capacity) {
-        uint32_t capacity = store->endpoint_capacity ? store->endpoint_capacity : 16;
-        while (capacity <= number)
-            capacity *= 2;
-        struct endpoint *endpoints = realloc(store->endpoints, capacity * sizeof *endpoints);
-        if (!endpoints)
-            return false;
-        memset(endpoints + store->endpoint_capacity, 0,
-               (capacity - store->endpoint_capacity) * sizeof *endpoints);
-        store->endpoints = endpoints;
-        store->endpoint_capacity = capacity;
-    }
+    struct endpoint *entry = calloc(1, sizeof *entry);
     char *copy = strdup(name);
-    if (!copy)
+    if (!entry || !copy || !reserve_number(store, number) || store->endpoints[number] ||
+        !aldis__table_reserve(&store->names)) {
+        free(entry);
+        free(copy);
         return false;
-    store->endpoints[number].name = copy;
+    }
+    entry->name = copy;
+    entry->number = number;
+    aldis__table_add(&store->names, &entry->by_name, hash_of(name));
+    store->endpoints[number] = entry;
     if (number > store->endpoint_count)
         store->endpoint_count = number;
     return true;
@@ -471,7 +498,7 @@ uint32_t aldis__store_endpoint(aldis_store *store, const char *name)
 aldis_id aldis__store_actor(aldis_store *store, uint32_t endpoint)
 {
     pthread_mutex_lock(&store->lock);
-    const struct endpoint *entry = &store->endpoints[endpoint];
+    const struct endpoint *entry = store->endpoints[endpoint];
     aldis_id actor = entry->actor;
     if (!aldis_id_is_nobody(actor) && entry->system->virtual_time &&
         entry->window == entry->system->virtual_engine->window)
@@ -484,7 +511,7 @@ aldis_err aldis__store_occupy(aldis_store *store, uint32_t endpoint, aldis_syste
                               aldis_id actor)
 {
     pthread_mutex_lock(&store->lock);
-    struct endpoint *entry = &store->endpoints[endpoint];
+    struct endpoint *entry = store->endpoints[endpoint];
     bool taken = !aldis_id_is_nobody(entry->actor) && !aldis_id_equal(entry->actor, actor);
     char name[ALDIS_DURABLE_NAME_MAX + 1];
     snprintf(name, sizeof name, "%s", entry->name);
@@ -504,7 +531,7 @@ aldis_err aldis__store_occupy(aldis_store *store, uint32_t endpoint, aldis_syste
 void aldis__store_vacate(aldis_store *store, uint32_t endpoint, aldis_id actor)
 {
     pthread_mutex_lock(&store->lock);
-    struct endpoint *entry = &store->endpoints[endpoint];
+    struct endpoint *entry = store->endpoints[endpoint];
     if (aldis_id_equal(entry->actor, actor))
         entry->actor = aldis_nobody();
     pthread_mutex_unlock(&store->lock);
@@ -513,7 +540,7 @@ void aldis__store_vacate(aldis_store *store, uint32_t endpoint, aldis_id actor)
 void aldis__store_detach(aldis_store *store, uint32_t endpoint)
 {
     pthread_mutex_lock(&store->lock);
-    struct endpoint *entry = &store->endpoints[endpoint];
+    struct endpoint *entry = store->endpoints[endpoint];
     while (store->committing) /* what is being committed may tell it yet */
         pthread_cond_wait(&store->idle, &store->lock);
     for (struct aldis__change *each = store->first; each; each = each->next)
@@ -648,9 +675,13 @@ static void free_store(aldis_store *store)
     for (int i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(store->statements[i]);
     sqlite3_close(store->db);
-    for (uint32_t i = 1; i <= store->endpoint_count; i++)
-        free(store->endpoints[i].name);
+    for (uint32_t i = 0; i < store->endpoint_capacity; i++) {
+        if (store->endpoints[i])
+            free(store->endpoints[i]->name);
+        free(store->endpoints[i]);
+    }
     free(store->endpoints);
+    aldis__table_fini(&store->names);
     while (store->first) {
         struct aldis__change *change = store->first;
         store->first = change->next;

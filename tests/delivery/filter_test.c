@@ -70,6 +70,15 @@ TEST(the_last_number_of_the_window)
     CHECK(filter.ahead == NULL);
 }
 
+TEST(a_number_beyond_the_window_is_refused)
+{
+    struct aldis__filter filter = {.done = 41};
+    CHECK(!aldis__filter_add(&filter, 41 + WINDOW + 1));
+    CHECK(!aldis__filter_add(&filter, UINT64_MAX));
+    CHECK_UINT(filter.done, 41);
+    CHECK(filter.ahead == NULL);
+}
+
 TEST(in_order_it_needs_no_memory)
 {
     struct aldis__filter filter = {.done = 0};

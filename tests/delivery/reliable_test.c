@@ -293,19 +293,44 @@ TEST_EACH(a_sender_must_be_able_to_hear)
     fixture_close(f);
 }
 
+/* From an actor that has never received anything reliably, then from one that has. */
 static aldis_err forge(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {
     aldis_delivered told = {.result = ALDIS_OK};
     (void)self;
     EXPECT_ERR(aldis_ctx_send_raw(ctx, act->id, &aldis_delivered_type, &told, sizeof told),
                ALDIS_EUNACCEPTED);
-    for (uint64_t number = 1; number <= 4; number++) {
-        aldis_ack_token token = {act->id, number, 0};
-        EXPECT_OK(aldis_ack_with(ctx, token, ALDIS_OK));
-        EXPECT_OK(aldis_ack_with(ctx, token, ALDIS_EFULL));
-    }
+    EXPECT_ERR(aldis_ack_with(ctx, (aldis_ack_token){act->id, 1, 0}, ALDIS_OK), ALDIS_EINVAL);
     return ALDIS_OK;
 }
+
+static aldis_id victim; /* of the forger: an actor with pending messages */
+
+static aldis_err forger_on_parcel(uint64_t *self, const struct parcel *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)msg;
+    for (uint64_t number = 1; number <= 4; number++) {
+        EXPECT_OK(aldis_ack_with(ctx, (aldis_ack_token){victim, number, 0}, ALDIS_OK));
+        EXPECT_OK(aldis_ack_with(ctx, (aldis_ack_token){victim, number, 0}, ALDIS_EFULL));
+    }
+    static const aldis_ack_token wrong[] = {
+        {{UINT64_C(0x0123456789abcdef)}, 1, 0}, /* an actor that never was */
+        {{0}, 1, 0},
+        {{1}, 0, 0},
+        {{1}, 1, UINT64_C(1) << 45}}; /* nobody, no number, durable */
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        EXPECT_ERR(aldis_ack_with(ctx, wrong[i], ALDIS_OK), ALDIS_EINVAL);
+        EXPECT_ERR(aldis_ack_with(ctx, wrong[i], ALDIS_EFULL), ALDIS_EINVAL);
+    }
+    /* Far beyond the window of a stream. */
+    EXPECT_ERR(aldis_ack_with(ctx, (aldis_ack_token){victim, UINT64_C(1) << 40, 0}, ALDIS_OK),
+               ALDIS_EINVAL);
+    return ALDIS_OK;
+}
+#define FORGER_PROTOCOL(X, kind) X(kind, parcel)
+ALDIS_PROTOCOL(forger, FORGER_PROTOCOL);
+ALDIS_BEHAVIOUR(forger, uint64_t, FORGER_PROTOCOL, .on_start = NULL);
 
 TEST_EACH(nobody_else_can_confirm)
 {
@@ -319,9 +344,15 @@ TEST_EACH(nobody_else_can_confirm)
     fixture_await(f, "order", 1);
     fixture_tell(f, fixture_spawn(f, NULL, NULL), forge, (struct act){.id = courier.id});
     fixture_await(f, "act", 1);
+    forger_ref forger;
+    victim = courier.id;
+    CHECK_ERR(aldis_spawn(f->system, forger, &forger, NULL), ALDIS_OK);
+    give(f, open_courier(f), forger.id, 1, (aldis_reliable_opts){.timeout_ns = ALDIS_HOUR});
+    fixture_await(f, "aldis_delivered", 1);
     CHECK_ERR(aldis_signal(f->system, courier, look), ALDIS_OK);
     fixture_await(f, "look", 1);
     CHECK_UINT(seen.told, 0);
+    CHECK(seen_stats.ignored_acks >= 8);
     CHECK_UINT(seen_stats.pending, 3);
     CHECK_ERR(aldis_resume(f->system, depot.id), ALDIS_OK);
     fixture_await(f, "parcel", 3);
