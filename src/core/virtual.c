@@ -31,11 +31,6 @@ enum {
 
 enum task { TASK_RUN, TASK_MERGE };
 
-static inline struct aldis__virtual *engine_of(const struct aldis__worker *worker)
-{
-    return worker->ctx.system->virtual_engine;
-}
-
 /* ------------------------------------------------------------------ changes for others */
 
 static struct aldis__window_op *new_op(struct aldis__worker *worker, aldis_id actor)
@@ -251,7 +246,7 @@ static void do_task(struct aldis__worker *worker)
 static void *thread_main(void *argument)
 {
     struct aldis__worker *worker = argument;
-    struct aldis__virtual *engine = engine_of(worker);
+    struct aldis__virtual *engine = aldis__engine_of(worker);
     uint32_t seen = 0;
     aldis__this_worker = worker;
     for (;;) {
@@ -695,5 +690,5 @@ uint64_t aldis__virtual_windows(const aldis_system *system)
 void aldis__virtual_halt(struct aldis__worker *worker)
 {
     /* Relaxed: looked at after the window. */
-    aldis__store_relaxed(&engine_of(worker)->halt, true);
+    aldis__store_relaxed(&aldis__engine_of(worker)->halt, true);
 }

@@ -17,11 +17,6 @@
 
 #define SEQUENCE_FOR_ANOTHER (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 1))
 
-static inline struct aldis__virtual *engine_of(const struct aldis__worker *worker)
-{
-    return worker->ctx.system->virtual_engine;
-}
-
 /* In a shared window: kept for the merge at its end, when no shard runs. Not by links through the
  * messages, which the merge would have to fetch from wherever they lie. */
 static void collect(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
@@ -121,7 +116,7 @@ void aldis__virtual_stamp_at(struct aldis__worker *worker, struct aldis__cell *s
 
 void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__msg *msg)
 {
-    struct aldis__virtual *engine = engine_of(worker);
+    struct aldis__virtual *engine = aldis__engine_of(worker);
     aldis_system *system = worker->ctx.system;
     struct aldis__stamp *stamp = aldis__msg_stamp(msg);
     stamp->at_ns = aldis__virtual_effect_time(engine);
@@ -153,7 +148,7 @@ void aldis__virtual_resend(struct aldis__worker *worker, uint32_t home, struct a
     aldis_ns at_ns = aldis__virtual_add_time(worker->ctx.now_ns, delay_ns);
     if (at_ns < aldis__msg_stamp(msg)->at_ns)
         at_ns = aldis__msg_stamp(msg)->at_ns;
-    if (aldis__unlikely(engine_of(worker)->faults.arg != NULL) &&
+    if (aldis__unlikely(aldis__engine_of(worker)->faults.arg != NULL) &&
         !aldis_id_equal(msg->to, msg->from)) {
         aldis__fault_send(worker, sender, msg, home, at_ns, false);
         return;
@@ -238,11 +233,11 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
         return err;
     if (worker->run_sent >= opts->underway_per_sender)
         return too_many(msg, worker->run_sent, "underway_per_sender");
-    uint64_t underway = engine_of(worker)->underway;
+    uint64_t underway = aldis__engine_of(worker)->underway;
     if (underway + worker->run_sent >= opts->underway_msgs)
         return too_many(msg, underway, "underway_msgs");
     worker->run_sent++;
-    if (aldis__unlikely(engine_of(worker)->faults.arg != NULL) &&
+    if (aldis__unlikely(aldis__engine_of(worker)->faults.arg != NULL) &&
         !aldis_id_equal(msg->to, msg->from)) {
         aldis__fault_send(worker, worker->ctx.cell, msg, home, at_ns, true);
         return ALDIS_OK;

@@ -18,6 +18,11 @@ void aldis__virtual_put(struct aldis__worker *worker, uint32_t shard, struct ald
 /** Put what all workers have sent to one shard in a shared window into its calendar. */
 void aldis__virtual_merge(aldis_system *system, uint32_t shard);
 
+static inline struct aldis__virtual *aldis__engine_of(const struct aldis__worker *worker)
+{
+    return worker->ctx.system->virtual_engine;
+}
+
 /** at_ns + delay_ns, but not beyond the last moment there is. */
 static inline aldis_ns aldis__virtual_add_time(aldis_ns at_ns, aldis_ns delay_ns)
 {
