@@ -136,8 +136,9 @@ ALDIS_API aldis_err aldis_nack(aldis_ctx *ctx, aldis_err reason);
  * Errors: as aldis_ack; ALDIS_ESTATE for effect-once.
  */
 ALDIS_API aldis_err aldis_ack_later(aldis_ctx *ctx, aldis_ack_token *out_token);
-/** Confirm (result ALDIS_OK) or refuse. Errors: ALDIS_EINVAL it is no token of this actor. A token that was used, or whose message has been given up,
- *  is counted by the sender and changes nothing. */
+/** Confirm (result ALDIS_OK) or refuse. A token that was used, or whose message has been given up,
+ *  is counted by the sender and changes nothing. Errors: ALDIS_EINVAL a foreign context, or what is
+ *  no token of this actor; ALDIS_ENOMEM. */
 ALDIS_API aldis_err aldis_ack_with(aldis_ctx *ctx, aldis_ack_token token, aldis_err result);
 
 /** How many of this actor's messages are pending. */

@@ -4,8 +4,9 @@
  *
  * Layer: core. A message is stamped with its time of arrival and its place in the order, and goes
  * into the calendar of its receiver's shard: at once if this worker runs the window alone, else by
- * a list of its own that is merged at the end. The first function is the whole way of a message
- * that needs nothing special; it gives the same stamps as the one that looks at everything. */
+ * a list of its own that is merged at the end. aldis__virtual_try_send() is the whole way of a
+ * message that needs nothing special; it gives the same stamps as the one that looks at
+ * everything. */
 #include "core/vsend.h"
 
 #include "base/error.h"
