@@ -23,6 +23,7 @@ struct durable_part {
     struct aldis__part part;
     aldis_store *store;
     uint32_t endpoint;
+    bool save_failed; /* the next save is a whole one */
 };
 
 static void on_end(struct aldis__worker *worker, struct aldis__cell *cell, struct aldis__part *part)
@@ -61,7 +62,7 @@ uint32_t aldis__durable_endpoint(const struct aldis__cell *cell)
 
 static uint32_t endpoint_of(const struct aldis__pending *pending)
 {
-    return (uint32_t)(pending->to.bits & 0x3ffff);
+    return aldis__endpoint_number(pending->to);
 }
 
 aldis_id aldis__durable_receiver(const struct aldis__cell *cell,
@@ -280,8 +281,13 @@ static void on_saved(aldis_ctx *ctx, const struct aldis__committed *committed)
     struct aldis__receiver *receiver = aldis__receiver_of(ctx->cell);
     struct aldis__filter *filter =
         receiver ? aldis__filter_of(receiver, aldis__endpoint_id(committed->sender)) : NULL;
+    struct durable_part *durable = part_of(ctx->cell);
+    if (committed->result != ALDIS_OK)
+        durable->save_failed = true; /* not acknowledged: it comes again */
+    else if (committed->whole)
+        durable->save_failed = false;
     if (!filter || committed->result != ALDIS_OK)
-        return; /* not acknowledged: it comes again */
+        return;
     if (committed->number > filter->committed)
         filter->committed = committed->number;
     aldis__reliable_ack(ctx, committed->peer, committed->number, committed->bits);
@@ -314,8 +320,9 @@ void aldis__durable_committed(const struct aldis__change *change, aldis_err resu
                                          .peer = change->peer,
                                          .sender = change->sender,
                                          .receiver = change->receiver,
-                                         .kind = change->kind,
-                                         .result = (uint32_t)result};
+                                         .kind = (uint16_t)change->kind,
+                                         .result = (uint16_t)result,
+                                         .whole = change->whole};
     if (change->system->virtual_time)
         aldis__post_tracked(aldis__this_worker, change->actor, change->actor, &track, &committed,
                             sizeof committed);
@@ -328,11 +335,38 @@ void aldis__durable_committed(const struct aldis__change *change, aldis_err resu
 
 bool aldis__delivery_acks_first;
 
+/* A save that names the message, or all that is done and not known to be committed. */
+static struct aldis__change *new_save(struct aldis__cell *cell, const struct durable_part *durable,
+                                      const struct aldis__track *track)
+{
+    const struct aldis__receiver *receiver = aldis__receiver_of(cell);
+    uint32_t done_max = durable->save_failed ? receiver->filter_count : 1;
+    size_t size = cell->kind->behaviour->durable.size;
+    struct aldis__change *change =
+        aldis__change_new(ALDIS__CHANGE_SAVE, size + done_max * sizeof(struct aldis__done));
+    if (!change)
+        return NULL;
+    change->size = size;
+    change->whole = durable->save_failed;
+    if (size)
+        memcpy(change->bytes, cell->ext->saved, size);
+    struct aldis__done *done = aldis__change_done(change);
+    if (!change->whole)
+        done[change->done_count++] =
+            (struct aldis__done){track->a, (uint32_t)(track->b >> ALDIS__ENDPOINT_SHIFT), 0};
+    for (uint32_t i = 0; change->whole && i < receiver->filter_size; i++) {
+        const struct aldis__filter *filter = &receiver->filters[i];
+        if (aldis__is_endpoint(filter->sender) && filter->done > filter->committed)
+            done[change->done_count++] =
+                (struct aldis__done){filter->done, aldis__endpoint_number(filter->sender), 0};
+    }
+    return change;
+}
+
 bool aldis__durable_save_effect(struct aldis__worker *worker, struct aldis__cell *cell,
                                 aldis_id sender, const struct aldis__track *track)
 {
-    const struct durable_part *durable = part_of(cell);
-    size_t size = cell->kind->behaviour->durable.size;
+    struct durable_part *durable = part_of(cell);
     if (!durable)
         return false;
     if (aldis__unlikely(aldis__delivery_acks_first)) {
@@ -340,11 +374,11 @@ bool aldis__durable_save_effect(struct aldis__worker *worker, struct aldis__cell
         if (track->a % 8)
             return true;
     }
-    struct aldis__change *change = aldis__change_new(ALDIS__CHANGE_SAVE, size);
-    if (!change)
+    struct aldis__change *change = new_save(cell, durable, track);
+    if (!change) {
+        durable->save_failed = true;
         return false;
-    if (size)
-        memcpy(change->bytes, cell->ext->saved, size);
+    }
     change->sender = (uint32_t)(track->b >> ALDIS__ENDPOINT_SHIFT);
     change->receiver = durable->endpoint;
     change->number = track->a;
@@ -352,10 +386,8 @@ bool aldis__durable_save_effect(struct aldis__worker *worker, struct aldis__cell
     change->actor = cell->id;
     change->peer = sender;
     change->bits = track->b;
-    if (aldis__store_put(durable->store, change) == ALDIS_OK)
-        return true;
-    free(change);
-    return false;
+    (void)aldis__store_put(durable->store, change); /* only what is to be accepted is refused */
+    return true;
 }
 
 /* ------------------------------------------------------------------ opening */

@@ -20,6 +20,16 @@ static inline aldis_id aldis__endpoint_id(uint32_t endpoint)
     return id;
 }
 
+static inline bool aldis__is_endpoint(aldis_id id)
+{
+    return id.bits >> 56 == 255;
+}
+
+static inline uint32_t aldis__endpoint_number(aldis_id id)
+{
+    return (uint32_t)(id.bits & 0x3ffff);
+}
+
 /** The running actor's pending message goes out, and is waited for. */
 void aldis__reliable_launch(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot);
 /** It is not to go out yet; but who has something pending is not idle. */

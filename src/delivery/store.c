@@ -30,7 +30,8 @@ struct endpoint {
     uint32_t number;
     aldis_system *system;
     aldis_id actor;
-    uint64_t window; /* virtual time: others see it from the next one on */
+    bool save_failed; /* and no whole one has been committed since */
+    uint64_t window;  /* virtual time: others see it from the next one on */
 };
 
 enum statement {
@@ -204,13 +205,26 @@ static int run(aldis_store *store, enum statement which)
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+static int write_done(aldis_store *store, struct aldis__change *change)
+{
+    sqlite3_stmt *statement = store->statements[SQL_DONE];
+    const struct aldis__done *done = aldis__change_done(change);
+    int code = SQLITE_OK;
+    for (uint32_t i = 0; i < change->done_count && code == SQLITE_OK; i++) {
+        sqlite3_bind_int64(statement, 1, change->receiver);
+        sqlite3_bind_int64(statement, 2, done[i].sender);
+        sqlite3_bind_int64(statement, 3, (sqlite3_int64)done[i].number);
+        code = run(store, SQL_DONE);
+    }
+    return code;
+}
+
 static int write_stream(aldis_store *store, enum statement which,
                         const struct aldis__change *change)
 {
     sqlite3_stmt *statement = store->statements[which];
-    bool inbox = which == SQL_DONE;
-    sqlite3_bind_int64(statement, 1, inbox ? change->receiver : change->sender);
-    sqlite3_bind_int64(statement, 2, inbox ? change->sender : change->receiver);
+    sqlite3_bind_int64(statement, 1, change->sender);
+    sqlite3_bind_int64(statement, 2, change->receiver);
     sqlite3_bind_int64(statement, 3, (sqlite3_int64)change->number);
     if (which == SQL_ACCEPT) {
         sqlite3_bind_int64(statement, 4, (sqlite3_int64)change->context);
@@ -230,7 +244,15 @@ static int write_state(aldis_store *store, const struct aldis__change *change)
     return run(store, SQL_STATE);
 }
 
-static int write_change(aldis_store *store, const struct aldis__change *change)
+static bool save_is_refused(aldis_store *store, const struct aldis__change *change)
+{
+    pthread_mutex_lock(&store->lock);
+    bool refused = store->endpoints[change->receiver]->save_failed && !change->whole;
+    pthread_mutex_unlock(&store->lock);
+    return refused;
+}
+
+static int write_change(aldis_store *store, struct aldis__change *change)
 {
     int code = SQLITE_OK;
     switch (change->kind) {
@@ -245,18 +267,20 @@ static int write_change(aldis_store *store, const struct aldis__change *change)
     case ALDIS__CHANGE_CONFIRM:
         return write_stream(store, SQL_CONFIRM, change);
     case ALDIS__CHANGE_SAVE:
-        code = write_state(store, change);
-        return code == SQLITE_OK ? write_stream(store, SQL_DONE, change) : code;
+        change->refused = save_is_refused(store, change);
+        if (!change->refused)
+            code = write_state(store, change);
+        return code == SQLITE_OK && !change->refused ? write_done(store, change) : code;
     }
     return code;
 }
 
 /* All of a batch, or nothing of it. */
-static aldis_err commit(aldis_store *store, const struct aldis__change *batch)
+static aldis_err commit(aldis_store *store, struct aldis__change *batch)
 {
     pthread_mutex_lock(&store->db_lock);
     int code = run(store, SQL_BEGIN);
-    for (const struct aldis__change *each = batch; each && code == SQLITE_OK; each = each->next)
+    for (struct aldis__change *each = batch; each && code == SQLITE_OK; each = each->next)
         code = write_change(store, each);
     if (code == SQLITE_OK)
         code = run(store, SQL_COMMIT);
@@ -276,8 +300,13 @@ static void count(aldis_store *store, const struct aldis__change *batch, aldis_e
             store->stats.accepted += good;
             store->stats.refused += !good;
         }
-        if (each->kind == ALDIS__CHANGE_SAVE)
-            store->stats.saved += good;
+        if (each->kind != ALDIS__CHANGE_SAVE)
+            continue;
+        store->stats.saved += good && !each->refused;
+        if (!good)
+            store->endpoints[each->receiver]->save_failed = true;
+        else if (each->whole)
+            store->endpoints[each->receiver]->save_failed = false;
     }
 }
 
@@ -297,7 +326,7 @@ static void settle(aldis_store *store, struct aldis__change *batch, aldis_err er
             continue;
         }
         if (change->system)
-            aldis__durable_committed(change, err);
+            aldis__durable_committed(change, change->refused ? ALDIS_EIO : err);
         free(change);
         settled++;
     }
@@ -368,7 +397,7 @@ static void *thread_main(void *argument)
 
 struct aldis__change *aldis__change_new(enum aldis__change_kind kind, size_t size)
 {
-    struct aldis__change *change = calloc(1, sizeof *change + size);
+    struct aldis__change *change = calloc(1, sizeof *change + size + 8); /* 8: see done */
     if (change) {
         change->kind = kind;
         change->size = size;

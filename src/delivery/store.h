@@ -15,7 +15,13 @@ enum aldis__change_kind {
     ALDIS__CHANGE_NAME,    /* bytes: the name of endpoint `receiver` */
     ALDIS__CHANGE_ACCEPT,  /* bytes: the frame; into the outbox */
     ALDIS__CHANGE_CONFIRM, /* out of the outbox */
-    ALDIS__CHANGE_SAVE     /* bytes: the receiver's state; `number` of `sender` is done with it */
+    ALDIS__CHANGE_SAVE /* bytes: the receiver's state, then done_count of what is done with it */
+};
+
+/* Up to this number all of a sender is done. */
+struct aldis__done {
+    uint64_t number;
+    uint32_t sender, reserved;
 };
 
 struct aldis__change {
@@ -27,15 +33,29 @@ struct aldis__change {
     aldis_id actor;
     aldis_id peer; /* as the actor wants it back */
     uint64_t bits;
-    size_t size;
-    unsigned char bytes[];
+    /* A state holds the effect of all that its receiver has handled. So once a save has failed, a
+     * later one is refused unless it names all of that as done: it would keep effects whose
+     * messages come again. */
+    bool whole;   /* it does */
+    bool refused; /* the store's: it was not written */
+    uint32_t done_count;
+    size_t size; /* save: of the state */
+    _Alignas(8) unsigned char bytes[];
 };
+
+/** What a save names as done: behind the state. */
+static inline struct aldis__done *aldis__change_done(struct aldis__change *change)
+{
+    return (struct aldis__done *)(void *)(change->bytes + ((change->size + 7) & ~(size_t)7));
+}
 
 /* What an actor is told of its change. */
 struct aldis__committed {
     uint64_t number, context, bits;
     aldis_id peer;
-    uint32_t sender, receiver, kind, result;
+    uint32_t sender, receiver;
+    uint16_t kind, result;
+    uint32_t whole;
 };
 
 /** A change with room for size bytes; the rest is zero. NULL: out of memory. */

@@ -269,6 +269,56 @@ TEST(on_a_full_disk_sends_are_refused_and_nothing_is_lost)
     remove_store("full");
 }
 
+/* The effect of a message is in the ledger's memory and could not be saved. A later save, for
+ * another till, holds it too: so it has to name the first as done, or that would be booked twice in
+ * the next life. */
+TEST(an_effect_that_could_not_be_saved_is_not_kept_without_its_message)
+{
+    live_through("half", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 3, 0});
+    struct rlimit before, small = {0};
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    till_world = (struct till_world){.store = open_store("half"), .till_name = "till"};
+    aldis_system *system = NULL;
+    aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = 1, .shards = 8};
+    CHECK_ERR(aldis_system_create(&opts, &system), ALDIS_OK);
+    ledger_ref ledger;
+    till_ref till, other;
+    CHECK_ERR(aldis_spawn(system, ledger, &ledger, NULL), ALDIS_OK);
+    CHECK_ERR(aldis_spawn(system, till, &till, NULL), ALDIS_OK);
+    CHECK_ERR(aldis_system_run(system, 10 * ALDIS_MS, NULL), ALDIS_OK);
+    till_world.till_name = "other";
+    CHECK_ERR(aldis_spawn(system, till, &other, NULL), ALDIS_OK);
+    CHECK_ERR(aldis_system_run(system, 20 * ALDIS_MS, NULL), ALDIS_OK);
+    /* Accepted and sent, but not handled yet. */
+    CHECK_ERR(aldis_send(system, till, sale, .serial = 100, .count = 1), ALDIS_OK);
+    aldis_ns now_ns = aldis_system_now(system); /* it was idle before its 20 ms were over */
+    aldis_store_stats stats = {.accepted = 0};
+    while (stats.accepted == 0 && now_ns < ALDIS_SECOND) {
+        CHECK_ERR(aldis_system_run(system, now_ns += ALDIS_MS, NULL), ALDIS_OK);
+        aldis_store_get_stats(till_world.store, &stats);
+    }
+    CHECK_UINT(till_world.accepted, 0); /* the till has not been told yet */
+    small = (struct rlimit){4096, before.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &small), 0);
+    CHECK_ERR(aldis_system_run(system, now_ns += 10 * ALDIS_MS, NULL), ALDIS_OK);
+    CHECK_INT(setrlimit(RLIMIT_FSIZE, &before), 0);
+    CHECK_UINT(till_world.books.count, 4); /* in memory */
+    aldis_store_get_stats(till_world.store, &stats);
+    CHECK(stats.failed_commits > 0);
+    CHECK_UINT(till_world.delivered, 0);
+    /* The first till asks again only a second after it sent. */
+    CHECK_ERR(aldis_send(system, other, sale, .serial = 200, .count = 1), ALDIS_OK);
+    CHECK_ERR(aldis_system_run(system, now_ns += 100 * ALDIS_MS, NULL), ALDIS_OK);
+    CHECK_UINT(till_world.delivered, 1);
+    aldis_system_destroy(system);
+    CHECK_ERR(aldis_store_close(till_world.store), ALDIS_OK);
+    live_through("half", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 0, 0});
+    CHECK_UINT(till_world.books.count, 5);
+    CHECK_UINT(till_world.books.duplicates, 0);
+    remove_store("half");
+}
+
 /* ------------------------------------------------------------------ names */
 
 TEST(a_name_is_one_actor)
