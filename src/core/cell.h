@@ -63,6 +63,7 @@ struct aldis__cell_ext;
 struct aldis__life;
 struct aldis__supervisor;
 struct aldis__watches;
+struct aldis__worker;
 
 struct aldis__cell {
     /* what a turn touches */
@@ -173,6 +174,15 @@ struct aldis__cell_ext {
     aldis_err end_err; /* why it failed */
     aldis_end_reason end_reason;
 };
+
+/** The extension, made on first use. NULL: out of memory. */
+struct aldis__cell_ext *aldis__cell_extend(struct aldis__cell *cell);
+/** Give it back if there is nothing in it. No pointer to it may be in use. */
+void aldis__cell_shrink(struct aldis__cell *cell);
+/** Give back the block, which must be there; what it points to is the caller's to free before. */
+void aldis__cell_unextend(struct aldis__cell *cell);
+/** Free the blocks that a worker has kept. Thread: any, when the worker has ended. */
+void aldis__spare_exts_free(struct aldis__worker *worker);
 
 static inline void aldis__queue_init(struct aldis__queue *queue)
 {

@@ -291,8 +291,7 @@ void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
     free(cell->ext->child_births);
     aldis__life_free(cell->ext);
     aldis__watches_free(cell->ext);
-    free(cell->ext);
-    cell->ext = NULL;
+    aldis__cell_unextend(cell);
 }
 
 static bool is_local(struct aldis__worker *worker, aldis_id actor, struct aldis__cell **out_cell)
@@ -349,7 +348,8 @@ void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)
     aldis__watchers_tell(worker, cell, &notice);
     aldis__cycle_forget(home, cell);
     aldis__cell_free(home, cell);
-    if (birth == system->shard_count || birth == home->index || system->virtual_time)
+    if (birth == system->shard_count || system->virtual_time ||
+        aldis__handover_owner(&system->shards[birth].handover) == worker->index)
         aldis__slot_free(worker, id);
     else
         aldis__post_runtime(worker, id, id, ALDIS__TYPE_SLOT, NULL, 0);

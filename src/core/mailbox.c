@@ -3,8 +3,6 @@
 #include "core/mailbox.h"
 
 #include "core/deliver.h"
-#include <stdlib.h>
-#include <string.h>
 
 enum { LOW_LANE_SHARE = 16 }; /* the lowest lane gets at least one turn in so many */
 
@@ -12,50 +10,6 @@ enum { LOW_LANE_SHARE = 16 }; /* the lowest lane gets at least one turn in so ma
  * length. */
 const uint16_t aldis__class_units[16] = {2,  4,  6,   10,  14,  22,   30,   46,
                                          62, 94, 126, 254, 513, 1025, 2049, 4097};
-
-/* ext is zeroed. */
-static void ext_init(struct aldis__cell_ext *ext, const struct aldis__cell *cell)
-{
-    ext->limits = cell->kind->limits;
-    for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++)
-        aldis__queue_init(&ext->lanes[rank]);
-    aldis__queue_init(&ext->held);
-    aldis__queue_init(&ext->stash);
-    aldis__queue_init(&ext->aside);
-    ext->child_free = UINT32_MAX;
-}
-
-struct aldis__cell_ext *aldis__cell_extend(struct aldis__cell *cell)
-{
-    if (cell->ext)
-        return cell->ext;
-    struct aldis__cell_ext *ext = calloc(1, sizeof *ext);
-    if (!ext)
-        return NULL;
-    ext_init(ext, cell);
-    cell->ext = ext;
-    return ext;
-}
-
-/* Compared whole with a new one, so that a field that is added keeps it unless it is as new. An
- * empty queue points at itself: those tails are taken over before. */
-void aldis__cell_shrink(struct aldis__cell *cell)
-{
-    struct aldis__cell_ext *ext = cell->ext, fresh;
-    if (!ext)
-        return;
-    memset(&fresh, 0, sizeof fresh);
-    ext_init(&fresh, cell);
-    for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++)
-        fresh.lanes[rank].tail = ext->lanes[rank].tail;
-    fresh.held.tail = ext->held.tail;
-    fresh.stash.tail = ext->stash.tail;
-    fresh.aside.tail = ext->aside.tail;
-    if (memcmp(&fresh, ext, sizeof fresh) != 0)
-        return;
-    free(ext);
-    cell->ext = NULL;
-}
 
 aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *msg)
 {

@@ -81,11 +81,6 @@ static inline void aldis__cell_schedule_for_mail(struct aldis__worker *worker,
         aldis__cell_schedule(worker, shard, cell);
 }
 
-/** The extension, made on first use. NULL: out of memory. */
-struct aldis__cell_ext *aldis__cell_extend(struct aldis__cell *cell);
-/* Give it back if there is nothing in it. No pointer to it may be in use. */
-void aldis__cell_shrink(struct aldis__cell *cell);
-
 /** Append to a lane other than normal. ALDIS_ENOMEM. The caller has checked the bound. */
 aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *msg);
 

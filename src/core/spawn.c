@@ -147,6 +147,8 @@ struct birth {
     aldis_id parent;
     uint32_t nth; /* how many the spawner has spawned before */
     aldis_restart_opts restart;
+    const struct aldis__limits *limits; /* of the kind, or own_limits */
+    struct aldis__limits own_limits;
 };
 
 static aldis_err choose_home(const struct birth *b, uint32_t *out_home)
@@ -207,28 +209,26 @@ static void unmake_cell(const struct birth *b, struct aldis__cell *cell)
 {
     free(cell->state);
     cell->state = NULL;
-    if (cell->ext)
+    if (cell->ext) {
         aldis__life_free(cell->ext);
-    free(cell->ext);
-    cell->ext = NULL;
+        aldis__cell_unextend(cell);
+    }
     put_slot(b->birth, cell);
 }
 
 /* What few actors need: bounds of their own, a restart mode. */
-static bool add_rare_parts(const struct birth *b, const struct aldis__limits *limits,
-                           struct aldis__cell *cell)
+static bool add_rare_parts(const struct birth *b, struct aldis__cell *cell)
 {
-    if (has_own_limits(&b->opts->mailbox)) {
+    if (b->limits == &b->own_limits) {
         if (!aldis__cell_extend(cell))
             return false;
-        cell->ext->limits = *limits;
+        cell->ext->limits = b->own_limits;
     }
     return b->restart.mode == ALDIS_RESTART_DEFAULT || aldis__life_create(cell, &b->restart);
 }
 
 /* Everything but the link to the parent and the publication. */
-static aldis_err make_cell(const struct birth *b, const struct aldis__limits *limits,
-                           struct aldis__cell **out_cell)
+static aldis_err make_cell(const struct birth *b, struct aldis__cell **out_cell)
 {
     struct aldis__start_arg *arg;
     aldis_err err = copy_arg(b->opts, &arg);
@@ -251,8 +251,8 @@ static aldis_err make_cell(const struct birth *b, const struct aldis__limits *li
         cell->flags |= ALDIS__CELL_DURABLE;
     cell->parent = b->parent;
     cell->child_index = UINT32_MAX;
-    cell->room = limits->room;
-    if (!add_rare_parts(b, limits, cell)) {
+    cell->room = b->limits->room;
+    if (!add_rare_parts(b, cell)) {
         unmake_cell(b, cell);
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "",
                                 "spawn: the mailbox's bounds, or the restart options");
@@ -271,12 +271,16 @@ static aldis_err check_args(const aldis_behaviour *behaviour, const aldis_id *ou
                             behaviour ? "out_id" : "behaviour");
 }
 
-static aldis_err resolve_opts(struct birth *b, struct aldis__limits *out_limits)
+static aldis_err resolve_opts(struct birth *b)
 {
-    aldis_err err = aldis__limits_resolve(&b->opts->mailbox, &b->kind->limits, out_limits);
-    if (err == ALDIS_OK)
-        err = aldis__restart_resolve(&b->opts->restart, &b->kind->restart, &b->restart);
-    return err;
+    b->limits = &b->kind->limits;
+    if (has_own_limits(&b->opts->mailbox)) {
+        aldis_err err = aldis__limits_resolve(&b->opts->mailbox, &b->kind->limits, &b->own_limits);
+        if (err != ALDIS_OK)
+            return err;
+        b->limits = &b->own_limits;
+    }
+    return aldis__restart_resolve(&b->opts->restart, &b->kind->restart, &b->restart);
 }
 
 static aldis_err check_parent(aldis_system *system, aldis_id parent)
@@ -351,13 +355,11 @@ aldis_err aldis_ctx_spawn_raw(aldis_ctx *ctx, const aldis_behaviour *behaviour,
     if (!aldis_id_is_nobody(b.opts->parent))
         b.parent = b.opts->parent;
     uint32_t home;
-    struct aldis__limits limits;
     struct aldis__cell *cell;
     if ((err = check_parent(system, b.parent)) != ALDIS_OK ||
         (err = cached_kind(worker, behaviour, &b.kind)) != ALDIS_OK ||
-        (err = resolve_opts(&b, &limits)) != ALDIS_OK ||
-        (err = choose_home(&b, &home)) != ALDIS_OK ||
-        (err = make_cell(&b, &limits, &cell)) != ALDIS_OK)
+        (err = resolve_opts(&b)) != ALDIS_OK || (err = choose_home(&b, &home)) != ALDIS_OK ||
+        (err = make_cell(&b, &cell)) != ALDIS_OK)
         return err;
     err = attach(worker, cell);
     if (err != ALDIS_OK) {
@@ -385,13 +387,11 @@ aldis_err aldis__outside_spawn(aldis_system *system, const aldis_behaviour *beha
                       .opts = opts ? opts : &no_opts,
                       .nth = system->outside_spawned};
     b.parent = b.opts->parent;
-    struct aldis__limits limits;
     struct aldis__cell *cell;
     if ((!aldis_id_is_nobody(b.parent) && (err = check_parent(system, b.parent)) != ALDIS_OK) ||
         (err = find_or_make_kind(system, behaviour, &b.kind)) != ALDIS_OK ||
-        (err = resolve_opts(&b, &limits)) != ALDIS_OK ||
-        (err = choose_home(&b, out_home)) != ALDIS_OK ||
-        (err = make_cell(&b, &limits, &cell)) != ALDIS_OK)
+        (err = resolve_opts(&b)) != ALDIS_OK || (err = choose_home(&b, out_home)) != ALDIS_OK ||
+        (err = make_cell(&b, &cell)) != ALDIS_OK)
         return err;
     system->outside_spawned++;
     birth->spawned++;

@@ -460,6 +460,7 @@ static void free_parts(aldis_system *system)
         free(system->workers[i].sort);
         free(system->workers[i].sort_spare);
         free(system->workers[i].self);
+        aldis__spare_exts_free(&system->workers[i]);
     }
     for (uint32_t i = 0; i < system->kind_count; i++)
         aldis__kind_destroy(aldis__system_kind(system, i));

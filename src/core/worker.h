@@ -84,6 +84,8 @@ struct aldis__worker {
     uint32_t idle_rounds, crowded_rounds;
 
     struct aldis__kind *kind_cache[ALDIS__KIND_CACHE];
+    struct aldis__spare_ext *spare_exts; /* second blocks of cells, to use again: see cell.c */
+    uint32_t spare_ext_count;
 
     struct aldis__letter_box own_letters; /* live */
     struct aldis__letter_box *letters;    /* where dead letters go now; never NULL */
