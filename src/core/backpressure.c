@@ -72,24 +72,10 @@ static void take_in_held(struct aldis__worker *worker, struct aldis__cell *cell)
     aldis__mailbox_set_mark(worker, cell);
 }
 
-static bool is_local(struct aldis__worker *worker, aldis_id actor, struct aldis__cell **out_cell)
-{
-    aldis_system *system = worker->ctx.system;
-    if (system->virtual_time)
-        return false;
-    uint64_t index = aldis__id_index(actor, system->node_base);
-    uint64_t word = aldis__directory_read(&system->directory[index]);
-    if (!aldis__word_is_alive(word, actor) ||
-        aldis__handover_owner(&system->shards[aldis__word_home(word)].handover) != worker->index)
-        return false;
-    *out_cell = aldis__system_cell(system, index);
-    return true;
-}
-
 static void tell_room(struct aldis__worker *worker, aldis_id receiver, aldis_id sender)
 {
-    struct aldis__cell *cell;
-    if (is_local(worker, sender, &cell) && !(cell->flags & ALDIS__CELL_ENDED))
+    struct aldis__cell *cell = aldis__cell_at_hand(worker, sender);
+    if (cell)
         aldis__overflow_flush(worker, cell, receiver);
     else
         aldis__post_runtime(worker, receiver, sender, ALDIS__TYPE_ROOM, NULL, 0);
@@ -215,8 +201,8 @@ static void update_parked(struct aldis__worker *worker, struct aldis__cell *send
 
 static void ask_for_room(struct aldis__worker *worker, struct aldis__cell *sender, aldis_id to)
 {
-    struct aldis__cell *cell;
-    if (is_local(worker, to, &cell) && !(cell->flags & ALDIS__CELL_ENDED))
+    struct aldis__cell *cell = aldis__cell_at_hand(worker, to);
+    if (cell)
         aldis__waiter_add(worker, cell, sender->id);
     else
         aldis__post_runtime(worker, sender->id, to, ALDIS__TYPE_WAIT, NULL, 0);

@@ -109,6 +109,18 @@ void aldis__route(struct aldis__worker *worker, struct aldis__msg *msg)
     aldis__route_to_shard(worker, home, msg);
 }
 
+struct aldis__cell *aldis__cell_at_hand(struct aldis__worker *worker, aldis_id actor)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t index = aldis__id_index(actor, system->node_base);
+    uint64_t word = aldis__directory_read(&system->directory[index]);
+    if (system->virtual_time || !aldis__word_is_alive(word, actor) ||
+        aldis__handover_owner(&system->shards[aldis__word_home(word)].handover) != worker->index)
+        return NULL;
+    struct aldis__cell *cell = aldis__system_cell(system, index);
+    return cell->flags & ALDIS__CELL_ENDED ? NULL : cell;
+}
+
 /* ------------------------------------------------------------------ the runtime's own messages */
 
 bool aldis__reserve_fill(struct aldis__worker *worker)

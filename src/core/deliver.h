@@ -55,6 +55,10 @@ void aldis__post_runtime(struct aldis__worker *worker, aldis_id from, aldis_id t
 /** Tell `to` that there may be room in `from`, but not before this round ends (or the window). */
 void aldis__post_room_later(struct aldis__worker *worker, aldis_id from, aldis_id to);
 
+/** The cell of a living actor that this worker runs, to be told something without a message. NULL:
+ *  it is not here; or time is virtual, where nobody hears of another within a window. */
+struct aldis__cell *aldis__cell_at_hand(struct aldis__worker *worker, aldis_id actor);
+
 /** The payload of a message, however it is held, and its size. */
 const void *aldis__msg_payload(struct aldis__msg *msg, size_t *out_size);
 

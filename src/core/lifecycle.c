@@ -294,27 +294,14 @@ void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
     aldis__cell_unextend(cell);
 }
 
-static bool is_local(struct aldis__worker *worker, aldis_id actor, struct aldis__cell **out_cell)
-{
-    aldis_system *system = worker->ctx.system;
-    uint64_t index = aldis__id_index(actor, system->node_base);
-    uint64_t word = aldis__directory_read(&system->directory[index]);
-    if (system->virtual_time || !aldis__word_is_alive(word, actor) ||
-        aldis__handover_owner(&system->shards[aldis__word_home(word)].handover) != worker->index)
-        return false;
-    *out_cell = aldis__system_cell(system, index);
-    return true;
-}
-
 static void tell_parent(struct aldis__worker *worker, const struct aldis__cell *cell,
                         const aldis_child_ended *ended)
 {
     struct aldis__child_notice notice = {*ended, cell->child_index};
-    struct aldis__cell *parent;
     if (aldis_id_is_nobody(cell->parent))
         return;
-    if (is_local(worker, cell->parent, &parent) &&
-        child_remove(parent, cell->id, cell->child_index)) {
+    struct aldis__cell *parent = aldis__cell_at_hand(worker, cell->parent);
+    if (parent && child_remove(parent, cell->id, cell->child_index)) {
         after_child(worker, parent);
         if (!wants_notice(parent))
             return;

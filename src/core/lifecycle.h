@@ -66,7 +66,7 @@ bool aldis__child_add(struct aldis__cell *parent, aldis_id child, uint32_t *out_
 void aldis__post_command(struct aldis__worker *worker, aldis_id from, aldis_id to,
                          aldis_command command, aldis_ns deadline_ns);
 
-/** Virtual time, at the end of the window: an actor that has ended is so for everybody now. */
+/** An actor that has ended is so for everybody now. In virtual time: at the end of the window. */
 void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell);
 /** Free what an actor holds besides messages. */
 void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell);
