@@ -84,7 +84,8 @@ ALDIS_API aldis_err aldis_channel_create_raw(const aldis_channel_opts *opts, ald
 ALDIS_API aldis_err aldis_tx_clone(aldis_tx *sender, aldis_tx **out_tx);
 /** Give a sender up. The last one closes the channel. Owner: takes sender; NULL is ignored. */
 ALDIS_API void aldis_tx_drop(aldis_tx *sender);
-/** No more sends, by any sender (ALDIS_ESHUTDOWN); what is queued still comes. The handles stay.
+/** No more sends, by any sender (ALDIS_ESHUTDOWN); what is queued still comes. The handles stay. A
+ *  handler's close, in virtual time, takes effect at the end of the window, as its sends do.
  *  Thread: any. Not for a oneshot: drop its sender. */
 ALDIS_API void aldis_tx_close(aldis_tx *sender);
 

@@ -121,7 +121,7 @@ void aldis_tx_drop(aldis_tx *sender)
 
 void aldis_tx_close(aldis_tx *sender)
 {
-    if (sender && sender->kind != &aldis__oneshot_kind)
+    if (sender && sender->kind != &aldis__oneshot_kind && !aldis__channel_stage_close(sender))
         sender->kind->close_sending(sender);
 }
 

@@ -94,6 +94,8 @@ extern const struct aldis__channel_kind aldis__bus_kind, aldis__oneshot_kind;
 /** A handler's send in virtual time: is this one, and note it for the window's end. */
 bool aldis__channel_is_staged(const struct aldis_tx *channel);
 aldis_err aldis__channel_stage(struct aldis_tx *channel, const void *value);
+/** The same of a close. False: it is none of a handler in virtual time, and nothing was done. */
+bool aldis__channel_stage_close(struct aldis_tx *channel);
 
 /** There is room, or will never be: tell the actors that wait for it. Or forget them. */
 void aldis__told_all(struct aldis__gated *gated);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "core/outside.h"
 #include "core/send.h"
+#include "core/tracked.h"
 #include "core/virtual.h"
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ struct to_actor {
     struct aldis_tx base;
     aldis_system *system;
     aldis_id actor;
-    aldis_type *ended; /* NULL: it does not want to know */
+    _Atomic(aldis_type *) ended; /* NULL: it does not want to know, or knows */
+    _Atomic(bool) closed;
     _Atomic(uint64_t) accepted;
 };
 
@@ -64,9 +66,17 @@ static aldis_err to_actor_result(struct to_actor *self, aldis_err err)
     return channel_error(err);
 }
 
+static inline bool is_closed(struct to_actor *self)
+{
+    /* Relaxed: a send that another thread makes at the same time may come before or after. */
+    return aldis__load_relaxed(&self->closed);
+}
+
 static aldis_err to_actor_push(struct aldis_tx *channel, const void *value)
 {
     struct to_actor *self = to_actor_of(channel);
+    if (is_closed(self))
+        return ALDIS_ESHUTDOWN;
     return to_actor_result(self,
                            give(self->system, self->actor, channel->type, value, channel->size));
 }
@@ -80,17 +90,24 @@ static aldis_err to_actor_push_until(struct aldis_tx *channel, const void *value
                                                        value, channel->size, timeout_ns));
 }
 
-/* Live and from outside it always arrives, as a job's result does. */
+/* Once, whoever ends it. Live and from outside it always arrives, as a job's result does. */
+static void tell_ended(struct to_actor *self)
+{
+    /* TA1 acq_rel: pairs with itself: of those that close at the same time one finds it. */
+    aldis_type *ended = aldis__exchange_acq_rel(&self->ended, NULL);
+    if (!ended || aldis_system_is_closed(self->system, self->actor))
+        return;
+    if (handler_of(self->system) || self->system->virtual_time)
+        (void)give(self->system, self->actor, ended, NULL, 0);
+    else
+        aldis__outside_result(self->system, self->actor, ended, ALDIS_OK, NULL);
+}
+
 static void to_actor_close(struct aldis_tx *channel)
 {
     struct to_actor *self = to_actor_of(channel);
-    if (!self->ended || aldis_system_is_closed(self->system, self->actor))
-        return;
-    if (handler_of(self->system) || self->system->virtual_time)
-        (void)give(self->system, self->actor, self->ended, NULL, 0);
-    else
-        aldis__outside_result(self->system, self->actor, self->ended, ALDIS_OK, NULL);
-    self->ended = NULL;
+    aldis__store_relaxed(&self->closed, true); /* relaxed: as in is_closed() */
+    tell_ended(self);
 }
 
 static void to_actor_count(struct aldis_tx *channel, aldis_channel_stats *out_stats)
@@ -144,8 +161,8 @@ aldis_err aldis_channel_to_actor_raw(aldis_system *system, aldis_id actor, aldis
     self->base.size = type->size;
     self->system = system;
     self->actor = actor;
-    self->ended = ended;
     /* Relaxed: nobody else knows it yet. */
+    aldis__store_relaxed(&self->ended, ended);
     aldis__store_relaxed(&self->base.senders, 1);
     aldis__store_relaxed(&self->base.refs, 1);
     *out_tx = &self->base;
@@ -210,6 +227,42 @@ aldis_err aldis__channel_stage(struct aldis_tx *channel, const void *value)
     return ALDIS_OK;
 }
 
+/* A close, which comes after what its handler has sent before. */
+struct staged_close {
+    struct aldis__window_call call;
+    struct aldis_tx *channel; /* one handle of it */
+};
+
+static void enter_close(aldis_system *system, struct aldis__window_call *call, aldis_id actor)
+{
+    struct staged_close *staged = (struct staged_close *)(void *)call;
+    (void)actor;
+    if (system) /* else it is destroyed */
+        staged->channel->kind->close_sending(staged->channel);
+    aldis_tx_drop(staged->channel);
+    free(staged);
+}
+
+bool aldis__channel_stage_close(struct aldis_tx *channel)
+{
+    struct aldis__worker *worker = aldis__this_worker;
+    if (!worker->ctx.cell || !worker->ctx.system->virtual_time)
+        return false;
+    struct staged_close *staged = malloc(sizeof *staged);
+    if (!staged)
+        return false;
+    staged->call.run = enter_close;
+    staged->channel = channel;
+    if (!aldis__virtual_op_call(worker, worker->ctx.cell->id, &staged->call)) {
+        free(staged);
+        return false;
+    }
+    (void)aldis__fetch_add_relaxed(&channel->senders, 1); /* relaxed: as aldis_tx_clone */
+    if (channel->kind == &aldis__to_actor_kind) /* in its sender's order, as all that it sent */
+        tell_ended(to_actor_of(channel));
+    return true;
+}
+
 /* ------------------------------------------------------------------ to be told of room */
 
 /* An actor that wants to know. */
@@ -220,6 +273,21 @@ struct aldis__told {
     aldis_type *type;
 };
 
+/* A handler, or another thread, sends it. At the end of a window nobody can: there it is posted. */
+static void tell_room(const struct aldis__told *told)
+{
+    static const struct aldis__tracker room = {.name = "channel room", .reserved = true};
+    struct aldis__worker *worker = aldis__this_worker;
+    if (worker->ctx.system != told->system || worker->ctx.cell) {
+        (void)give(told->system, told->actor, told->type, NULL, 0);
+        return;
+    }
+    const struct aldis__parcel parcel = {.to = told->actor, .type = told->type};
+    const struct aldis__track track = {&room, ALDIS_FOREVER, 0, 0};
+    if (!aldis_system_is_closed(told->system, told->actor))
+        (void)aldis__post_parcel(worker, aldis_nobody(), &parcel, &track);
+}
+
 void aldis__told_all(struct aldis__gated *gated)
 {
     /* Relaxed: whoever adds himself has looked for room after it, by read-modify-write. */
@@ -229,7 +297,7 @@ void aldis__told_all(struct aldis__gated *gated)
     struct aldis__told *told = aldis__exchange_acq_rel(&gated->told, NULL);
     while (told) {
         struct aldis__told *next = told->next;
-        (void)give(told->system, told->actor, told->type, NULL, 0);
+        tell_room(told);
         free(told);
         told = next;
     }

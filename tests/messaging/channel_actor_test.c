@@ -250,3 +250,109 @@ TEST_EACH(channel_tells_an_actor_at_once_if_there_is_room_or_never_will_be)
     aldis_tx_drop(stream.tx.raw);
     aldis_rx_drop(rx.raw);
 }
+
+/* ------------------------------------------------------------------ closing */
+
+/* Any sender ends it for all; its actor is told once, behind what was sent. */
+TEST_EACH(channel_to_an_actor_can_be_closed)
+{
+    fixture_open(f, NULL);
+    puppet_ref to = fixture_spawn(f, &(struct script){.num = take_num, .tick = take_end}, NULL);
+    num_tx tx, other;
+    CHECK_OK(aldis_channel_to_actor_ended(f->system, to, num, tick, &tx));
+    CHECK_OK(aldis_tx_clone(tx.raw, &other.raw));
+    CHECK_OK(aldis_channel_try_send(tx, num, 0));
+    aldis_tx_close(other.raw);
+    CHECK_ERR(aldis_channel_try_send(tx, num, 1), ALDIS_ESHUTDOWN);
+    CHECK_ERR(aldis_channel_send(other, num, 1), ALDIS_ESHUTDOWN);
+    aldis_tx_close(tx.raw);
+    fixture_settle(f);
+    CHECK_UINT(trace_count_of(1), 1);
+    CHECK_UINT(trace_find(2, 1), 1);
+    aldis_channel_stats stats;
+    aldis_tx_stats(tx.raw, &stats);
+    check_counts(&stats);
+    CHECK_UINT(stats.refused, 2);
+    aldis_tx_drop(tx.raw);
+    aldis_tx_drop(other.raw);
+    fixture_settle(f);
+    CHECK_UINT(trace_count_of(2), 1);
+}
+
+static aldis_err send_and_close(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)act, (void)ctx;
+    struct stream *stream = self->script.user;
+    EXPECT_OK(aldis_channel_try_send(stream->tx, num, 0));
+    aldis_tx_close(stream->tx.raw);
+    return ALDIS_OK;
+}
+
+/* What a handler sends before it closes still comes, and whoever waits for room hears of the
+ * close. */
+TEST_EACH(channel_brings_what_its_closer_has_sent)
+{
+    fixture_open(f, NULL);
+    static struct stream stream;
+    num_rx rx;
+    stream = (struct stream){.next = EACH};
+    CHECK_OK(aldis_channel_create(num, &stream.tx, &rx, &(aldis_channel_opts){.capacity_msgs = 2}));
+    puppet_ref to = fixture_spawn(f, &(struct script){.user = &stream, .tick = fill}, NULL);
+    CHECK_OK(aldis_channel_try_send(stream.tx, num, 7));
+    fixture_tell(f, to, send_and_close, (struct act){0});
+    fixture_settle(f);
+    uint64_t value;
+    CHECK_OK(aldis_channel_try_receive(rx, num, &value));
+    CHECK_UINT(value, 7);
+    CHECK_OK(aldis_channel_try_receive(rx, num, &value));
+    CHECK_UINT(value, 0);
+    CHECK_ERR(aldis_channel_try_receive(rx, num, &value), ALDIS_ENOSENDER);
+    CHECK_ERR(aldis_channel_try_send(stream.tx, num, 1), ALDIS_ESHUTDOWN);
+    aldis_tx_drop(stream.tx.raw);
+    aldis_rx_drop(rx.raw);
+}
+
+static aldis_err close_it(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)act, (void)ctx;
+    aldis_tx_close(((struct stream *)self->script.user)->tx.raw);
+    return ALDIS_OK;
+}
+
+static aldis_err send_and_drop(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    struct stream *stream = self->script.user;
+    (void)ctx;
+    for (uint64_t i = 0; i < act->a; i++)
+        (void)aldis_channel_try_send(stream->tx, num, i);
+    aldis_tx_drop(stream->tx.raw);
+    return ALDIS_OK;
+}
+
+/* Whoever waits for room hears of a close, too, by whatever handler. */
+TEST_EACH(channel_tells_those_that_wait_for_room_of_a_close)
+{
+    for (int drops = 0; drops < 2; drops++) {
+        if (drops)
+            trace_clear();
+        if (!drops)
+            fixture_open(f, NULL);
+        static struct stream streams[2];
+        num_rx rx;
+        CHECK_OK(aldis_channel_create(num, &streams[drops].tx, &rx,
+                                      &(aldis_channel_opts){.capacity_msgs = 1}));
+        streams[drops].next = EACH;
+        CHECK_OK(aldis_channel_try_send(streams[drops].tx, num, 0));
+        puppet_ref to =
+            fixture_spawn(f, &(struct script){.user = &streams[drops], .tick = fill}, NULL);
+        fixture_tell(f, to, ask_for_room, (struct act){0});
+        fixture_settle(f);
+        CHECK_UINT(trace_count_of(3), 0);
+        fixture_tell(f, to, drops ? send_and_drop : close_it, (struct act){.a = 1});
+        fixture_settle(f);
+        CHECK_UINT(trace_count_of(3), 1);
+        if (!drops)
+            aldis_tx_drop(streams[drops].tx.raw);
+        aldis_rx_drop(rx.raw);
+    }
+}
