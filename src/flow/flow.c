@@ -450,8 +450,9 @@ static aldis_err release_handle(struct aldis__worker *worker, struct aldis__cell
 static const struct aldis__tracker release_tracker = {.name = "permit back",
                                                       .handle = release_handle};
 
+/* due_ns: when to look at the queue, at the latest. */
 static aldis_err enqueue(aldis_ctx *ctx, aldis_flow *flow, const struct aldis__parcel *parcel,
-                         aldis_ns deadline_ns)
+                         aldis_ns deadline_ns, aldis_ns due_ns)
 {
     uint32_t index;
     uint64_t word;
@@ -464,7 +465,10 @@ static aldis_err enqueue(aldis_ctx *ctx, aldis_flow *flow, const struct aldis__p
         return err;
     if (flow->queued >= flow->opts.queue_max)
         return aldis__error_set(ALDIS_EFULL, parcel->to, parcel->type->name, NULL);
-    struct waiting *entry = malloc(sizeof *entry + parcel->size);
+    /* The alarm first: without one it might wait for ever. One that comes for nothing does no
+     * harm. */
+    bool is_set = set_alarm(ctx, due_ns);
+    struct waiting *entry = is_set ? malloc(sizeof *entry + parcel->size) : NULL;
     if (!entry)
         return aldis__error_set(ALDIS_ENOMEM, parcel->to, parcel->type->name, NULL);
     *entry =
@@ -503,11 +507,7 @@ aldis_err aldis_flow_send_raw(aldis_ctx *ctx, aldis_flow *flow, aldis_ns timeout
         due_ns = now_ns + wait_ns;
     if (err == ALDIS_EAGAIN || err == ALDIS_ERATE) {
         due_ns = deadline_ns < due_ns ? deadline_ns : due_ns;
-        err = enqueue(ctx, flow, &parcel, deadline_ns);
-        if (err == ALDIS_OK && !set_alarm(ctx, due_ns))
-            err = ALDIS_OK; /* without memory it waits for a permit that comes back */
-        if (err == ALDIS_OK)
-            return ALDIS_OK;
+        err = enqueue(ctx, flow, &parcel, deadline_ns, due_ns);
     }
     if (err != ALDIS_OK)
         flow->refused++;

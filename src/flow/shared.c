@@ -237,7 +237,9 @@ void aldis_shared_flow_get_stats(aldis_shared_flow *flow, aldis_flow_stats *out_
     /* Relaxed, all of them: exact only while nobody uses it. */
     uint64_t head = aldis__load_relaxed(&flow->gate.head) >> ALDIS__GATE_TAKEN_SHIFT;
     uint64_t tail = aldis__load_relaxed(&flow->gate.tail) >> ALDIS__GATE_TICKET_SHIFT;
-    uint32_t in_flight = (uint32_t)(tail - head);
+    /* Between the two reads permits may have come back and gone out again. */
+    uint64_t most = flow->opts.concurrent_max;
+    uint32_t in_flight = (uint32_t)(tail - head < most ? tail - head : most);
     *out_stats = (aldis_flow_stats){.concurrent_max = flow->opts.concurrent_max,
                                     .in_flight = in_flight,
                                     .in_flight_peak = (uint32_t)aldis__load_relaxed(&flow->peak),
