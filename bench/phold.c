@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /* phold.c: the established benchmark of simulation engines, in virtual time. Layer: bench.
  *
- * One nursery in each shard spawns its share of the actors beside itself, so that a shard's actors
- * lie together, and not all at once, so that the runtime's own messages of the set-up use their
- * memory again. Each actor then has one cell, 16 bytes of state, and its events. */
+ * Each actor has one cell, 16 bytes of state, and its events. */
 #include "phold.h"
+
+#include "nursery.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum {
-    CHUNK = 256,          /* actors that a nursery spawns in a window */
-    PENDING_MAX = 1 << 28 /* events under way */
-};
+enum { PENDING_MAX = 1 << 28 /* events under way */ };
 
 struct phold_hop {
     uint64_t hops; /* of this chain of events so far */
 };
 ALDIS_MESSAGE(phold_event, struct phold_hop);
-ALDIS_SIGNAL(phold_more);
 
 #define PHOLD_PROTOCOL(X, kind) X(kind, phold_event)
-#define PHOLD_NURSERY_PROTOCOL(X, kind) X(kind, phold_more)
 ALDIS_PROTOCOL(phold_actor, PHOLD_PROTOCOL);
-ALDIS_PROTOCOL(phold_nursery, PHOLD_NURSERY_PROTOCOL);
 
 /* ------------------------------------------------------------------ the model */
 
@@ -69,64 +63,16 @@ ALDIS_BEHAVIOUR(phold_actor, struct phold_actor, PHOLD_PROTOCOL, .on_start = pho
 
 /* ------------------------------------------------------------------ setting up */
 
-struct nursery_arg {
-    struct bench *bench;
-    uint64_t first, end; /* numbers of the actors that it spawns */
-};
-
-struct phold_nursery {
-    struct bench *bench;
-    uint64_t next, end;
-};
-
-static aldis_err phold_nursery_on_phold_more(struct phold_nursery *self, const aldis_none *msg,
-                                             aldis_ctx *ctx)
+static aldis_err spawn_actor(struct bench *bench, uint64_t number, aldis_ctx *ctx)
 {
-    (void)msg;
-    struct phold *phold = self->bench->set;
-    struct bench_arg given = {self->bench};
-    aldis_spawn_opts opts = {.arg = &given, .arg_size = sizeof given};
-    for (int i = 0; i < CHUNK && self->next < self->end; i++) {
-        phold_actor_ref child;
-        aldis_err err = aldis_spawn(ctx, phold_actor, &child, &opts);
-        if (err != ALDIS_OK)
-            return bench_refused(self->bench, ctx, err);
-        phold->ids[self->next++] = child.id;
-    }
-    if (self->next == self->end)
-        return ALDIS_OK;
-    phold_nursery_ref me = {.id = aldis_self(ctx)};
-    return bench_checked(self->bench, ctx, aldis_signal(ctx, me, phold_more));
-}
-
-static aldis_err phold_nursery_start(void *state, const void *arg, aldis_ctx *ctx)
-{
-    struct phold_nursery *self = state;
-    const struct nursery_arg *given = arg;
-    *self = (struct phold_nursery){given->bench, given->first, given->end};
-    return phold_nursery_on_phold_more(self, NULL, ctx);
-}
-
-ALDIS_BEHAVIOUR(phold_nursery, struct phold_nursery, PHOLD_NURSERY_PROTOCOL,
-                .on_start = phold_nursery_start, .on_undelivered = bench_on_undelivered);
-
-static aldis_err spawn_nurseries(struct bench *bench, aldis_system *system)
-{
-    uint64_t first = 0;
-    for (uint32_t shard = 0; shard < bench->shards; shard++) {
-        uint64_t share = bench_share(bench->opts.n, bench->shards, shard);
-        struct nursery_arg given = {bench, first, first + share};
-        aldis_spawn_opts opts = {.arg = &given,
-                                 .arg_size = sizeof given,
-                                 .placement = ALDIS_PLACE_SHARD,
-                                 .shard = shard};
-        phold_nursery_ref ref;
-        aldis_err err = aldis_spawn(system, phold_nursery, &ref, &opts);
-        if (err != ALDIS_OK)
-            return err;
-        first += share;
-    }
-    return ALDIS_OK;
+    struct phold *phold = bench->set;
+    struct bench_arg given = {bench};
+    phold_actor_ref child;
+    aldis_err err = aldis_spawn(ctx, phold_actor, &child,
+                                &(aldis_spawn_opts){.arg = &given, .arg_size = sizeof given});
+    if (err == ALDIS_OK)
+        phold->ids[number] = child.id;
+    return err;
 }
 
 /* ------------------------------------------------------------------ the run */
@@ -185,11 +131,9 @@ static aldis_err phold_run(struct bench *bench, aldis_system *system)
 {
     struct phold *phold = bench->set;
     double before_bytes = (double)bench_resident_bytes();
-    uint64_t chunks = (phold->n / bench->shards + CHUNK) / CHUNK;
     aldis_run_end end = ALDIS_RUN_IDLE;
-    /* A nursery spawns its k-th chunk in window k, and it starts at the end of that window. */
-    phold->begin_ns = (aldis_ns)(chunks + 1) * phold->lookahead_ns;
-    aldis_err err = spawn_nurseries(bench, system);
+    phold->begin_ns = (aldis_ns)nursery_windows(bench) * phold->lookahead_ns;
+    aldis_err err = nursery_open(bench, system, spawn_actor);
     if (err == ALDIS_OK)
         err = aldis_system_run(system, phold->begin_ns, &end);
     if (err != ALDIS_OK || end != ALDIS_RUN_UNTIL)

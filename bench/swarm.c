@@ -5,7 +5,7 @@
  * signals itself for the next tick; a share of them tell all others within the radius. The cost of
  * a tick is the wall time from the end of one window to the end of the next, so what the place does
  * between two windows counts, too. */
-#include "bench.h"
+#include "nursery.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -13,7 +13,6 @@
 #include <time.h>
 
 enum {
-    CHUNK = 256,  /* ships that a nursery spawns in a window */
     WARM_UP = 20, /* ticks that are not measured: memory is new, the cells are not chosen yet */
     TICKS = 300,
     AROUND = 20 /* ships within the radius, if it is the usual one */
@@ -39,12 +38,9 @@ struct swarm_seen {
 };
 ALDIS_MESSAGE(swarm_near, struct swarm_seen);
 ALDIS_SIGNAL(swarm_tick);
-ALDIS_SIGNAL(swarm_more);
 
 #define SWARM_SHIP_PROTOCOL(X, kind) X(kind, swarm_tick) X(kind, swarm_near)
 ALDIS_PROTOCOL(swarm_ship, SWARM_SHIP_PROTOCOL);
-#define SWARM_NURSERY_PROTOCOL(X, kind) X(kind, swarm_more)
-ALDIS_PROTOCOL(swarm_nursery, SWARM_NURSERY_PROTOCOL);
 
 /* ------------------------------------------------------------------ ships */
 
@@ -132,62 +128,12 @@ ALDIS_BEHAVIOUR(swarm_ship, struct swarm_ship, SWARM_SHIP_PROTOCOL, .on_start = 
 
 /* ------------------------------------------------------------------ setting up */
 
-struct nursery_arg {
-    struct bench *bench;
-    uint64_t first, end; /* numbers of the ships that it spawns */
-};
-
-struct swarm_nursery {
-    struct bench *bench;
-    uint64_t next, end;
-};
-
-static aldis_err swarm_nursery_on_swarm_more(struct swarm_nursery *self, const aldis_none *msg,
-                                             aldis_ctx *ctx)
+static aldis_err spawn_ship(struct bench *bench, uint64_t number, aldis_ctx *ctx)
 {
-    (void)msg;
-    for (int i = 0; i < CHUNK && self->next < self->end; i++, self->next++) {
-        struct ship_arg given = {self->bench, self->next};
-        swarm_ship_ref child;
-        aldis_err err = aldis_spawn(ctx, swarm_ship, &child,
-                                    &(aldis_spawn_opts){.arg = &given, .arg_size = sizeof given});
-        if (err != ALDIS_OK)
-            return bench_refused(self->bench, ctx, err);
-    }
-    if (self->next == self->end)
-        return ALDIS_OK;
-    swarm_nursery_ref me = {.id = aldis_self(ctx)};
-    return bench_checked(self->bench, ctx, aldis_signal(ctx, me, swarm_more));
-}
-
-static aldis_err swarm_nursery_start(void *state, const void *arg, aldis_ctx *ctx)
-{
-    struct swarm_nursery *self = state;
-    const struct nursery_arg *given = arg;
-    *self = (struct swarm_nursery){given->bench, given->first, given->end};
-    return swarm_nursery_on_swarm_more(self, NULL, ctx);
-}
-
-ALDIS_BEHAVIOUR(swarm_nursery, struct swarm_nursery, SWARM_NURSERY_PROTOCOL,
-                .on_start = swarm_nursery_start, .on_undelivered = bench_on_undelivered);
-
-static aldis_err spawn_nurseries(struct bench *bench, aldis_system *system)
-{
-    uint64_t first = 0;
-    for (uint32_t shard = 0; shard < bench->shards; shard++) {
-        uint64_t share = bench_share(bench->opts.n, bench->shards, shard);
-        struct nursery_arg given = {bench, first, first + share};
-        aldis_spawn_opts opts = {.arg = &given,
-                                 .arg_size = sizeof given,
-                                 .placement = ALDIS_PLACE_SHARD,
-                                 .shard = shard};
-        swarm_nursery_ref ref;
-        aldis_err err = aldis_spawn(system, swarm_nursery, &ref, &opts);
-        if (err != ALDIS_OK)
-            return err;
-        first += share;
-    }
-    return ALDIS_OK;
+    struct ship_arg given = {bench, number};
+    swarm_ship_ref child;
+    return aldis_spawn(ctx, swarm_ship, &child,
+                       &(aldis_spawn_opts){.arg = &given, .arg_size = sizeof given});
 }
 
 /* ------------------------------------------------------------------ the run */
@@ -291,13 +237,13 @@ static aldis_err count_events(struct bench *bench, aldis_system *system, uint64_
 static aldis_err swarm_run(struct bench *bench, aldis_system *system)
 {
     struct swarm *swarm = bench->set;
-    uint64_t chunks = (bench->opts.n / bench->shards + CHUNK) / CHUNK, told = 0;
+    uint64_t told = 0;
     aldis_run_end end = ALDIS_RUN_IDLE;
-    swarm->begin_ns = (aldis_ns)(chunks + 1) * TICK_NS;
+    swarm->begin_ns = (aldis_ns)nursery_windows(bench) * TICK_NS;
     aldis_place_opts opts = {.members_max = (uint32_t)bench->opts.n};
     aldis_err err = aldis_place_open(system, "swarm", &opts, &swarm->place);
     if (err == ALDIS_OK)
-        err = spawn_nurseries(bench, system);
+        err = nursery_open(bench, system, spawn_ship);
     if (err == ALDIS_OK)
         err = aldis_system_run(system, swarm->begin_ns, &end);
     if (err == ALDIS_OK)
