@@ -253,6 +253,7 @@ TEST_EACH(a_pool_ends_with_its_children_and_answers_what_it_owes)
     smithy_ref pool = open_pool(f, (aldis_pool_opts){.credit_msgs = 1});
     puppet_ref from = fixture_spawn(f, NULL, NULL);
     fixture_tell(f, from, ask_items, (struct act){.id = pool.id, .b = 200});
+    fixture_await(f, "act", 1); /* all are sent */
     CHECK_OK(aldis_system_run(f->system, aldis_system_now(f->system) + 2 * ALDIS_MS, NULL));
     CHECK_OK(aldis_kill(f->system, pool.id));
     fixture_settle(f);
