@@ -492,6 +492,10 @@ static void fail_each(aldis_clock clock, long width)
                       "%ld calls fail from %ld on: %ld blocks are left, else %ld", width, call,
                       outcome.blocks_left, whole.blocks_left);
     }
+    if (clock == ALDIS_CLOCK_VIRTUAL)
+        CHECK_INT(failed, last - first + 1);
+    else
+        CHECK(failed > 0);
     printf("# %ld calls, %ld runs with a failure\n", whole.calls, failed);
 }
 
