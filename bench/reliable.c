@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 enum { UNDER_WAY = 256, TABLE_BATCH = 256 };
-#define TABLE_NS (5 * ALDIS_SECOND)
+#define TABLE_NS ALDIS_SECOND
 
 ALDIS_MESSAGE(reliable_note, struct bench_note);
 ALDIS_SIGNAL(reliable_over);
