@@ -356,6 +356,7 @@ static uint64_t run_wildly(struct fixture *f, uint64_t seed)
     CHECK_UINT(stats.spawned, stats.ended);
     aldis_stats_fini(&stats);
     CHECK_UINT(active, 0);
+    CHECK(handled > (f->clock == ALDIS_CLOCK_VIRTUAL ? 1000 : 0));
     CHECK(atomic_load(&stopped) <= atomic_load(&started));
     fixture_close(f);
     aldis_blob_unref(blob);
