@@ -435,10 +435,8 @@ static void put_back(struct aldis__letters *letters, struct aldis__letter_box *r
 static aldis_err send_again(aldis_system *system, aldis_ctx *ctx,
                             const struct aldis__letter *letter, aldis_id to)
 {
-    static const aldis_lane lanes[ALDIS__RANK_COUNT] = {
-        ALDIS_LANE_NORMAL, ALDIS_LANE_CRITICAL, ALDIS_LANE_HIGH, ALDIS_LANE_NORMAL, ALDIS_LANE_LOW};
     const struct aldis__type_info *info = aldis__type_info(letter->type);
-    const aldis_send_opts opts = {.lane = lanes[letter->rank]};
+    const aldis_send_opts opts = {.lane = aldis__rank_lane(letter->rank)};
     const struct aldis__track track = {.tracker = &again, .deadline_ns = ALDIS_FOREVER};
     aldis_type type = {info->name, info->number, info->size, NULL, 0};
     const struct aldis__parcel parcel = {.to = aldis_id_is_nobody(to) ? letter->to : to,

@@ -173,6 +173,13 @@ unsigned aldis__lane_rank(aldis_lane lane)
     return ALDIS__RANK_COUNT;
 }
 
+aldis_lane aldis__rank_lane(unsigned rank)
+{
+    static const aldis_lane lanes[ALDIS__RANK_COUNT] = {
+        ALDIS_LANE_NORMAL, ALDIS_LANE_CRITICAL, ALDIS_LANE_HIGH, ALDIS_LANE_NORMAL, ALDIS_LANE_LOW};
+    return lanes[rank];
+}
+
 aldis_err aldis__send_check_opts(const aldis_send_opts *opts, const aldis_type *type)
 {
     if (!opts)
@@ -221,6 +228,18 @@ aldis_err aldis__parcel_check(const struct aldis__parcel *parcel, uint32_t *out_
                                 parcel->type ? parcel->type->name : "",
                                 "send: the type of a blob must be of varying size");
     return aldis__send_check_type(parcel->type, "", 0, out_index);
+}
+
+void aldis__parcel_of(struct aldis__msg *msg, aldis_type *out_type,
+                      struct aldis__parcel *out_parcel)
+{
+    const struct aldis__type_info *info = aldis__type_info(msg->type);
+    *out_type = (aldis_type){info->name, info->number, info->size, NULL, msg->type};
+    *out_parcel = (struct aldis__parcel){.type = out_type};
+    if (msg->flags & ALDIS__MSG_BLOB)
+        out_parcel->blob = *(aldis_blob **)aldis__msg_body(msg);
+    else
+        out_parcel->payload = aldis__msg_payload(msg, &out_parcel->size);
 }
 
 /* Track, length or blob, payload, in a block of this pool. */

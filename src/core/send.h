@@ -29,6 +29,11 @@ aldis_err aldis__parcel_check(const struct aldis__parcel *parcel, uint32_t *out_
 struct aldis__msg *aldis__parcel_build(struct aldis__pool *pool, const struct aldis__parcel *parcel,
                                        uint32_t index, const struct aldis__track *track);
 
+/** A message as a parcel, to be sent once more. The parcel points to *out_type and into msg; its
+ *  receiver and its lane are the caller's. */
+void aldis__parcel_of(struct aldis__msg *msg, aldis_type *out_type,
+                      struct aldis__parcel *out_parcel);
+
 /** A block with header and payload: its type is `index`; to, from, lane and flags are the caller's.
  *  NULL: out of memory. */
 struct aldis__msg *aldis__send_build(struct aldis__pool *pool, const aldis_type *type,
@@ -43,6 +48,8 @@ aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg
 
 /** Lane to rank. */
 unsigned aldis__lane_rank(aldis_lane lane);
+/** The lane of a rank, for another send; of the runtime's own: the normal one. */
+aldis_lane aldis__rank_lane(unsigned rank);
 
 enum { ALDIS__COPY_INLINE_MAX = 64 };
 

@@ -50,9 +50,6 @@ struct destination {
     unsigned rank;
 };
 
-static const aldis_lane lanes[ALDIS__RANK_COUNT] = {
-    ALDIS_LANE_NORMAL, ALDIS_LANE_CRITICAL, ALDIS_LANE_HIGH, ALDIS_LANE_NORMAL, ALDIS_LANE_LOW};
-
 /* The reply is handled by a thread that waits for it; if it does not wait any more, it is a dead
  * letter. */
 static aldis_err reply_outside(aldis_ctx *ctx, const struct destination *d, uint32_t index,
@@ -94,7 +91,7 @@ static aldis_err reply_to(aldis_ctx *ctx, const struct destination *d,
     parcel.to = d->asker;
     if (aldis_id_is_nobody(d->asker))
         return reply_outside(ctx, d, index, &parcel);
-    const aldis_send_opts opts = {.lane = lanes[d->rank]};
+    const aldis_send_opts opts = {.lane = aldis__rank_lane(d->rank)};
     if (d->rank != ALDIS__RANK_NORMAL)
         parcel.opts = &opts;
     const struct aldis__track track = {&aldis__ask_reply, ALDIS_FOREVER, 0, d->ask};
@@ -210,14 +207,12 @@ aldis_err aldis_forward(aldis_ctx *ctx, aldis_id to)
     aldis_err err = open_request(ctx, "forward");
     if (err != ALDIS_OK)
         return err;
-    const struct aldis__type_info *info = aldis__type_info(ctx->msg->type);
-    aldis_type type = {info->name, info->number, info->size, NULL, ctx->msg->type};
-    const aldis_send_opts opts = {.lane = lanes[aldis__msg_rank(ctx->msg)]};
-    struct aldis__parcel parcel = {.to = to, .type = &type, .opts = &opts};
-    if (ctx->msg->flags & ALDIS__MSG_BLOB)
-        parcel.blob = *(aldis_blob **)aldis__msg_body(ctx->msg);
-    else
-        parcel.payload = aldis__msg_payload(ctx->msg, &parcel.size);
+    aldis_type type;
+    struct aldis__parcel parcel;
+    const aldis_send_opts opts = {.lane = aldis__rank_lane(aldis__msg_rank(ctx->msg))};
+    aldis__parcel_of(ctx->msg, &type, &parcel);
+    parcel.to = to;
+    parcel.opts = &opts;
     struct aldis__track track = *ctx->track;
     track.tracker = &aldis__ask_request; /* whoever brought it here has done its part */
     err = aldis__send_tracked(ctx, &parcel, &track);

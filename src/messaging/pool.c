@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "core/lifecycle.h"
 #include "core/multicast.h"
+#include "core/send.h"
 #include "core/stash.h"
 #include "core/system.h"
 #include "messaging/ask.h"
@@ -177,15 +178,12 @@ static const struct aldis__tracker returned_request = {.name = "returned request
 static bool send_back(struct aldis__worker *worker, struct aldis__msg *msg,
                       const struct aldis__track *track)
 {
-    const struct aldis__type_info *info = aldis__type_info(msg->type);
-    aldis_type type = {info->name, info->number, info->size, NULL, msg->type};
-    struct aldis__parcel parcel = {.to = msg->from, .type = &type};
+    aldis_type type;
+    struct aldis__parcel parcel;
     struct aldis__track back = *track;
+    aldis__parcel_of(msg, &type, &parcel);
+    parcel.to = msg->from;
     back.tracker = track->tracker->request ? &returned_request : &returned_plain;
-    if (msg->flags & ALDIS__MSG_BLOB)
-        parcel.blob = *(aldis_blob **)aldis__msg_body(msg);
-    else
-        parcel.payload = aldis__msg_payload(msg, &parcel.size);
     return aldis__post_parcel(worker, msg->to, &parcel, &back);
 }
 
@@ -283,24 +281,18 @@ static uint32_t choose(struct pool *pool, aldis_ctx *ctx)
 
 /* ------------------------------------------------------------------ handing on */
 
-static const aldis_lane lanes[ALDIS__RANK_COUNT] = {
-    ALDIS_LANE_NORMAL, ALDIS_LANE_CRITICAL, ALDIS_LANE_HIGH, ALDIS_LANE_NORMAL, ALDIS_LANE_LOW};
-
 /* The message being handled, as it came, to one routee. */
 static aldis_err hand_on(aldis_ctx *ctx, struct routee *routee)
 {
     struct aldis__msg *msg = ctx->msg;
-    const struct aldis__type_info *info = aldis__type_info(msg->type);
-    aldis_type type = {info->name, info->number, info->size, NULL, msg->type};
-    const aldis_send_opts opts = {.lane = lanes[aldis__msg_rank(msg)]};
-    struct aldis__parcel parcel = {.to = routee->id, .type = &type};
+    aldis_type type;
+    struct aldis__parcel parcel;
+    const aldis_send_opts opts = {.lane = aldis__rank_lane(aldis__msg_rank(msg))};
     struct aldis__track track = {&out_plain, ALDIS_FOREVER, 0, 0};
+    aldis__parcel_of(msg, &type, &parcel);
+    parcel.to = routee->id;
     if (opts.lane != ALDIS_LANE_NORMAL)
         parcel.opts = &opts;
-    if (msg->flags & ALDIS__MSG_BLOB)
-        parcel.blob = *(aldis_blob **)aldis__msg_body(msg);
-    else
-        parcel.payload = aldis__msg_payload(msg, &parcel.size);
     if (ctx->track && ctx->track->tracker->request) {
         track = *ctx->track;
         track.tracker = &out_request;

@@ -2,8 +2,9 @@
 /* registry.h: names, topics, and what each actor has of them. Layer: messaging.
  *
  * A pattern is a topic like any other here: a text with subscribers. Beside the table by text there
- * are two tries: of the patterns that somebody subscribes to, to find those that match a topic; and
- * of the topics that somebody's snapshot watches, to tell those when a pattern of theirs changes.
+ * are three tries: of the patterns that somebody subscribes to, to find those that match a topic;
+ * of the topics that somebody's snapshot watches, to tell those when a pattern of theirs changes;
+ * and of the topics that keep their last value, to find those that a new pattern matches.
  *
  * Plain data: the caller has a lock. It knows actors only by their ids, which are unique for ever;
  * whether one lives is the caller's business.
@@ -15,7 +16,8 @@
  * Invariants:
  *   topic->live == entries of the topic that hold an actor <= topic->length <= topic->capacity
  *   entries[s->index].subscription == s for every subscription s of the topic
- *   an actor record has a name or a subscription; a topic has a subscriber or a snapshot (refs)
+ *   an actor record has a name or a subscription; a topic has a subscriber, a snapshot (refs), or
+ *   keeps its last value
  *   topic->node != NULL  <=>  it is a pattern, or a snapshot watches it
  *   serials rise along the entries of a topic: they are the order of subscription */
 #ifndef ALDIS_MESSAGING_REGISTRY_H

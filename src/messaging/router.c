@@ -627,7 +627,8 @@ struct aldis__router_sizes aldis__router_sizes(aldis_system *system)
     sizes.topics = router->registry.topics.count;
     sizes.subscriptions = router->registry.subscriptions.count;
     sizes.groups = router->registry.groups.count;
-    sizes.nodes = router->registry.patterns.nodes.count + router->registry.watched.nodes.count;
+    sizes.nodes = router->registry.patterns.nodes.count + router->registry.watched.nodes.count +
+                  router->registry.kept.nodes.count;
     pthread_mutex_unlock(&router->lock);
     return sizes;
 }

@@ -88,7 +88,7 @@ struct aldis__router_sizes {
     size_t actors;        /* with a name or a subscription */
     size_t names, topics; /* topics: also those that only a worker's snapshot watches */
     size_t subscriptions, groups;
-    size_t nodes; /* of both tries */
+    size_t nodes; /* of the three tries */
 };
 
 /** Thread: any. */
