@@ -197,7 +197,7 @@ ALDIS_API uint32_t aldis_asks_pending(const aldis_ctx *ctx);
 /** Ask with request `name` and these payload fields. opts: aldis_ask_with(...), or NULL. */
 #define aldis_ask(ctx, to, name, handler, opts, ...)                                               \
     aldis_ask_raw((ctx), ALDIS_TO_(to, name), ALDIS_ANSWERED_BY_(handler, name),                   \
-                  &(name##_payload){__VA_ARGS__}, name##_type.size, (opts))
+                  ALDIS_NEW_(name, __VA_ARGS__), name##_type.size, (opts))
 
 /** Ask with the request without payload `name`. */
 #define aldis_ask_signal(ctx, to, name, handler, opts)                                             \
@@ -213,12 +213,12 @@ ALDIS_API uint32_t aldis_asks_pending(const aldis_ctx *ctx);
 
 /** Call from outside with request `name` and these payload fields; *out_reply is its reply. */
 #define aldis_call(system, to, name, out_reply, timeout, ...)                                      \
-    aldis_call_raw((system), ALDIS_TO_(to, name), &name##_request, &(name##_payload){__VA_ARGS__}, \
+    aldis_call_raw((system), ALDIS_TO_(to, name), &name##_request, ALDIS_NEW_(name, __VA_ARGS__),  \
                    ALDIS_REPLY_TO_(out_reply, name), (timeout))
 
 /** Keep a promise with message `reply`. */
 #define aldis_promise_reply(ctx, promise, reply, ...)                                              \
-    aldis_promise_reply_raw((ctx), (promise), &reply##_type, &(reply##_payload){__VA_ARGS__},      \
+    aldis_promise_reply_raw((ctx), (promise), &reply##_type, ALDIS_NEW_(reply, __VA_ARGS__),       \
                             reply##_type.size)
 #endif
 

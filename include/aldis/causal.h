@@ -93,7 +93,7 @@ ALDIS_API aldis_err aldis_causal_get_status(aldis_ctx *ctx, const char *group,
 /** Publish message `name`: aldis_causal_publish(ctx, "crew", &fanout, said, .text = 1). */
 #define aldis_causal_publish(ctx, group, out_fanout, name, ...)                                    \
     aldis_causal_publish_raw((ctx), (group),                                                       \
-                             &(aldis_causal_item){&name##_type, &(name##_payload){__VA_ARGS__},    \
+                             &(aldis_causal_item){&name##_type, ALDIS_NEW_(name, __VA_ARGS__),     \
                                                   name##_type.size, NULL, NULL},                   \
                              (out_fanout))
 #endif

@@ -224,10 +224,10 @@ ALDIS_API void aldis_rx_stats(aldis_rx *receiver, aldis_channel_stats *out_stats
 #define aldis_channel_send(sender, name, ...)                                                      \
     aldis_channel_send_until(sender, ALDIS_FOREVER, name, __VA_ARGS__)
 #define aldis_channel_try_send(sender, name, ...)                                                  \
-    aldis_channel_try_send_raw(ALDIS_TX_(sender, name), &(name##_payload){__VA_ARGS__},            \
+    aldis_channel_try_send_raw(ALDIS_TX_(sender, name), ALDIS_NEW_(name, __VA_ARGS__),             \
                                name##_type.size)
 #define aldis_channel_send_until(sender, timeout_ns, name, ...)                                    \
-    aldis_channel_send_until_raw(ALDIS_TX_(sender, name), &(name##_payload){__VA_ARGS__},          \
+    aldis_channel_send_until_raw(ALDIS_TX_(sender, name), ALDIS_NEW_(name, __VA_ARGS__),           \
                                  name##_type.size, (timeout_ns))
 
 /** Receive message `name` into *out (name_payload): wait for one; do not wait; wait for a time. */

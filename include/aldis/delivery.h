@@ -156,7 +156,7 @@ ALDIS_API aldis_err aldis_delivery_get_stats(aldis_ctx *ctx, aldis_delivery_stat
  *  `to` is a typed reference and opts a pointer to aldis_reliable_opts or NULL. */
 #define aldis_send_reliable(ctx, to, name, out_id, opts, ...)                                      \
     aldis_send_reliable_raw((ctx), ALDIS_TO_(to, name), &name##_type,                              \
-                            &(name##_payload){__VA_ARGS__}, name##_type.size, (opts), (out_id))
+                            ALDIS_NEW_(name, __VA_ARGS__), name##_type.size, (opts), (out_id))
 #endif
 
 #endif

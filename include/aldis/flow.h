@@ -128,11 +128,11 @@ ALDIS_API void aldis_shared_flow_get_stats(aldis_shared_flow *flow, aldis_flow_s
 /** Send message `name` through the controller: only if it can go now. */
 #define aldis_flow_try_send(ctx, flow, to, name, ...)                                              \
     aldis_flow_try_send_raw((ctx), (flow), ALDIS_TO_(to, name), &name##_type,                      \
-                            &(name##_payload){__VA_ARGS__}, name##_type.size, NULL)
+                            ALDIS_NEW_(name, __VA_ARGS__), name##_type.size, NULL)
 /** The same, or wait at most timeout_ns. */
 #define aldis_flow_send(ctx, flow, timeout_ns, to, name, ...)                                      \
     aldis_flow_send_raw((ctx), (flow), (timeout_ns), ALDIS_TO_(to, name), &name##_type,            \
-                        &(name##_payload){__VA_ARGS__}, name##_type.size, NULL)
+                        ALDIS_NEW_(name, __VA_ARGS__), name##_type.size, NULL)
 #endif
 
 #endif

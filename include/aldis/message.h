@@ -17,8 +17,9 @@
  *     aldis_send(ctx, pong, ping, .seq = 1);    // pong is a pong_ref
  *
  * Payloads are copied as bytes, and in virtual time their bytes go into the run print. So a payload
- * that is to print the same in every run has no padding (give it fields: `uint32_t reserved;`) and
- * no pointers.
+ * that is to print the same in every run has no pointers, and no padding that is undefined: give it
+ * fields (`uint32_t reserved;`), or zero a struct before you fill it and send a copy. The macros
+ * that take a payload's fields zero the padding where the compiler can (gcc since 11).
  *
  * The typed macros are for C; from C++ call the functions with `_raw` in their names. */
 #ifndef ALDIS_MESSAGE_H
@@ -53,6 +54,26 @@ typedef struct aldis_none {
 
 #define ALDIS_UNUSED_ __attribute__((unused))
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+#define ALDIS_CLEARS_PADDING_ 1
+#define ALDIS_CLEAR_PADDING_(p) __builtin_clear_padding(p)
+#endif
+#endif
+#ifndef ALDIS_CLEARS_PADDING_ /* clang 14 */
+#define ALDIS_CLEAR_PADDING_(p) ((void)(p))
+#endif
+
+/* A payload as the typed macros take it, its padding zeroed: C leaves that undefined. Nothing is
+ * done for a type without. */
+#define ALDIS_NEW_(name, ...) name##_tidy(&(name##_payload){__VA_ARGS__})
+#define ALDIS_TIDY_(name)                                                                          \
+    ALDIS_UNUSED_ static inline name##_payload *name##_tidy(name##_payload *payload)               \
+    {                                                                                              \
+        ALDIS_CLEAR_PADDING_(payload);                                                             \
+        return payload;                                                                            \
+    }
+
 /** Declare message type `name` whose payload is the C type `payload` (a struct without pointers to
  *  own). */
 #define ALDIS_MESSAGE(name, payload) ALDIS_MESSAGE_CODEC(name, payload, 0, NULL)
@@ -60,12 +81,14 @@ typedef struct aldis_none {
 /** The same with an explicit number (0: hashed) and a codec (from ALDIS_CODEC in wire.h). */
 #define ALDIS_MESSAGE_CODEC(name, payload, number, codec)                                          \
     typedef payload name##_payload;                                                                \
+    ALDIS_TIDY_(name)                                                                              \
     ALDIS_UNUSED_ static aldis_type name##_type = {#name, (number), (uint32_t)sizeof(payload),     \
                                                    (codec), 0}
 
 /** Declare message type `name` without payload. */
 #define ALDIS_SIGNAL(name)                                                                         \
     typedef aldis_none name##_payload;                                                             \
+    ALDIS_TIDY_(name)                                                                              \
     ALDIS_UNUSED_ static aldis_type name##_type = {#name, 0, 0, NULL, 0}
 
 #define ALDIS_ACCEPTS_FIELD_(kind, name) const name##_payload *name;
@@ -223,7 +246,7 @@ ALDIS_API aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type 
  *  `from` is a handler's context or, in a thread of your own, the system. */
 #define aldis_send(from, to, name, ...)                                                            \
     ALDIS_FROM_(from, send_raw)((from), ALDIS_TO_(to, name), &name##_type,                         \
-                                &(name##_payload){__VA_ARGS__}, sizeof(name##_payload))
+                                ALDIS_NEW_(name, __VA_ARGS__), sizeof(name##_payload))
 
 /** Send the message without payload `name`. */
 #define aldis_signal(from, to, name)                                                               \
@@ -237,7 +260,7 @@ ALDIS_API aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type 
 /** Send after delay nanoseconds (0 or more). */
 #define aldis_send_after(from, delay, to, name, ...)                                               \
     ALDIS_FROM_(from, send_opts_raw)((from), ALDIS_TO_(to, name), &name##_type,                    \
-                                     &(name##_payload){__VA_ARGS__}, name##_type.size,             \
+                                     ALDIS_NEW_(name, __VA_ARGS__), name##_type.size,              \
                                      &(aldis_send_opts){.delay_ns = aldis_delay_(delay)})
 
 /** Send the message without payload `name` after delay nanoseconds (0 or more). */
@@ -257,7 +280,7 @@ ALDIS_API aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type 
 /** Answer the sender with message `name`. Its kind is not known here: ALDIS_EUNACCEPTED at run
  *  time. */
 #define aldis_reply(ctx, name, ...)                                                                \
-    aldis_reply_raw((ctx), &name##_type, &(name##_payload){__VA_ARGS__}, name##_type.size)
+    aldis_reply_raw((ctx), &name##_type, ALDIS_NEW_(name, __VA_ARGS__), name##_type.size)
 
 /** Answer the sender with the message without payload `name`. */
 #define aldis_reply_signal(ctx, name) aldis_reply_raw((ctx), &name##_type, NULL, 0)

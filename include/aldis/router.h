@@ -122,15 +122,15 @@ ALDIS_API size_t aldis_system_subscriptions(aldis_system *system, aldis_id actor
 #else
 /** Publish message `name`: aldis_publish(ctx, "market.sol", &fanout, price, .value = 3). */
 #define aldis_publish(ctx, topic, out_fanout, name, ...)                                           \
-    aldis_publish_raw((ctx), (topic), &name##_type, &(name##_payload){__VA_ARGS__},                \
+    aldis_publish_raw((ctx), (topic), &name##_type, ALDIS_NEW_(name, __VA_ARGS__),                 \
                       name##_type.size, ALDIS_FANOUT_DEFAULT, (out_fanout))
 /** Broadcast message `name` to every kind that accepts it. */
 #define aldis_broadcast(ctx, out_fanout, name, ...)                                                \
-    aldis_broadcast_raw((ctx), NULL, &name##_type, &(name##_payload){__VA_ARGS__},                 \
+    aldis_broadcast_raw((ctx), NULL, &name##_type, ALDIS_NEW_(name, __VA_ARGS__),                  \
                         name##_type.size, ALDIS_FANOUT_DEFAULT, (out_fanout))
 /** Send message `name` to the actor of a registered name. */
 #define aldis_send_name(ctx, actor_name, name, ...)                                                \
-    aldis_send_name_raw((ctx), (actor_name), &name##_type, &(name##_payload){__VA_ARGS__},         \
+    aldis_send_name_raw((ctx), (actor_name), &name##_type, ALDIS_NEW_(name, __VA_ARGS__),          \
                         name##_type.size)
 #endif
 

@@ -109,7 +109,7 @@ ALDIS_API aldis_err aldis_send_durable_raw(aldis_ctx *ctx, const char *to, aldis
 #else
 /** Send message `name` durably: aldis_send_durable(ctx, "ledger", payment, 0, &id, .cents = 250) */
 #define aldis_send_durable(ctx, to, name, context, out_id, ...)                                    \
-    aldis_send_durable_raw((ctx), (to), &name##_type, &(name##_payload){__VA_ARGS__}, (context),   \
+    aldis_send_durable_raw((ctx), (to), &name##_type, ALDIS_NEW_(name, __VA_ARGS__), (context),    \
                            (out_id))
 #endif
 

@@ -165,7 +165,7 @@ ALDIS_API aldis_err aldis_probe_take_(void *state, const aldis_type *type, const
 /** Send message `name` as if from the actor `from`, with the payload's fields. */
 #define aldis_testkit_send_as(kit, from, to, name, ...)                                            \
     aldis_testkit_send_raw((kit), (from), ALDIS_TO_(to, name), &name##_type,                       \
-                           &(name##_payload){__VA_ARGS__}, name##_type.size)
+                           ALDIS_NEW_(name, __VA_ARGS__), name##_type.size)
 /** The same for a message without payload. */
 #define aldis_testkit_signal_as(kit, from, to, name)                                               \
     aldis_testkit_send_raw((kit), (from), ALDIS_TO_(to, name), &name##_type, NULL, 0)

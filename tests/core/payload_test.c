@@ -440,3 +440,42 @@ TEST_EACH(a_blob_goes_to_many_at_once)
     CHECK_UINT(atomic_load(&taken), 64 * 50);
     aldis_blob_unref(blob);
 }
+
+/* ------------------------------------------------------------------ padding */
+
+struct gapped {
+    uint8_t small;
+    uint64_t large;
+    uint16_t last;
+};
+ALDIS_MESSAGE(gapped, struct gapped);
+
+/* Stands where the payload will: what is left undefined shows. */
+static __attribute__((noinline)) void dirty_the_stack(void)
+{
+    volatile unsigned char garbage[512];
+    for (size_t i = 0; i < sizeof garbage; i++)
+        garbage[i] = 0xa5;
+}
+
+static __attribute__((noinline)) unsigned bytes_set(const volatile uint8_t *value)
+{
+    const struct gapped *payload = ALDIS_NEW_(gapped, .small = *value, .large = *value, .last = 1);
+    unsigned char bytes[sizeof *payload];
+    memcpy(bytes, payload, sizeof bytes);
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        count += bytes[i] != 0;
+    return count;
+}
+
+TEST(padding_is_zero_where_fields_are_given)
+{
+#ifdef ALDIS_CLEARS_PADDING_
+    static const volatile uint8_t one = 1;
+    dirty_the_stack();
+    CHECK_UINT(bytes_set(&one), 3);
+#else
+    SKIP("the compiler cannot clear padding");
+#endif
+}
