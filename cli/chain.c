@@ -3,6 +3,7 @@
 #include "chain.h"
 
 #include "command.h"
+#include "output.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,11 +16,8 @@ static const char first_line[] = "aldis windows 1";
 
 int chain_create(struct chain_writer *writer, const char *path)
 {
-    *writer = (struct chain_writer){.path = path, .file = fopen(path, "w")};
-    if (writer->file)
-        return EXIT_GOOD;
-    fprintf(stderr, "aldis: %s cannot be created: %s\n", path, strerror(errno));
-    return EXIT_NO_OUTPUT;
+    *writer = (struct chain_writer){.path = path, .file = output_create(path)};
+    return writer->file ? EXIT_GOOD : EXIT_NO_OUTPUT;
 }
 
 void chain_write_origin(struct chain_writer *writer, const struct origin *origin)
@@ -45,19 +43,9 @@ void chain_write_end(struct chain_writer *writer, aldis_run_end end_reason, uint
 
 int chain_close(struct chain_writer *writer)
 {
-    errno = 0;
-    bool written = fflush(writer->file) == 0 && !ferror(writer->file);
-    int error = errno;
-    if (fclose(writer->file) != 0 && written) {
-        written = false;
-        error = errno;
-    }
+    int status = output_close(writer->file, writer->path);
     writer->file = NULL;
-    if (written)
-        return EXIT_GOOD;
-    fprintf(stderr, "aldis: %s cannot be written%s%s\n", writer->path, error ? ": " : "",
-            error ? strerror(error) : "");
-    return EXIT_IO;
+    return status;
 }
 
 /* ---- Reading ---- */

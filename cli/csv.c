@@ -2,6 +2,8 @@
 /* csv.c: see csv.h. Layer: cli. */
 #include "csv.h"
 
+#include "../space/errors.h"
+
 #include "command.h"
 
 #include <ctype.h>
@@ -29,6 +31,7 @@ static bool read_field(struct csv *csv, uint32_t *column)
     char *out = csv->fields[csv->count];
     size_t length = 0;
     bool quoted = csv->at < csv->size && csv->text[csv->at] == '"', closed = !quoted;
+    bool stray = false; /* behind the closing quote */
     csv->columns[csv->count] = *column;
     if (quoted) {
         csv->at++;
@@ -49,11 +52,16 @@ static bool read_field(struct csv *csv, uint32_t *column)
         }
         if (c == '\n')
             csv->next_line++;
-        if (length + 1 < CSV_FIELD_BYTES)
+        stray = stray || (quoted && closed);
+        if (length < CSV_FIELD_BYTES)
             out[length++] = c;
     }
-    out[length] = '\0';
     csv->count++;
+    if (!closed || stray)
+        csv_error(csv, csv->count - 1, closed ? "text behind the quote" : "the quote has no end");
+    else if (length == CSV_FIELD_BYTES)
+        csv_error(csv, csv->count - 1, "longer than 255 bytes");
+    out[length < CSV_FIELD_BYTES ? length : CSV_FIELD_BYTES - 1] = '\0';
     bool more = csv->at < csv->size && csv->text[csv->at] == ',';
     csv->at += csv->at < csv->size;
     ++*column;
@@ -116,6 +124,8 @@ int csv_open(struct csv *csv, const char *path)
     fclose(file);
     if (!good)
         return csv->text ? fail(path, "reading failed") : EXIT_SYSTEM;
+    if (memchr(csv->text, '\0', csv->size))
+        return fail(path, "it holds a zero byte: it is not text");
     if (csv->size >= 3 && memcmp(csv->text, "\xef\xbb\xbf", 3) == 0)
         csv->at = 3;
     if (!read_row(csv))
@@ -162,10 +172,9 @@ bool csv_name(struct csv *csv, uint32_t field)
 {
     const char *name = csv->fields[field];
     size_t length = strlen(name);
-    bool good = length > 0 && length <= NAME_BYTES && name[0] != ' ' && name[length - 1] != ' ';
-    for (size_t i = 0; i < length; i++)
-        good = good && (unsigned char)name[i] >= 0x20 && (unsigned char)name[i] != 0x7f;
+    bool good = length > 0 && length <= NAME_BYTES && name[0] != ' ' && name[length - 1] != ' ' &&
+                text_is_printable(name, length);
     if (!good)
-        csv_error(csv, field, "found no name, allowed: 1 to 50 bytes, all printable");
+        csv_error(csv, field, "found no name, allowed: 1 to 50 bytes of printable UTF-8");
     return good;
 }

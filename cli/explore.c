@@ -226,8 +226,10 @@ static void trial(void *arg, aldis_trial *trial)
                                   .on_begin = on_begin,
                                   .on_progress = on_progress,
                                   .arg = &run};
-    if (!run.ships)
+    if (!run.ships) { /* not a finding of its own, but nothing to pass over */
+        aldis_trial_fail(trial, ALDIS_VIOLATION_UNEXPECTED, "no memory");
         return;
+    }
     run.healed_ns = args->plan.heal_ns;
     aldis_err err = space_run(args->scenario, &opts, &report);
     if (err != ALDIS_OK)

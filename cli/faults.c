@@ -84,6 +84,7 @@ int faults_read(const char *value, const char *who, struct faults *out_faults)
         break;
     case SCENARIO_NO_INPUT:
         scenario_errors_print(&errors, stderr);
+        fprintf(stderr, "%s: --faults: allowed: light, heavy, or a YAML file\n", who);
         return EXIT_NO_INPUT;
     case SCENARIO_NO_MEMORY:
         return EXIT_SYSTEM;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* output.c: standard output. Layer: cli. */
+/* output.c: see output.h. Layer: cli. */
 #include "output.h"
 
 #include "command.h"
@@ -44,6 +44,31 @@ static void accept_sigpipe(void)
     sigemptyset(&set);
     sigaddset(&set, SIGPIPE);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+FILE *output_create(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (!file)
+        fprintf(stderr, "aldis: %s cannot be created: %s\n", path, strerror(errno));
+    return file;
+}
+
+int output_close(FILE *file, const char *path)
+{
+    errno = 0;
+    /* A write that failed in between shows in ferror only. */
+    bool written = fflush(file) == 0 && !ferror(file);
+    int error = errno;
+    if (fclose(file) != 0 && written) {
+        written = false;
+        error = errno;
+    }
+    if (written)
+        return EXIT_GOOD;
+    fprintf(stderr, "aldis: %s cannot be written%s%s\n", path, error ? ": " : "",
+            error ? strerror(error) : "");
+    return EXIT_IO;
 }
 
 void output_open(void)

@@ -21,7 +21,6 @@ struct run_args {
     struct space_run_opts opts;
     struct session_opts session;
     const char *max_lag; /* as it was given */
-    const char *faults;  /* likewise */
     bool json;
     bool watch;
     bool quiet;
@@ -136,9 +135,9 @@ static void check_together(const struct argp_state *state, const struct run_args
         argp_error(state, "--mind: a run by --clock=live has no moment to look at a ship");
     if (args->opts.live && args->opts.paced)
         argp_error(state, "--realtime: a run by --clock=live has no other time");
-    if (args->opts.live && args->faults)
+    if (args->opts.live && args->session.faults)
         argp_error(state, "--faults: a run by --clock=live has none");
-    if (args->faults && (args->session.record || args->session.print_windows))
+    if (args->session.faults && (args->session.record || args->session.print_windows))
         argp_error(state, "--faults: a run that is to be repeated has them in its scenario");
     if (args->session.listen && !args->opts.paced)
         argp_error(state, "--listen: only a run by --realtime lasts long enough");
@@ -185,7 +184,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     } else if (key == OPTION_CHECK_BALANCE) {
         opts->check_balance = true;
     } else if (key == OPTION_FAULTS) {
-        args->faults = value;
+        args->session.faults = value;
     } else if (key == ARGP_KEY_END) {
         check_together(state, args);
     } else if (key == OPTION_JSON) {
@@ -256,9 +255,7 @@ static void show_mind(struct session *session, const struct space_progress *now)
     uint32_t ship = session->opts->mind;
     if (ship == 0)
         return;
-    if (!space_mind_path(now, ship, path, sizeof path))
-        snprintf(path, sizeof path, "there is no such ship");
-    if (strcmp(path, session->path) == 0)
+    if (!space_mind_path(now, ship, path, sizeof path) || strcmp(path, session->path) == 0)
         return;
     progress_line("%s: ship-%" PRIu32 ": %s", duration_text(now->now_ns, at), ship, path);
     memcpy(session->path, path, sizeof path);
@@ -275,9 +272,10 @@ static bool on_progress(void *arg, const struct space_progress *now)
     if (progress_is_due() && space_look(now, &view)) {
         char states[128], behind[48] = "";
         double wall_s = monotonic_s() - session->start_s, run_s = (double)now->now_ns * 1e-9;
-        double due_s = wall_s * session->factor;
-        if (session->factor > 0 && due_s > run_s)
-            snprintf(behind, sizeof behind, ", behind %.1f s", due_s - run_s);
+        double lag_s =
+            session->factor > 0 ? monotonic_s() - session->begin_s - run_s / session->factor : 0;
+        if (lag_s > 0)
+            snprintf(behind, sizeof behind, ", behind %.1f s", lag_s);
         progress_show(
             "run: %s of %s, %s, %.3g msgs/s, refused %" PRIu64 "%s", duration_text(now->now_ns, at),
             duration_text(now->until_ns, until), states_text(&view, states, sizeof states),
@@ -299,7 +297,9 @@ static void on_system(void *arg, aldis_system *system)
 
 static void on_begin(void *arg, const struct space_run_facts *facts)
 {
-    session_begin(arg, facts);
+    struct session *session = arg;
+    session_begin(session, facts);
+    session->begin_s = monotonic_s();
 }
 
 static void on_end(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason)
@@ -320,6 +320,8 @@ static int judge(const struct run_args *args, aldis_err err, const struct space_
 {
     if (err == ALDIS_ENOMEM || err == ALDIS_EAGAIN)
         return EXIT_SYSTEM;
+    if (err == ALDIS_EIO)
+        return EXIT_IO;
     if (err != ALDIS_OK)
         return EXIT_WRONG;
     if (!report->audit.balanced) {
@@ -363,7 +365,7 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     args->opts.events = session.events;
     if (args->watch && !begin_watch(args, &session))
         return EXIT_MISUSE;
-    session.start_s = monotonic_s();
+    session.start_s = session.begin_s = monotonic_s();
     session.factor = args->opts.live ? 1 : args->opts.paced ? args->opts.pace.factor : 0;
     interrupt_install();
     progress_begin(!args->quiet && !args->watch);
@@ -382,10 +384,10 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
                 args->input.path, report.bytes_needed >> 20, report.bytes_at_hand >> 20);
     else if (err != ALDIS_OK)
         print_error(args->input.path, err);
-    /* A loop of zero-delay messages is found in the middle of a run: what was done until then is
-     * worth reading. After other errors there was no run. A failed write is seen when stdout is
-     * flushed at the end. */
-    if (err == ALDIS_OK || err == ALDIS_ELOOP)
+    /* A loop of zero-delay messages is found in the middle of a run, as is a full disk of --events:
+     * what was done until then is worth reading. After other errors there was no run. A failed
+     * write of this is seen when stdout is flushed at the end. */
+    if (err == ALDIS_OK || err == ALDIS_ELOOP || err == ALDIS_EIO)
         (void)space_report_print(&report, stdout, args->json ? SPACE_JSON : SPACE_TEXT);
     int status = judge(args, err, &report), written = session_close(&session);
     space_report_fini(&report);
@@ -399,8 +401,15 @@ int command_run(int argc, char **argv)
     struct scenario *scenario = NULL;
     struct faults faults = {.file = NULL};
     int status = input_read(&args.input, &scenario);
-    if (status == EXIT_GOOD && args.faults) {
-        status = faults_read(args.faults, "aldis run", &faults);
+    if (status == EXIT_GOOD && args.session.mind > scenario_ship_count(scenario)) {
+        fprintf(stderr,
+                "aldis run: --mind: found '%" PRIu32 "', allowed: 1 to %" PRIu32
+                ", the ships of the scenario\n",
+                args.session.mind, scenario_ship_count(scenario));
+        status = EXIT_MISUSE;
+    }
+    if (status == EXIT_GOOD && args.session.faults) {
+        status = faults_read(args.session.faults, "aldis run", &faults);
         args.opts.faults = &faults.plan;
     }
     if (status == EXIT_GOOD)

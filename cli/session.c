@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include "command.h"
+#include "output.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -29,17 +30,49 @@ static int try_record(const char *path)
     return EXIT_GOOD;
 }
 
+/* Would writing one lose the other? A device takes both. */
+static bool same_file(const char *a, const char *b)
+{
+    struct stat one, other;
+    if (stat(a, &one) != 0)
+        return strcmp(a, b) == 0;
+    return S_ISREG(one.st_mode) && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+static int check_apart(const struct session_opts *opts, const struct input *scenario)
+{
+    const struct {
+        const char *option, *path;
+    } files[] = {{"FILE", scenario->path},
+                 {"--faults", opts->faults},
+                 {"--record", opts->record},
+                 {"--print-windows", opts->print_windows},
+                 {"--events", opts->events}};
+    enum { COUNT = sizeof files / sizeof files[0], OUTPUTS = 2 };
+    for (size_t out = OUTPUTS; out < COUNT; out++)
+        for (size_t i = 0; i < out; i++) {
+            if (!files[out].path || !files[i].path || !same_file(files[out].path, files[i].path))
+                continue;
+            fprintf(stderr, "aldis run: %s: found '%s', allowed: another file than that of %s\n",
+                    files[out].option, files[out].path, files[i].option);
+            return EXIT_MISUSE;
+        }
+    return EXIT_GOOD;
+}
+
 int session_open(struct session *session, const struct session_opts *opts,
                  const struct input *scenario)
 {
     *session = (struct session){.opts = opts, .scenario = scenario, .status = EXIT_GOOD};
-    int status = opts->record ? try_record(opts->record) : EXIT_GOOD;
+    int status = check_apart(opts, scenario);
+    if (status == EXIT_GOOD && opts->record)
+        status = try_record(opts->record);
     if (status == EXIT_GOOD && opts->print_windows)
         status = chain_create(&session->chain, opts->print_windows);
     if (status == EXIT_GOOD && opts->events) {
-        session->events = fopen(opts->events, "w");
+        session->events = output_create(opts->events);
         if (!session->events) {
-            fprintf(stderr, "aldis: %s cannot be created: %s\n", opts->events, strerror(errno));
             status = EXIT_NO_OUTPUT;
             (void)session_close(session);
         }
@@ -127,11 +160,8 @@ int session_close(struct session *session)
     if (session->opts->listen)
         listen_close(&session->listener);
     int status = session->chain.file ? chain_close(&session->chain) : EXIT_GOOD;
-    if (session->events && fclose(session->events) != 0) {
-        fprintf(stderr, "aldis: %s: cannot be written: %s\n", session->opts->events,
-                strerror(errno));
+    if (session->events && output_close(session->events, session->opts->events) != EXIT_GOOD)
         status = EXIT_IO;
-    }
     session->events = NULL;
     return session->status != EXIT_GOOD ? session->status : status;
 }

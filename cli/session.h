@@ -18,6 +18,7 @@ struct session_opts {
     const char *record;        /* file for what comes from outside; NULL: none */
     uint32_t mind;             /* the ship whose mind is shown; 0: none */
     const char *events;        /* file for what happens; NULL: none */
+    const char *faults;        /* the value of --faults: never overwritten; NULL: none */
 };
 
 struct session {
@@ -29,7 +30,8 @@ struct session {
     FILE *events;             /* NULL: not asked for */
     struct watch *watch;      /* NULL: not asked for */
     char path[256];           /* what the mind was about */
-    double start_s, factor;   /* for the progress: wall time, and virtual seconds in one of it */
+    double start_s, begin_s;  /* wall time: of the command, and of the first window */
+    double factor;            /* virtual seconds in one of it; 0: as fast as it goes */
     int status;               /* of what has failed meanwhile */
 };
 

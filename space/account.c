@@ -193,6 +193,33 @@ bool account_refuse(struct account *account, const struct record *trade, aldis_n
     return true;
 }
 
+Refusal account_refusal(enum account_verdict verdict)
+{
+    static const Refusal refusals[] = {
+        [ACCOUNT_DONE] = REFUSAL_NONE,         [ACCOUNT_NO_ROOM] = REFUSAL_NO_ROOM,
+        [ACCOUNT_NO_MONEY] = REFUSAL_NO_MONEY, [ACCOUNT_NO_STOCK] = REFUSAL_NO_STOCK,
+        [ACCOUNT_EXPIRED] = REFUSAL_EXPIRED,   [ACCOUNT_BUSY] = REFUSAL_BUSY};
+    return refusals[verdict];
+}
+
+void account_answer(const struct record *decided, TradeAnswer *out)
+{
+    memset(out, 0, sizeof *out);
+    out->number = decided->number;
+    out->accepted = !decided->refused;
+    out->reason = (Refusal)decided->reason;
+    out->credits = decided->terms.credits;
+    out->fuel = decided->terms.fuel;
+    memcpy(out->goods, decided->terms.goods, sizeof out->goods);
+}
+
+struct terms account_answer_terms(const TradeAnswer *answer)
+{
+    struct terms terms = {.credits = answer->credits, .fuel = answer->fuel};
+    memcpy(terms.goods, answer->goods, sizeof terms.goods);
+    return terms;
+}
+
 void account_settled(struct account *account, uint32_t peer_account, uint64_t number,
                      aldis_ns now_ns)
 {

@@ -122,6 +122,14 @@ enum account_verdict account_take(struct account *account, const struct record *
  *  the initiator is not to be answered, unless the offer is void by now. */
 bool account_refuse(struct account *account, const struct record *trade, aldis_ns now_ns);
 
+/** A verdict in the words of the schema. */
+Refusal account_refusal(enum account_verdict verdict);
+
+/** What the initiator is told of a decision; *out is written whole, with its padding. */
+void account_answer(const struct record *decided, TradeAnswer *out);
+/** What changes hands by such an answer. */
+struct terms account_answer_terms(const TradeAnswer *answer);
+
 /** The initiator has heard. Whatever is settled and void by now is forgotten. */
 void account_settled(struct account *account, uint32_t peer_account, uint64_t number,
                      aldis_ns now_ns);

@@ -120,6 +120,17 @@ void books_fini(struct books *books)
     *books = (struct books){0};
 }
 
+/* The dead change their pages no more: their records are read there, as from a disk. What they have
+ * taken is settled, anything else has never happened. */
+void books_settle_with_dead(const struct books *books, struct account *account)
+{
+    const struct pending *pending = account->pending;
+    const struct record *record =
+        account_find(books_account(books, pending->peer_account), account->index, pending->number);
+    bool taken = record && !record->refused;
+    (void)account_settle(account, pending->number, taken ? &record->terms : NULL);
+}
+
 struct totals books_totals(const struct books *books)
 {
     struct totals totals = account_totals(books, books_account, books_accounts(books));

@@ -67,6 +67,9 @@ void books_fini(struct books *books);
 uint32_t books_accounts(const struct books *books);
 struct account *books_account(const void *books, uint32_t index);
 
+/** Settle the open trade of an account whose responder has ended for good. */
+void books_settle_with_dead(const struct books *books, struct account *account);
+
 /** Totals now, less what was made and with what was used up: to be equal to books->start. The
  *  actors must be at rest. */
 struct totals books_totals(const struct books *books);

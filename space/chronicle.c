@@ -80,7 +80,7 @@ uint32_t chronicle_shard(const struct chronicle *chronicle, uint32_t account)
     return (uint32_t)(ship * chronicle->shards / chronicle->ships);
 }
 
-/* Room for one more; without memory the entry is lost, and counted. */
+/* Room for one more; without memory the entry is lost, and the next drain says so. */
 static struct entry *next_entry(struct chronicle *chronicle, struct list *list)
 {
     if (!chronicle->capture && list->count == EVIDENCE)
@@ -233,15 +233,17 @@ static int compare(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static size_t sort_all(struct chronicle *chronicle)
+/* false: no memory. */
+static bool sort_all(struct chronicle *chronicle, size_t *out_count)
 {
     size_t count = 0;
+    *out_count = 0;
     for (uint32_t i = 0; i < chronicle->shards; i++)
         count += chronicle->lists[i].count;
     free(chronicle->sorted);
     chronicle->sorted = malloc((count > 0 ? count : 1) * sizeof *chronicle->sorted);
     if (!chronicle->sorted)
-        return 0;
+        return false;
     size_t at = 0;
     for (uint32_t i = 0; i < chronicle->shards; i++) {
         const struct list *list = &chronicle->lists[i];
@@ -250,7 +252,8 @@ static size_t sort_all(struct chronicle *chronicle)
         at += list->count;
     }
     qsort(chronicle->sorted, count, sizeof *chronicle->sorted, compare);
-    return count;
+    *out_count = count;
+    return true;
 }
 
 static void print_name(const char *key, const char *text, FILE *out)
@@ -326,18 +329,24 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
 
 aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out)
 {
-    size_t count = sort_all(chronicle);
+    size_t count;
+    bool whole = sort_all(chronicle, &count);
     for (size_t i = 0; i < count; i++)
         print_entry(&chronicle->sorted[i], scenario, out);
-    for (uint32_t i = 0; i < chronicle->shards; i++)
+    for (uint32_t i = 0; i < chronicle->shards; i++) {
+        whole = whole && chronicle->lists[i].lost == 0;
         chronicle->lists[i].count = 0;
+    }
+    if (!whole)
+        return ALDIS_ENOMEM;
     return ferror(out) ? ALDIS_EIO : ALDIS_OK;
 }
 
 void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario, FILE *out,
                         uint32_t lines)
 {
-    size_t count = sort_all(chronicle), first = count > lines ? count - lines : 0;
-    for (size_t i = first; i < count; i++)
+    size_t count;
+    (void)sort_all(chronicle, &count); /* without memory the verdict stands without its evidence */
+    for (size_t i = count > lines ? count - lines : 0; i < count; i++)
         print_entry(&chronicle->sorted[i], scenario, out);
 }

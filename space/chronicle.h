@@ -43,7 +43,8 @@ void chronicle_place(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t accou
 void chronicle_near_miss(struct chronicle *chronicle, aldis_ctx *ctx, const struct books *books,
                          aldis_id one, aldis_id other, double distance);
 
-/** At rest: print what was captured since the last time as JSON lines, and forget it. */
+/** At rest: print what was captured since the last time as JSON lines, and forget it. Errors:
+ *  ALDIS_ENOMEM some of it is lost; ALDIS_EIO it cannot be written. */
 aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out);
 
 /** At rest: the last exchanges, at most `lines` of them, as text. */

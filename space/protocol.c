@@ -42,6 +42,15 @@ aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *sta
     return aldis_fail(ctx, text);
 }
 
+void tell_settled(aldis_ctx *ctx, const TradeAnswer *answer, uint32_t account)
+{
+    NEW_MESSAGE(TradeSettled, settled);
+    settled.number = answer->number;
+    settled.account = account;
+    if (answer->accepted && !aldis_id_is_nobody(aldis_sender(ctx)))
+        (void)aldis_reply_raw(ctx, &trade_settled_type, &settled, sizeof settled);
+}
+
 aldis_err check_message(aldis_ctx *ctx, const aldis_type *type, const void *payload)
 {
     aldis_wire_report report;

@@ -249,6 +249,8 @@ static inline Vec3 wire_vec(struct vec v)
 /** Refuse a message by name: tell its sender, if it can be told, and fail the handler with the
  *  reason. state: static. */
 aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *state, Refusal reason);
+/** To whoever sent an answer: it was heard, if there is something to forget. */
+void tell_settled(aldis_ctx *ctx, const TradeAnswer *answer, uint32_t account);
 
 /** "queue full". Static. */
 const char *refusal_text(Refusal reason);

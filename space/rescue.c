@@ -111,16 +111,16 @@ static aldis_ns way_ns(const struct rescue *self, const struct call *call, aldis
     return seconds < 1e9 ? (aldis_ns)(seconds * 1e9) + 1 : ALDIS_FOREVER / 4;
 }
 
-static aldis_err give_fuel(struct rescue *self, aldis_ctx *ctx, const struct call *call)
+static void give_fuel(struct rescue *self, aldis_ctx *ctx, const struct call *call)
 {
     if (account_is_open(self->account))
-        return ALDIS_OK;
+        return;
     int64_t nano = self->gift < self->account->fuel ? self->gift : self->account->fuel;
     struct terms most = {.fuel = nano};
     aldis_ns until_ns = aldis_now(ctx) + VALID_NS;
     if (nano == 0 ||
         account_hold(self->account, &most, call->ship, call->account, until_ns) != ACCOUNT_DONE)
-        return ALDIS_OK; /* nothing to give: the ship calls on */
+        return; /* nothing to give: the ship calls on */
     struct pending *pending = self->account->pending;
     TradeOffer *trade = &pending->offer.trade;
     memset(&pending->offer, 0, sizeof pending->offer);
@@ -132,7 +132,6 @@ static aldis_err give_fuel(struct rescue *self, aldis_ctx *ctx, const struct cal
     ship_ref to = {.id = call->ship};
     if (aldis_send_copy(ctx, to, trade_offer, trade) != ALDIS_OK)
         (void)account_settle(self->account, pending->number, NULL);
-    return ALDIS_OK;
 }
 
 /* What was offered and not answered is offered again; the dead have taken it or not. */
@@ -140,17 +139,13 @@ static void press(struct rescue *self, aldis_ctx *ctx)
 {
     if (!account_is_open(self->account))
         return;
-    struct pending *pending = self->account->pending;
+    const struct pending *pending = self->account->pending;
     ship_ref to = {.id = pending->peer};
     if (!aldis_is_closed(ctx, to.id)) {
         (void)aldis_send_copy(ctx, to, trade_offer, &pending->offer.trade);
         return;
     }
-    const struct record *record =
-        account_find(books_account(self->chart->books, pending->peer_account), self->account->index,
-                     pending->number);
-    bool taken = record && !record->refused;
-    (void)account_settle(self->account, pending->number, taken ? &record->terms : NULL);
+    books_settle_with_dead(self->chart->books, self->account);
 }
 
 static aldis_err arrive(struct rescue *self, aldis_ctx *ctx, uint32_t index)
@@ -162,11 +157,9 @@ static aldis_err arrive(struct rescue *self, aldis_ctx *ctx, uint32_t index)
         call->state = CALL_RETURNS; /* nobody is there */
         return arm(self, ctx, index, way_ns(self, call, aldis_now(ctx)));
     }
-    if (call->kind == EMERGENCY_OUT_OF_FUEL) {
-        aldis_err err = give_fuel(self, ctx, call);
-        /* It stays until the ship says that it can go on. */
-        return err == ALDIS_OK ? arm(self, ctx, index, GIVE_AGAIN_NS) : err;
-    }
+    if (call->kind == EMERGENCY_OUT_OF_FUEL)
+        give_fuel(self, ctx, call);
+    /* It stays until the ship says that it can go on. */
     return arm(self, ctx, index, GIVE_AGAIN_NS);
 }
 
@@ -214,16 +207,13 @@ static aldis_err rescue_on_stand_down(struct rescue *self, const StandDown *msg,
 
 static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *msg, aldis_ctx *ctx)
 {
-    struct terms terms = {.credits = msg->credits, .fuel = msg->fuel};
-    memcpy(terms.goods, msg->goods, sizeof terms.goods);
+    struct terms terms = account_answer_terms(msg);
     const struct pending *pending = self->account->pending;
     bool ours = account_is_open(self->account) && pending->number == msg->number &&
                 aldis_id_equal(pending->peer, aldis_sender(ctx));
     if (ours && !account_settle(self->account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a gift on other terms");
-    if (msg->accepted && !aldis_id_is_nobody(aldis_sender(ctx)))
-        (void)aldis_reply(ctx, trade_settled, .number = msg->number,
-                          .account = self->account->index);
+    tell_settled(ctx, msg, self->account->index);
     return ALDIS_OK;
 }
 

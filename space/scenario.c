@@ -334,6 +334,11 @@ aldis_ns scenario_duration(const struct scenario *scenario)
     return scenario->duration_ns;
 }
 
+uint32_t scenario_ship_count(const struct scenario *scenario)
+{
+    return scenario->ship_count;
+}
+
 uint64_t scenario_content(const struct scenario *scenario)
 {
     return scenario->content;

@@ -31,8 +31,9 @@ station_ref ship_station(const struct ship *self)
 
 bool ship_fits(const struct ship *self, uint32_t station)
 {
-    return scenario_station_takes(&self->chart->scenario->stations.items[station],
-                                  ship_class(self));
+    const struct scenario *scenario = self->chart->scenario;
+    return station < scenario->stations.count &&
+           scenario_station_takes(&scenario->stations.items[station], ship_class(self));
 }
 
 const char *ship_state_word(const struct ship *self)
@@ -167,31 +168,15 @@ static aldis_err tell_status(struct ship *self, const GetStatus *msg, aldis_ctx 
     return ALDIS_OK;
 }
 
-/* What others could not do for us, or what we have no use for: on purpose nothing. */
-static aldis_err note_refusal(struct ship *self, const Refused *msg, aldis_ctx *ctx)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+#define PASS(name, message) static SHIP_PASS(name, message)
 
-static aldis_err note_services(struct ship *self, const ServiceAvailability *msg, aldis_ctx *ctx)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+/* What others could not do for us, or what we have no use for: on purpose nothing. */
+PASS(note_refusal, refused)
+
+PASS(note_services, service_availability)
 
 /* Prices are asked for when there is something to buy; changes of them are not followed. */
-static aldis_err note_update(struct ship *self, const MarketUpdate *msg, aldis_ctx *ctx)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+PASS(note_update, market_update)
 
 /* ---- The table ---- */
 

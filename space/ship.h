@@ -190,6 +190,8 @@ aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind);
 void ship_draw_failure(struct ship *self, aldis_ctx *ctx);
 /** Go to the caller of extra->rescue, and tell it. */
 aldis_err ship_answer_call(struct ship *self, aldis_ctx *ctx);
+/** On a rescue mission: tell the caller that it will not come. */
+void ship_break_off_rescue(const struct ship *self, aldis_ctx *ctx);
 /** At rest on a rescue mission. */
 aldis_err ship_reach_caller(struct ship *self, aldis_ctx *ctx);
 /** The emergency is over if what it needed has come. */
@@ -219,6 +221,16 @@ void ship_remember(struct ship *self, const MarketPrices *prices);
 
 #define SHIP_ACTION(name, message)                                                                 \
     aldis_err name(struct ship *self, const message##_payload *msg, aldis_ctx *ctx)
+
+/** An action that is to do nothing; the comment before it says why. */
+#define SHIP_PASS(name, message)                                                                   \
+    SHIP_ACTION(name, message)                                                                     \
+    {                                                                                              \
+        (void)self;                                                                                \
+        (void)msg;                                                                                 \
+        (void)ctx;                                                                                 \
+        return ALDIS_OK;                                                                           \
+    }
 
 SHIP_ACTION(step_still, update_position);
 SHIP_ACTION(step_on, update_position);

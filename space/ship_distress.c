@@ -81,10 +81,7 @@ aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
         return ALDIS_ENOMEM;
     aldis_ns now_ns = aldis_now(ctx);
     ship_lead(self, ctx, true);
-    if (self->mission == MISSION_RESCUE) {
-        ship_ref caller = {.id = extra->rescue.caller};
-        (void)aldis_send(ctx, caller, distress_answer, .arrival_ns = 0); /* it will not come */
-    }
+    ship_break_off_rescue(self, ctx);
     self->mission = MISSION_OWN;
     ship_enter(self, ctx, SHIP_emergency);
     extra->emergency.kind = kind;
@@ -185,13 +182,7 @@ SHIP_ACTION(aid_take, aid)
     return end_emergency(self, ctx);
 }
 
-SHIP_ACTION(aid_late, aid)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+SHIP_PASS(aid_late, aid)
 
 SHIP_ACTION(alarm_sound, handle_emergency)
 {
@@ -290,6 +281,15 @@ SHIP_ACTION(distress_pass, distress_signal)
     return ship_steer(self, ctx);
 }
 
+/* An arrival in the past: it will not come. */
+void ship_break_off_rescue(const struct ship *self, aldis_ctx *ctx)
+{
+    if (self->mission != MISSION_RESCUE)
+        return;
+    ship_ref caller = {.id = self->extra->rescue.caller};
+    (void)aldis_send(ctx, caller, distress_answer, .arrival_ns = 0);
+}
+
 aldis_err ship_reach_caller(struct ship *self, aldis_ctx *ctx)
 {
     static const AidKind aids[] = {[EMERGENCY_ENGINE_FAILURE] = AID_REPAIR,
@@ -317,10 +317,4 @@ SHIP_ACTION(rescue_end, stand_down)
     return ship_steer(self, ctx);
 }
 
-SHIP_ACTION(rescue_late, stand_down)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+SHIP_PASS(rescue_late, stand_down)

@@ -135,25 +135,14 @@ SHIP_ACTION(served_here, service_done)
 }
 
 /* The end of a service that we have left already. */
-SHIP_ACTION(served_late, service_done)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+SHIP_PASS(served_late, service_done)
 
 /* ---- Orders to dock ---- */
-
-static bool can_dock(const struct ship *self, uint32_t station)
-{
-    return station < self->chart->scenario->stations.count && ship_fits(self, station);
-}
 
 /* Where it is already it asks at once; anywhere else it goes first. */
 SHIP_ACTION(dock_idle, initiate_docking)
 {
-    if (!can_dock(self, msg->station))
+    if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
     if (msg->station == self->station)
         return ship_ask_for_berth(self, ctx);

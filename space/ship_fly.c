@@ -18,13 +18,18 @@ struct vec ship_station_position(const struct ship *self, aldis_ns now_ns)
     return scenario_station_position(self->chart->scenario, self->station, now_ns);
 }
 
-static double weather_factor(const struct ship *self, aldis_ns now_ns)
+static bool is_in_weather(const struct ship *self, aldis_ns now_ns)
 {
     const struct ship_extra *extra = self->extra;
-    if (!extra || extra->weather.until_ns <= now_ns || extra->weather.speed >= 1)
-        return 1;
+    if (!extra || extra->weather.until_ns <= now_ns)
+        return false;
     struct vec way = vec_sub(self->motion.position, extra->weather.centre);
-    return vec_length(way) < extra->weather.radius ? extra->weather.speed : 1;
+    return vec_length(way) < extra->weather.radius;
+}
+
+static double weather_factor(const struct ship *self, aldis_ns now_ns)
+{
+    return is_in_weather(self, now_ns) ? self->extra->weather.speed : 1;
 }
 
 double ship_reach(const struct ship *self)
@@ -90,6 +95,12 @@ static void fly_dry(struct ship *self, const struct thrust *thrust, double secon
     account_burn(&self->account, self->account.fuel);
 }
 
+static struct vec hazard_centre(const struct ship_hazard *hazard, aldis_ns now_ns)
+{
+    double age = (double)(now_ns - hazard->at_ns) * 1e-9;
+    return vec_add(hazard->location, vec_scale(hazard->velocity, age));
+}
+
 /* Hazards that it is in drive it off its course. */
 static void drift(struct ship *self, aldis_ns now_ns, double seconds)
 {
@@ -98,8 +109,7 @@ static void drift(struct ship *self, aldis_ns now_ns, double seconds)
         const struct ship_hazard *hazard = &self->extra->hazards[i];
         if (hazard->until_ns <= now_ns)
             continue;
-        double age = (double)(now_ns - hazard->at_ns) * 1e-9;
-        struct vec centre = vec_add(hazard->location, vec_scale(hazard->velocity, age));
+        struct vec centre = hazard_centre(hazard, now_ns);
         self->motion.position =
             motion_pushed(self->motion.position, centre, hazard->radius, push, seconds);
     }
@@ -188,8 +198,7 @@ static void avoid(struct ship *self, aldis_ns now_ns)
         const struct ship_hazard *hazard = &self->extra->hazards[i];
         if (hazard->until_ns <= now_ns)
             continue;
-        double age = (double)(now_ns - hazard->at_ns) * 1e-9;
-        struct vec centre = vec_add(hazard->location, vec_scale(hazard->velocity, age)), beside;
+        struct vec centre = hazard_centre(hazard, now_ns), beside;
         double distance = vec_length(vec_sub(centre, self->motion.position));
         if (distance < nearest &&
             point_beside(self->motion.position, aim, centre, hazard->radius, &beside)) {
@@ -255,20 +264,11 @@ static void cast_off(struct ship *self, aldis_ns now_ns)
     self->moved_ns = now_ns;
 }
 
-static bool is_held_by_weather(const struct ship *self, aldis_ns now_ns)
-{
-    const struct ship_extra *extra = self->extra;
-    if (!extra || extra->weather.until_ns <= now_ns || extra->weather.level < WEATHER_HIGH)
-        return false;
-    struct vec way = vec_sub(self->motion.position, extra->weather.centre);
-    return vec_length(way) < extra->weather.radius;
-}
-
 aldis_err ship_depart(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
     cast_off(self, now_ns);
-    if (is_held_by_weather(self, now_ns)) {
+    if (is_in_weather(self, now_ns) && self->extra->weather.level >= WEATHER_HIGH) {
         ship_enter(self, ctx, SHIP_idle);
         return ship_arm(self, ctx, self->extra->weather.until_ns - now_ns + ALDIS_SECOND);
     }
@@ -322,9 +322,10 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
     aldis_err err;
     if (ship_has_mind(self) && ship_think_under_way(self, ctx, &err))
         return err;
-    if (has_arrived(self, now_ns) && (self->flags & SHIP_VISITS))
+    bool arrived = has_arrived(self, now_ns);
+    if (arrived && (self->flags & SHIP_VISITS))
         return ship_rest(self, ctx);
-    if (has_arrived(self, now_ns))
+    if (arrived)
         return self->mission == MISSION_RESCUE ? ship_reach_caller(self, ctx)
                                                : ship_ask_for_berth(self, ctx);
     if (self->account.fuel <= self->account.tank / 2 &&
@@ -344,13 +345,7 @@ SHIP_ACTION(due_flying, ship_due)
 }
 
 /* Not under way, a ship stays where it is, however long. */
-SHIP_ACTION(step_still, update_position)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+SHIP_PASS(step_still, update_position)
 
 /* dt more seconds on the way: it may arrive in them, and does not fly past. */
 SHIP_ACTION(step_on, update_position)
@@ -362,14 +357,9 @@ SHIP_ACTION(step_on, update_position)
 
 /* ---- Orders ---- */
 
-static bool is_station(const struct ship *self, uint32_t station)
-{
-    return station < self->chart->scenario->stations.count && ship_fits(self, station);
-}
-
 SHIP_ACTION(order_idle, set_destination)
 {
-    if (!is_station(self, msg->station))
+    if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
     self->order = msg->station + 1;
     return ship_depart(self, ctx);
@@ -378,10 +368,7 @@ SHIP_ACTION(order_idle, set_destination)
 aldis_err ship_turn_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
 {
     ship_move(self, aldis_now(ctx));
-    if (self->mission == MISSION_RESCUE) {
-        ship_ref caller = {.id = self->extra->rescue.caller};
-        (void)aldis_send(ctx, caller, distress_answer, .arrival_ns = 0); /* it will not come */
-    }
+    ship_break_off_rescue(self, ctx);
     self->station = station;
     self->mission = MISSION_OWN;
     self->flags &= (uint8_t)~SHIP_VISITS;
@@ -390,14 +377,14 @@ aldis_err ship_turn_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
 
 SHIP_ACTION(order_flying, set_destination)
 {
-    if (!is_station(self, msg->station))
+    if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
     return ship_turn_to(self, ctx, msg->station);
 }
 
 SHIP_ACTION(order_docking, set_destination)
 {
-    if (!is_station(self, msg->station))
+    if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
     self->order = msg->station + 1;
     ship_give_up(self, ctx);
@@ -407,7 +394,7 @@ SHIP_ACTION(order_docking, set_destination)
 /* The service is not broken off; the order is carried out after it. */
 SHIP_ACTION(order_docked, set_destination)
 {
-    if (!is_station(self, msg->station))
+    if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
     self->order = msg->station + 1;
     return ALDIS_OK;

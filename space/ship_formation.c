@@ -130,13 +130,7 @@ SHIP_ACTION(slot_take, formation_answer)
     return ALDIS_OK;
 }
 
-SHIP_ACTION(slot_late, formation_answer)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+SHIP_PASS(slot_late, formation_answer)
 
 static bool is_lead(const struct ship *self, const FormationLead *msg, aldis_ctx *ctx)
 {
@@ -173,13 +167,7 @@ SHIP_ACTION(lead_on, formation_lead)
     return ship_steer(self, ctx);
 }
 
-SHIP_ACTION(lead_late, formation_lead)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+SHIP_PASS(lead_late, formation_lead)
 
 /* In the leader's frame the offset to the slot shrinks by its rate: velocity = rate x offset, which
  * is exact for any step. With the leader's own velocity it keeps its place while that moves; it is

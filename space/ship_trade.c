@@ -12,17 +12,6 @@
 
 /* ---- What is asked again until it is answered ---- */
 
-/* A responder that has ended for good changes its page no more: its records are read there, as from
- * a disk. What it has taken is settled, anything else has never happened. */
-static void settle_with_dead(struct ship *self)
-{
-    struct account *account = &self->account;
-    const struct account *peer = books_account(self->chart->books, account->pending->peer_account);
-    const struct record *record = account_find(peer, account->index, account->pending->number);
-    bool taken = record && !record->refused;
-    (void)account_settle(account, account->pending->number, taken ? &record->terms : NULL);
-}
-
 static aldis_err send_offer(const struct ship *self, aldis_ctx *ctx)
 {
     const struct pending *pending = self->account.pending;
@@ -39,7 +28,7 @@ void ship_press_trade(struct ship *self, aldis_ctx *ctx)
     if (!account_is_open(&self->account))
         return;
     if (aldis_is_closed(ctx, self->account.pending->peer))
-        settle_with_dead(self);
+        books_settle_with_dead(self->chart->books, &self->account);
     else
         (void)send_offer(self, ctx);
 }
@@ -227,22 +216,9 @@ SHIP_ACTION(prices_plan, market_prices)
 }
 
 /* Prices that nobody waits for any more. */
-SHIP_ACTION(prices_late, market_prices)
-{
-    (void)self;
-    (void)msg;
-    (void)ctx;
-    return ALDIS_OK;
-}
+SHIP_PASS(prices_late, market_prices)
 
 /* ---- Answers, and the other side ---- */
-
-static struct terms terms_of(const TradeAnswer *msg)
-{
-    struct terms terms = {.credits = msg->credits, .fuel = msg->fuel};
-    memcpy(terms.goods, msg->goods, sizeof terms.goods);
-    return terms;
-}
 
 SHIP_ACTION(trade_hear, trade_answer)
 {
@@ -250,13 +226,12 @@ SHIP_ACTION(trade_hear, trade_answer)
     const struct pending *pending = account->pending;
     bool ours = pending && pending->number == msg->number &&
                 aldis_id_equal(pending->peer, aldis_sender(ctx));
-    struct terms terms = terms_of(msg);
+    struct terms terms = account_answer_terms(msg);
     bool repair =
         ours && pending->offer.is_order && pending->offer.order.resource == RESOURCE_REPAIR;
     if (ours && !account_settle(account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a trade on other terms");
-    if (msg->accepted && !aldis_id_is_nobody(aldis_sender(ctx)))
-        (void)aldis_reply(ctx, trade_settled, .number = msg->number, .account = account->index);
+    tell_settled(ctx, msg, account->index);
     if (!ours)
         return ALDIS_OK; /* a copy: it was settled before */
     chronicle_trade(self->chart->chronicle, ctx, self, msg);
@@ -299,20 +274,10 @@ static bool terms_of_offer(const struct ship *self, const TradeOffer *msg, struc
     return true;
 }
 
-static const Refusal refusals[] = {
-    [ACCOUNT_DONE] = REFUSAL_NONE,         [ACCOUNT_NO_ROOM] = REFUSAL_NO_ROOM,
-    [ACCOUNT_NO_MONEY] = REFUSAL_NO_MONEY, [ACCOUNT_NO_STOCK] = REFUSAL_NO_STOCK,
-    [ACCOUNT_EXPIRED] = REFUSAL_EXPIRED,   [ACCOUNT_BUSY] = REFUSAL_BUSY};
-
 static aldis_err answer_offer(aldis_ctx *ctx, const struct record *decided)
 {
-    NEW_MESSAGE(TradeAnswer, answer);
-    answer.number = decided->number;
-    answer.accepted = !decided->refused;
-    answer.reason = (Refusal)decided->reason;
-    answer.credits = decided->terms.credits;
-    answer.fuel = decided->terms.fuel;
-    memcpy(answer.goods, decided->terms.goods, sizeof answer.goods);
+    TradeAnswer answer;
+    account_answer(decided, &answer);
     /* One that cannot be told reads it in our page. */
     (void)aldis_reply_raw(ctx, &trade_answer_type, &answer, sizeof answer);
     return ALDIS_OK;
@@ -362,7 +327,7 @@ SHIP_ACTION(peer_consider, trade_offer)
         return answer_offer(ctx, done);
     Refusal reason = judge_offer(self, msg, &trade.terms);
     if (reason == REFUSAL_NONE)
-        reason = refusals[account_take(&self->account, &trade, aldis_now(ctx))];
+        reason = account_refusal(account_take(&self->account, &trade, aldis_now(ctx)));
     if (reason != REFUSAL_NONE)
         return refuse_offer(self, ctx, &trade, reason);
     aldis_err err = answer_offer(ctx, &trade);
@@ -412,7 +377,7 @@ SHIP_ACTION(propose_now, propose_trade)
         return ship_refuse(self, ctx, &propose_trade_type, REFUSAL_UNKNOWN_GOODS);
     enum account_verdict verdict = offer(self, ctx, (aldis_id){msg->to}, msg->to_account, &trade);
     if (verdict != ACCOUNT_DONE)
-        return ship_refuse(self, ctx, &propose_trade_type, refusals[verdict]);
+        return ship_refuse(self, ctx, &propose_trade_type, account_refusal(verdict));
     uint8_t before = self->state;
     ship_enter(self, ctx, SHIP_trading);
     self->resume_state = before;

@@ -97,6 +97,9 @@ uint32_t scenario_warnings_print(const struct scenario *scenario, const char *pa
 /** How long the scenario says that a run is. */
 aldis_ns scenario_duration(const struct scenario *scenario);
 
+/** The ships of all its fleets. */
+uint32_t scenario_ship_count(const struct scenario *scenario);
+
 /** The fault plan that the scenario brings with it; NULL: none. Borrowed from the scenario. */
 const aldis_fault_plan *scenario_faults(const struct scenario *scenario);
 

@@ -266,9 +266,10 @@ static aldis_err station_on_market_due(struct station *self, const aldis_none *m
 static void station_undelivered(void *state, const aldis_undelivered *notice, aldis_ctx *ctx)
 {
     struct station *self = state;
-    if (notice->reason == ALDIS_ESTALE && dock_leave(&self->dock, notice->to))
-        (void)serve_queue(self,
-                          ctx); /* out of memory for a timer: the permission does not expire */
+    if (notice->reason != ALDIS_ESTALE || !dock_leave(&self->dock, notice->to))
+        return;
+    (void)serve_queue(self, ctx); /* without memory for its timer a permission does not expire */
+    station_note_docks(self);
 }
 
 static uint64_t station_digest(const void *state)

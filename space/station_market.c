@@ -156,21 +156,10 @@ static Refusal match_order(const struct station *self, const MarketOrder *msg, s
     return self->page->spares > 0 ? REFUSAL_NONE : REFUSAL_NO_STOCK;
 }
 
-static const Refusal refusals[] = {
-    [ACCOUNT_DONE] = REFUSAL_NONE,         [ACCOUNT_NO_ROOM] = REFUSAL_NO_ROOM,
-    [ACCOUNT_NO_MONEY] = REFUSAL_NO_MONEY, [ACCOUNT_NO_STOCK] = REFUSAL_NO_STOCK,
-    [ACCOUNT_EXPIRED] = REFUSAL_EXPIRED,   [ACCOUNT_BUSY] = REFUSAL_BUSY};
-
 /* Who cannot be told asks again, or reads our page when we are gone. */
 static void answer_order(aldis_ctx *ctx, const struct record *decided, TradeAnswer *answer)
 {
-    memset(answer, 0, sizeof *answer);
-    answer->number = decided->number;
-    answer->accepted = !decided->refused;
-    answer->reason = (Refusal)decided->reason;
-    answer->credits = decided->terms.credits;
-    answer->fuel = decided->terms.fuel;
-    memcpy(answer->goods, decided->terms.goods, sizeof answer->goods);
+    account_answer(decided, answer);
     (void)aldis_reply_raw(ctx, &trade_answer_type, answer, sizeof *answer);
 }
 
@@ -185,7 +174,7 @@ static bool decide(struct station *self, aldis_ctx *ctx, const MarketOrder *msg,
     if (reason == REFUSAL_NONE)
         reason = match_order(self, msg, &trade->terms);
     if (reason == REFUSAL_NONE)
-        reason = refusals[account_take(account, trade, aldis_now(ctx))];
+        reason = account_refusal(account_take(account, trade, aldis_now(ctx)));
     if (reason == REFUSAL_NONE) {
         self->page->spares -= msg->resource == RESOURCE_REPAIR;
         return true;

@@ -68,20 +68,25 @@ struct path {
     uint32_t count;
 };
 
-/* Does the rest of the path begin with this name (or its singular)? Gives its length. */
-static size_t begins_with(const char *rest, const char *name)
+/* Does the rest of the path begin with the first `length` bytes of this name, and with no more of
+ * a name? Gives that length, else 0. */
+static size_t begins_with(const char *rest, const char *name, size_t length)
+{
+    bool same = strncmp(rest, name, length) == 0 && (rest[length] == '.' || rest[length] == '=');
+    return same ? length : 0;
+}
+
+/* The same for a key, which may be given in the singular: fleet for fleets. */
+static size_t begins_with_key(const char *rest, const char *key)
 {
     static const char *const plurals[] = {"", "s", "es"};
-    size_t length = strlen(name);
-    for (size_t i = 0; i < sizeof plurals / sizeof plurals[0]; i++) {
+    size_t length = strlen(key), found = 0;
+    for (size_t i = 0; i < sizeof plurals / sizeof plurals[0] && found == 0; i++) {
         size_t ending = strlen(plurals[i]);
-        if (length <= ending || strcmp(name + length - ending, plurals[i]) != 0)
-            continue;
-        size_t shown = length - ending;
-        if (strncmp(rest, name, shown) == 0 && (rest[shown] == '.' || rest[shown] == '='))
-            return shown;
+        if (length > ending && strcmp(key + length - ending, plurals[i]) == 0)
+            found = begins_with(rest, key, length - ending);
     }
-    return 0;
+    return found;
 }
 
 static void offer(struct path *path, const char *name)
@@ -107,7 +112,7 @@ static struct yaml_node *step_list(struct path *path, const struct yaml_node *li
         const char *name = name_of(entry);
         if (name)
             offer(path, name);
-        *out_length = name ? begins_with(path->rest, name) : 0;
+        *out_length = name ? begins_with(path->rest, name, strlen(name)) : 0;
         if (*out_length > 0)
             return entry;
         *out_length = (size_t)(end - path->rest);
@@ -124,7 +129,7 @@ static struct yaml_node *step_map(struct path *path, const struct yaml_node *map
         if (name->kind != YAML_IS_SCALAR)
             continue;
         offer(path, name->text);
-        *out_length = begins_with(path->rest, name->text);
+        *out_length = begins_with_key(path->rest, name->text);
         if (*out_length > 0)
             return name->next;
     }
@@ -133,7 +138,11 @@ static struct yaml_node *step_map(struct path *path, const struct yaml_node *map
 
 static enum scenario_status unknown(struct path *path)
 {
-    char word[SCHEMA_NAME_BYTES], quote[ERRORS_QUOTE_BYTES];
+    char word[SCHEMA_NAME_BYTES], quote[ERRORS_QUOTE_BYTES], list[200] = "";
+    for (uint32_t i = 0; i < path->count; i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", path->names[i]);
+    }
     size_t length = strcspn(path->rest, ".=");
     snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word - 1),
              path->rest);
@@ -141,8 +150,10 @@ static enum scenario_status unknown(struct path *path)
     errors_quote(quote, word, strlen(word));
     if (nearest)
         errors_add(path->errors, 0, 0, "there is no %s here; did you mean \"%s\"?", quote, nearest);
+    else if (path->count > 0)
+        errors_add(path->errors, 0, 0, "there is no %s here, allowed: %s", quote, list);
     else
-        errors_add(path->errors, 0, 0, "there is no %s here", quote);
+        errors_add(path->errors, 0, 0, "there is no %s here: nothing here has a name", quote);
     return SCENARIO_BAD;
 }
 

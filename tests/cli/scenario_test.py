@@ -29,6 +29,9 @@ def a_setting_changes_the_run():
 def an_unknown_path_names_the_nearest():
     for setting, text in {
             "fleets.tradrs.count=5": 'there is no "tradrs" here; did you mean "traders"?',
+            "fleets.zzz.count=5": 'there is no "zzz" here, allowed: post, traders, ore, explorers',
+            "fleets.trader.count=5": 'there is no "trader" here; did you mean "traders"?',
+            "seed.x.count=5": 'there is no "x" here: nothing here has a name',
             "fleets.ore.cont=5": 'found unknown key "cont", allowed: a key of a fleet (did you mean '
                                  '"count"?)',
             "stations.Port Gaia.berths=-4": 'stations[2].berths: found "-4", allowed: a whole number '
@@ -105,6 +108,20 @@ def bad_rows_of_a_map_are_told_with_line_and_column():
                  f"{systems}:6:1: name: found no name",
                  f"{systems}:7:1: name: found a name again"):
         check_in(text, err)
+    systems = write("worse.csv", "name,x,y,z\n\"Sol\"x,0,0,0\n" + "n" * 300 + ",1,2,3\n"
+                                 "A,1" + "0" * 300 + ",2,3\n\"Open,4,5,6\n")
+    out, err = expect(65, "import", systems)
+    for text in (f"{systems}:2:1: name: text behind the quote",
+                 f"{systems}:3:1: name: longer than 255 bytes",
+                 f"{systems}:4:3: x: longer than 255 bytes",
+                 f"{systems}:5:1: name: the quote has no end"):
+        check_in(text, err)
+    path = os.path.join(FOLDER, "bytes.csv")
+    for data, status, text in ((b"name,x,y,z\nA\xff,1,2,3\n", 65, "printable UTF-8"),
+                               (b"name,x,y,z\nA\0B,1,2,3\n", 66, "it is not text")):
+        with open(path, "wb") as file:
+            file.write(data)
+        check_in(text, expect(status, "import", path)[1])
     _, err = expect(65, "import", write("none.csv", "title,x,y,z\nSol,0,0,0\n"))
     check_in('there is no column "name"', err)
     expect(66, "import", os.path.join(FOLDER, "gone.csv"))
@@ -121,6 +138,40 @@ def events_are_json_lines_in_order():
     check_equal(times, sorted(times), "order")
     check({"state", "trade_taken", "trade_settled"} <= {event["event"] for event in events}, "kinds")
     expect(64, "run", HARBOUR, "--clock", "live", "--events", path)
+
+
+@case
+def no_output_overwrites_an_input_or_another_output():
+    with open(HARBOUR, encoding="utf-8") as file:
+        text = file.read()
+    scenario, out = write("own.yaml", text), os.path.join(FOLDER, "same.out")
+    again = os.path.join(FOLDER, ".", "same.out")
+    write("same.out", "mine")
+    plan = write("plan.yaml", "rules:\n  - {kind: loss, chance: 0.1}\n")
+    for words, other in ((["--events", scenario], "FILE"),
+                         (["--record", scenario], "FILE"),
+                         (["--print-windows", out, "--events", again], "--print-windows"),
+                         (["--faults", plan, "--events", plan], "--faults")):
+        _, err = expect(64, "run", scenario, "--until", "1s", *words)
+        check_in(f"allowed: another file than that of {other}", err)
+    for path, kept in ((scenario, text), (out, "mine")):
+        with open(path, encoding="utf-8") as file:
+            check_equal(file.read(), kept, path)
+    expect(0, "run", scenario, "--until", "1s", "--events", "/dev/null", "--print-windows",
+           "/dev/null")
+
+
+@case
+def events_that_cannot_be_written_are_status_74():
+    for until in ("10s", "10m"):
+        _, err = expect(74, "run", HARBOUR, "--quiet", "--until", until, "--events", "/dev/full")
+        check_in("/dev/full cannot be written: No space left on device", err)
+
+
+@case
+def a_plan_that_there_is_not_is_refused():
+    _, err = expect(66, "run", HARBOUR, "--until", "1s", "--faults", "medium")
+    check_in("--faults: allowed: light, heavy, or a YAML file", err)
 
 
 if __name__ == "__main__":
