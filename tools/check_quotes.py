@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Check that the guide quotes its examples word by word, and that its list names every chapter.
+"""Check that guide and course quote their examples word by word, and that their lists name every chapter.
 
 The line `<!-- quote: FILE START..END -->` stands directly above a fenced block. The block has to be
 the lines of FILE from the first that contains START to the first after it that contains END; `^`
 before either asks for the beginning of a line. Without `..END` it is one line, without START the whole
-file. Pages anywhere in docs/ may quote; a chapter of docs/guide/ has to, and shows no C of its own.
-docs/guide/README.md says how to write one.
+file. Pages anywhere in docs/ may quote; a chapter of docs/guide/ or docs/course/ has to, and shows no C of
+its own. docs/guide/README.md says how to write one.
 
 With --write the blocks are filled from the files, and none is checked.
 """
@@ -16,8 +16,8 @@ import sys
 
 from tree import check_main
 
-GUIDE = "docs/guide/"
-LIST = GUIDE + "README.md"
+GUIDES = ("docs/guide/", "docs/course/")
+LIST = "README.md" # of each
 QUOTE = re.compile(r"<!-- quote: (\S+)(?: (.+?))? -->\s*$")
 # A program of its own, which tests/house/readme_test.py compiles and runs, needs no file.
 RUN = re.compile(r"<!-- (?:test|output): \w+ -->\s*$")
@@ -66,15 +66,18 @@ def block_after(lines, number):
 
 def is_built(tree, path):
     """Is a quoted example one that the tests compile and run?"""
-    name = re.fullmatch(r"examples/(\w+)\.(?:c|out)", path)
-    return not name or f"'{name.group(1)}'" in tree.text("examples/meson.build")
+    name = re.fullmatch(r"(examples/(?:\w+/)*)(\w+)\.(?:c|out)", path)
+    if not name:
+        return True
+    build = name.group(1) + "meson.build"
+    return build in tree.files and f"'{name.group(2)}'" in tree.text(build)
 
 
 def check_quote(tree, page, lines, number):
     path, marks = QUOTE.match(lines[number]).groups()
     wanted = quoted(tree, path, marks)
     if not is_built(tree, path):
-        raise Wrong(f"examples/meson.build does not build {path}")
+        raise Wrong(f"{os.path.dirname(path)}/meson.build does not build {path}")
     end = block_after(lines, number + 1)
     if end is None:
         raise Wrong("no fenced block follows directly")
@@ -103,38 +106,42 @@ def check_page(tree, page):
         elif fence:
             above = lines[number - 1] if number else ""
             marked = above.startswith("<!-- quote:") or RUN.match(above)
-            if fence.group(2) == "c" and page.startswith(GUIDE) and not marked:
+            if fence.group(2) == "c" and page.startswith(GUIDES) and not marked:
                 tree.fault(page, number + 1, "C that is not a quote of an example")
             number = block_after(lines, number) or len(lines)
         number += 1
     return quotes
 
 
-def check_list(tree, chapters):
-    if LIST not in tree.files:
-        tree.fault(LIST, 0, "is missing: it lists the chapters")
+def check_list(tree, guide, chapters):
+    page_of_list = guide + LIST
+    if page_of_list not in tree.files:
+        tree.fault(page_of_list, 0, "is missing: it lists the chapters")
         return
     listed = []
-    for number, line in enumerate(tree.text(LIST).splitlines(), 1):
+    for number, line in enumerate(tree.text(page_of_list).splitlines(), 1):
         item = ITEM.match(line)
         if item and "/" not in item.group(1):
             if item.group(1) in listed:
-                tree.fault(LIST, number, f"lists {item.group(1)} twice")
-            if GUIDE + item.group(1) not in chapters:
-                tree.fault(LIST, number, f"there is no chapter {item.group(1)}")
+                tree.fault(page_of_list, number, f"lists {item.group(1)} twice")
+            if guide + item.group(1) not in chapters:
+                tree.fault(page_of_list, number, f"there is no chapter {item.group(1)}")
             listed.append(item.group(1))
     for page in chapters:
-        if page[len(GUIDE):] not in listed:
-            tree.fault(LIST, 0, f"does not list {page}")
+        if page[len(guide):] not in listed:
+            tree.fault(page_of_list, 0, f"does not list {page}")
 
 
 def check(tree):
     pages = [page for page in tree.files if page.startswith("docs/") and page.endswith(".md")]
-    chapters = [page for page in pages if page.startswith(GUIDE) and page != LIST]
-    for page in pages:
-        if check_page(tree, page) == 0 and page in chapters:
-            tree.fault(page, 0, "quotes no example")
-    check_list(tree, chapters)
+    quotes = {page: check_page(tree, page) for page in pages}
+    for guide in GUIDES:
+        chapters = [page for page in pages if page.startswith(guide) and page != guide + LIST]
+        for page in chapters:
+            if quotes[page] == 0:
+                tree.fault(page, 0, "quotes no example")
+        if chapters or guide + LIST in tree.files:
+            check_list(tree, guide, chapters)
 
 
 def write_page(tree, page):

@@ -189,6 +189,22 @@ def the_list_and_the_chapters_are_the_same():
 
 
 @case
+def the_course_is_checked_as_the_guide_is():
+    page = CHAPTER.replace("examples/one", "examples/course/one")
+    course = {"docs/course/01-one.md": page, "docs/course/README.md": "1. [One](01-one.md)\n",
+              "examples/course/one.c": EXAMPLE, "examples/course/one.out": "2\n4\n",
+              "examples/course/meson.build": "course_steps = ['one']\n"}
+    expect(course)
+    expect({**course, "docs/course/README.md": None}, "docs/course/README.md: is missing")
+    expect({**course, "docs/course/01-one.md": "# One\n"}, "docs/course/01-one.md: quotes no example")
+    expect({**course, "docs/course/01-one.md": page.replace("    int hits;", "    int hit;")},
+           "docs/course/01-one.md:6: examples/course/one.c says `    int hits;`")
+    expect({**course, "examples/course/meson.build": None},
+           *(f"docs/course/01-one.md:{line}: examples/course/meson.build does not build examples/course/one."
+             for line in (3, 10, 23, 31)))
+
+
+@case
 def writing_fills_and_refreshes_the_blocks():
     def work(root, tool):
         status, output = tool("--write")
