@@ -22,6 +22,7 @@ struct hazards {
     const struct chart *chart;
     double reach;                        /* that a ship covers until the next telling */
     uint32_t seen[SCENARIO_HAZARDS_MAX]; /* hazards of each schedule so far */
+    uint32_t told;                       /* of all schedules: the number of the last one */
     uint32_t left_out;                   /* for lack of a place */
     struct live live[LIVE_MAX];
 };
@@ -108,6 +109,7 @@ static aldis_err appear(struct hazards *self, aldis_ctx *ctx, const struct scena
     }
     NEW_MESSAGE(NavigationHazard, hazard);
     hazard.kind = (HazardKind)plan->kind;
+    hazard.number = ++self->told;
     hazard.radius = plan->radius;
     hazard.location = wire_vec(place);
     hazard.velocity = wire_vec(velocity);

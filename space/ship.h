@@ -3,6 +3,7 @@
  *
  *   ship.c            its states, its table, its life
  *   ship_fly.c        moving, steering, fuel
+ *   ship_hazard.c     what is in its way
  *   ship_dock.c       the way to a berth and out of it
  *   ship_trade.c      buying and selling
  *   ship_distress.c   emergencies, its own and others'
@@ -59,6 +60,7 @@ struct ship_hazard {
     struct vec location, velocity; /**< at at_ns */
     double radius;
     aldis_ns at_ns, until_ns;
+    uint64_t key; /**< of who told, and of its number there */
 };
 
 /** What only some ships need, and those not always. */
@@ -166,6 +168,15 @@ double ship_reserve(const struct ship *self, aldis_ns now_ns);
 void ship_brake(struct ship *self, aldis_ns now_ns);
 /** It is where it is, and the place service knows. */
 void ship_tell_place(struct ship *self, aldis_ctx *ctx);
+
+/* ---- ship_hazard.c ---- */
+
+/** Let the hazards that it is in drive it off its course. It has an extra part. */
+void ship_drift(struct ship *self, aldis_ns now_ns, double seconds);
+/** u/s at which hazards drive it from a place. It has an extra part. */
+struct vec ship_push_at(const struct ship *self, struct vec place, aldis_ns now_ns);
+/** Turn its aim: round the nearest hazard in the way, and against the push at the goal. */
+void ship_avoid(struct ship *self, aldis_ns now_ns, const struct thrust *thrust);
 
 /* ---- ship_dock.c ---- */
 

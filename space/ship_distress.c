@@ -56,8 +56,9 @@ static void call_for_help(struct ship *self, aldis_ctx *ctx)
         (void)aldis_send_copy(ctx, self->chart->rescue, distress_signal, &call);
 }
 
-/* What has befallen it may befall others: never told to itself. */
-static void warn_others(struct ship *self, aldis_ctx *ctx)
+/* What has befallen it may befall others, until then: never told to itself. When it ends, they are
+ * told so, as of the same hazard. */
+static void warn_others(struct ship *self, aldis_ctx *ctx, aldis_ns until_ns)
 {
     EmergencyKind kind = self->extra->emergency.kind;
     if (kind != EMERGENCY_HULL_BREACH && kind != EMERGENCY_PIRATES)
@@ -67,7 +68,7 @@ static void warn_others(struct ship *self, aldis_ctx *ctx)
     hazard.radius = ship_class(self)->hazard_radius;
     hazard.location = wire_vec(self->motion.position);
     hazard.at_ns = aldis_now(ctx);
-    hazard.until_ns = aldis_now(ctx) + ship_class(self)->repair_ns;
+    hazard.until_ns = until_ns;
     (void)nearby_tell(
         ctx, &self->chart->nearby, self->motion.position, hazard.radius + call_range(self),
         &(aldis_send_item){
@@ -93,7 +94,7 @@ aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
     ship_brake(self, now_ns);
     chronicle_emergency(self->chart->chronicle, ctx, self, kind);
     call_for_help(self, ctx);
-    warn_others(self, ctx);
+    warn_others(self, ctx, now_ns + ship_class(self)->repair_ns);
     return ship_arm(self, ctx, CALL_AGAIN_NS);
 }
 
@@ -108,6 +109,7 @@ static aldis_err end_emergency(struct ship *self, aldis_ctx *ctx)
     if (!aldis_id_is_nobody(self->chart->rescue.id))
         (void)aldis_send(ctx, self->chart->rescue, stand_down, .over = true);
     extra->emergency.helper = aldis_nobody();
+    warn_others(self, ctx, aldis_now(ctx));
     ship_move(self, aldis_now(ctx));
     return ship_fly_to(self, ctx, self->station);
 }

@@ -8,9 +8,6 @@
 
 #include <math.h>
 
-/* A course that passes a hazard keeps this far off, as a part of its radius. */
-#define BERTH_OFF 1.1
-
 /* ---- Where and how fast ---- */
 
 struct vec ship_station_position(const struct ship *self, aldis_ns now_ns)
@@ -95,26 +92,6 @@ static void fly_dry(struct ship *self, const struct thrust *thrust, double secon
     account_burn(&self->account, self->account.fuel);
 }
 
-static struct vec hazard_centre(const struct ship_hazard *hazard, aldis_ns now_ns)
-{
-    double age = (double)(now_ns - hazard->at_ns) * 1e-9;
-    return vec_add(hazard->location, vec_scale(hazard->velocity, age));
-}
-
-/* Hazards that it is in drive it off its course. */
-static void drift(struct ship *self, aldis_ns now_ns, double seconds)
-{
-    double push = ship_class(self)->push_rate;
-    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
-        const struct ship_hazard *hazard = &self->extra->hazards[i];
-        if (hazard->until_ns <= now_ns)
-            continue;
-        struct vec centre = hazard_centre(hazard, now_ns);
-        self->motion.position =
-            motion_pushed(self->motion.position, centre, hazard->radius, push, seconds);
-    }
-}
-
 static void move_for(struct ship *self, aldis_ns now_ns, double seconds)
 {
     struct thrust thrust = ship_thrust(self, now_ns);
@@ -136,7 +113,7 @@ static void move_for(struct ship *self, aldis_ns now_ns, double seconds)
         }
     }
     if (self->extra)
-        drift(self, now_ns, seconds);
+        ship_drift(self, now_ns, seconds);
 }
 
 void ship_move(struct ship *self, aldis_ns now_ns)
@@ -156,58 +133,6 @@ void ship_brake(struct ship *self, aldis_ns now_ns)
 }
 
 /* ---- Steering ---- */
-
-static struct vec across(struct vec heading)
-{
-    struct vec pole = {0, 0, 1};
-    if (fabs(heading.z) > 0.9)
-        pole = (struct vec){1, 0, 0};
-    struct vec side = vec_sub(pole, vec_scale(heading, vec_dot(pole, heading)));
-    return vec_scale(side, 1 / vec_length(side));
-}
-
-/* A point beside the hazard, where the straight way to aim comes too near its centre; false: it
- * does not, or one of the two ends is inside anyway. */
-static bool point_beside(struct vec from, struct vec aim, struct vec centre, double radius,
-                         struct vec *out)
-{
-    struct vec way = vec_sub(aim, from), off = vec_sub(centre, from);
-    double length = vec_length(way);
-    if (length == 0 || vec_length(off) <= radius || vec_length(vec_sub(aim, centre)) <= radius)
-        return false;
-    struct vec heading = vec_scale(way, 1 / length);
-    double along = vec_dot(off, heading);
-    if (along <= 0 || along >= length)
-        return false;
-    struct vec side = vec_sub(vec_add(from, vec_scale(heading, along)), centre);
-    double distance = vec_length(side);
-    if (distance >= radius)
-        return false;
-    side = distance > 1e-6 ? vec_scale(side, 1 / distance) : across(heading);
-    *out = vec_add(centre, vec_scale(side, radius * BERTH_OFF));
-    return true;
-}
-
-/* Round the nearest hazard that is in the way. */
-static void avoid(struct ship *self, aldis_ns now_ns)
-{
-    struct vec aim = self->aim;
-    double nearest = HUGE_VAL;
-    self->flags &= (uint8_t)~SHIP_DETOUR;
-    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
-        const struct ship_hazard *hazard = &self->extra->hazards[i];
-        if (hazard->until_ns <= now_ns)
-            continue;
-        struct vec centre = hazard_centre(hazard, now_ns), beside;
-        double distance = vec_length(vec_sub(centre, self->motion.position));
-        if (distance < nearest &&
-            point_beside(self->motion.position, aim, centre, hazard->radius, &beside)) {
-            nearest = distance;
-            self->aim = beside;
-            self->flags |= SHIP_DETOUR;
-        }
-    }
-}
 
 /* Look again after a tick, or on arrival if that is sooner. */
 static aldis_err keep_course(struct ship *self, aldis_ctx *ctx)
@@ -232,7 +157,7 @@ aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
         self->aim = course_meet(self->chart->scenario, self->station, &self->motion, &thrust,
                                 self->moved_ns);
     if (self->extra && self->mission != MISSION_FOLLOW)
-        avoid(self, now_ns);
+        ship_avoid(self, now_ns, &thrust);
     return keep_course(self, ctx);
 }
 
@@ -280,14 +205,18 @@ aldis_err ship_depart(struct ship *self, aldis_ctx *ctx)
 /* ---- Looks at the position ---- */
 
 /* At rest nearer than its arrival. Where a hazard drives it off again and again it will do if it
- * could come to rest there: it makes fast with what is left of its speed. Where the station is
- * costs more than all the rest of a look; most ships are not at rest. */
+ * could come to rest there: it makes fast with what is left of its speed over the ground. Where the
+ * station is costs more than all the rest of a look; most ships are not at rest. */
 static bool has_arrived(struct ship *self, aldis_ns now_ns)
 {
     const struct scenario_class *class = ship_class(self);
-    double speed = vec_length(self->motion.velocity);
-    double slow = self->extra ? maths_sqrt(2 * class->acceleration * class->arrival) : 0;
-    if (speed > slow || (self->flags & SHIP_DETOUR))
+    struct vec velocity = self->motion.velocity;
+    double slow = 0;
+    if (self->extra) {
+        velocity = vec_add(velocity, ship_push_at(self, self->motion.position, now_ns));
+        slow = maths_sqrt(2 * class->acceleration * class->arrival);
+    }
+    if (vec_length(velocity) > slow || (self->flags & SHIP_DETOUR))
         return false;
     struct vec place = self->mission == MISSION_RESCUE ? self->extra->rescue.place
                                                        : ship_station_position(self, now_ns);
@@ -406,29 +335,7 @@ SHIP_ACTION(order_refuse, set_destination)
     return ship_refuse(self, ctx, &set_destination_type, REFUSAL_STATE);
 }
 
-/* ---- What is in the way ---- */
-
-/* Keep the warning in place of a past one, else of the one that ends first, if that is sooner. */
-SHIP_ACTION(hazard_note, navigation_hazard)
-{
-    struct ship_extra *extra = ship_extra(self);
-    if (!extra)
-        return ALDIS_ENOMEM;
-    struct ship_hazard *first = &extra->hazards[0];
-    for (uint32_t i = 1; i < SHIP_HAZARDS_MAX; i++)
-        if (extra->hazards[i].until_ns < first->until_ns)
-            first = &extra->hazards[i];
-    if (msg->until_ns > first->until_ns)
-        *first = (struct ship_hazard){.location = vec_of(&msg->location),
-                                      .velocity = vec_of(&msg->velocity),
-                                      .radius = msg->radius,
-                                      .at_ns = msg->at_ns,
-                                      .until_ns = msg->until_ns};
-    if (self->state != SHIP_flying || self->mission == MISSION_FOLLOW)
-        return ALDIS_OK;
-    ship_move(self, aldis_now(ctx));
-    return ship_steer(self, ctx);
-}
+/* ---- Weather ---- */
 
 SHIP_ACTION(weather_note, weather_alert)
 {

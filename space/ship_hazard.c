@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ship_hazard.c: the hazards that a ship knows of, and how it gets past them. See ship.h. Layer:
+ * space.
+ *
+ * Round what lies between it and its goal it makes a detour. What lies about the goal itself it
+ * cannot go round: there it keeps as much speed against the push as that has, so that it comes in
+ * and stays. */
+#include "digest.h"
+#include "ship.h"
+
+#include <math.h>
+
+/* A course that passes a hazard keeps this far off, as a part of its radius. */
+#define BERTH_OFF 1.1
+
+static struct vec centre_of(const struct ship_hazard *hazard, aldis_ns now_ns)
+{
+    double age = (double)(now_ns - hazard->at_ns) * 1e-9;
+    return vec_add(hazard->location, vec_scale(hazard->velocity, age));
+}
+
+/* ---- Being pushed ---- */
+
+void ship_drift(struct ship *self, aldis_ns now_ns, double seconds)
+{
+    double push = ship_class(self)->push_rate;
+    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+        const struct ship_hazard *hazard = &self->extra->hazards[i];
+        if (hazard->until_ns <= now_ns)
+            continue;
+        struct vec centre = centre_of(hazard, now_ns);
+        self->motion.position =
+            motion_pushed(self->motion.position, centre, hazard->radius, push, seconds);
+    }
+}
+
+struct vec ship_push_at(const struct ship *self, struct vec place, aldis_ns now_ns)
+{
+    struct vec sum = {0, 0, 0};
+    double push = ship_class(self)->push_rate;
+    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+        const struct ship_hazard *hazard = &self->extra->hazards[i];
+        if (hazard->until_ns <= now_ns)
+            continue;
+        struct vec way = vec_sub(place, centre_of(hazard, now_ns));
+        double distance = vec_length(way);
+        if (distance > 0 && distance < hazard->radius)
+            sum = vec_add(sum, vec_scale(way, push * (hazard->radius - distance) / distance));
+    }
+    return sum;
+}
+
+/* ---- Steering ---- */
+
+static struct vec across(struct vec heading)
+{
+    struct vec pole = {0, 0, 1};
+    if (fabs(heading.z) > 0.9)
+        pole = (struct vec){1, 0, 0};
+    struct vec side = vec_sub(pole, vec_scale(heading, vec_dot(pole, heading)));
+    return vec_scale(side, 1 / vec_length(side));
+}
+
+/* A point beside the hazard, where the straight way to aim comes too near its centre; false: it
+ * does not, or the aim is inside anyway. */
+static bool point_beside(struct vec from, struct vec aim, struct vec centre, double radius,
+                         struct vec *out)
+{
+    struct vec way = vec_sub(aim, from), off = vec_sub(centre, from);
+    double length = vec_length(way);
+    if (length == 0 || vec_length(vec_sub(aim, centre)) <= radius)
+        return false;
+    struct vec heading = vec_scale(way, 1 / length);
+    double along = vec_dot(off, heading);
+    if (along <= 0 || along >= length)
+        return false;
+    struct vec side = vec_sub(vec_add(from, vec_scale(heading, along)), centre);
+    double distance = vec_length(side);
+    if (distance >= radius)
+        return false;
+    side = distance > 1e-6 ? vec_scale(side, 1 / distance) : across(heading);
+    *out = vec_add(centre, vec_scale(side, radius * BERTH_OFF));
+    return true;
+}
+
+/* To be where the way to brake from the speed of the push ends there: then that is the speed which
+ * it has at its aim. */
+static struct vec lean(struct vec aim, struct vec push, const struct thrust *thrust)
+{
+    double speed = vec_length(push);
+    return vec_sub(aim, vec_scale(push, speed / (2 * thrust->acceleration)));
+}
+
+void ship_avoid(struct ship *self, aldis_ns now_ns, const struct thrust *thrust)
+{
+    struct vec aim = self->aim;
+    double nearest = HUGE_VAL;
+    self->flags &= (uint8_t)~SHIP_DETOUR;
+    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+        const struct ship_hazard *hazard = &self->extra->hazards[i];
+        if (hazard->until_ns <= now_ns)
+            continue;
+        struct vec centre = centre_of(hazard, now_ns), beside;
+        double distance = vec_length(vec_sub(centre, self->motion.position));
+        if (distance < nearest &&
+            point_beside(self->motion.position, aim, centre, hazard->radius, &beside)) {
+            nearest = distance;
+            self->aim = beside;
+            self->flags |= SHIP_DETOUR;
+        }
+    }
+    if (!(self->flags & SHIP_DETOUR))
+        self->aim = lean(aim, ship_push_at(self, self->motion.position, now_ns), thrust);
+}
+
+/* ---- What it is told ---- */
+
+/* How far it is from the edge; those of the past are the farthest. */
+static double edge_of(const struct ship *self, const struct ship_hazard *hazard, aldis_ns now_ns)
+{
+    if (hazard->until_ns <= now_ns)
+        return HUGE_VAL;
+    struct vec way = vec_sub(centre_of(hazard, now_ns), self->motion.position);
+    return vec_length(way) - hazard->radius;
+}
+
+/* Where to note it: in place of what was told of it before, else of the farthest. NULL: it is
+ * farther still, or older than what the ship knows. */
+static struct ship_hazard *place_for(struct ship *self, const struct ship_hazard *told,
+                                     aldis_ns now_ns)
+{
+    struct ship_hazard *hazards = self->extra->hazards, *farthest = &hazards[0];
+    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+        if (hazards[i].until_ns > 0 && hazards[i].key == told->key)
+            return told->at_ns >= hazards[i].at_ns ? &hazards[i] : NULL;
+        if (edge_of(self, &hazards[i], now_ns) > edge_of(self, farthest, now_ns))
+            farthest = &hazards[i];
+    }
+    return edge_of(self, told, now_ns) < edge_of(self, farthest, now_ns) ? farthest : NULL;
+}
+
+SHIP_ACTION(hazard_note, navigation_hazard)
+{
+    if (!ship_extra(self))
+        return ALDIS_ENOMEM;
+    if (self->state == SHIP_flying)
+        ship_move(self, aldis_now(ctx)); /* so far by what it knew */
+    const struct ship_hazard told = {.location = vec_of(&msg->location),
+                                     .velocity = vec_of(&msg->velocity),
+                                     .radius = msg->radius,
+                                     .at_ns = msg->at_ns,
+                                     .until_ns = msg->until_ns,
+                                     .key = digest_mix(aldis_sender(ctx).bits, msg->number)};
+    struct ship_hazard *place = place_for(self, &told, aldis_now(ctx));
+    if (place)
+        *place = told;
+    return self->state == SHIP_flying && self->mission != MISSION_FOLLOW ? ship_steer(self, ctx)
+                                                                         : ALDIS_OK;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hazard_test.c: ships and what is in their way. */
+#include "stage.h"
+
+#include <math.h>
+
+/* A ship at rest near Near, and Far at rest 3000 u away from it. */
+static const char open_space[] =
+    "name: hazards\n"
+    "duration: 1 h\n"
+    "units_per_AU: 1000\n"
+    "bodies: [{name: Sun}]\n"
+    "stations:\n"
+    "  - {name: Near, body: Sun, radius: 0 u, berths: 4, service: 10 s}\n"
+    "  - {name: Far, body: Sun, radius: 3000 u, period: 100000 d, berths: 4, service: 10 s}\n"
+    "classes:\n"
+    "  - {name: cutter, speed: 20 u/s, acceleration: 4 u/s2, burn: 0.00001}\n"
+    "  - {name: barge, speed: 20 u/s, acceleration: 0.5 u/s2, burn: 0.00001}\n"
+    "fleets:\n"
+    "  - {name: cutters, class: cutter, count: 2, route: [Near, Far], departure: 30 d, rest: 30 "
+    "d}\n"
+    "  - {name: barges, class: barge, count: 2, route: [Near, Far], departure: 30 d, rest: 30 d}\n";
+
+#define CUTTER 0
+#define BARGE 2
+
+static struct ship *open_with(uint32_t ship)
+{
+    stage_open(stage_parse(open_space), 1);
+    stage_station(0);
+    stage_station(1);
+    struct ship *page = stage_ship(ship, 0);
+    stage_run(ALDIS_SECOND);
+    return page;
+}
+
+static void tell(uint32_t ship, uint32_t number, struct vec place, double radius)
+{
+    CHECK_OK(aldis_send(stage.system, stage.ships[ship], navigation_hazard, .number = number,
+                        .radius = radius, .location = {place.x, place.y, place.z},
+                        .at_ns = aldis_system_now(stage.system), .until_ns = ALDIS_HOUR));
+    stage_run(aldis_system_now(stage.system) + ALDIS_MS);
+}
+
+/* Seconds that the ship is under way. */
+static double seconds_to_arrive(uint32_t ship)
+{
+    aldis_ns begin_ns = aldis_system_now(stage.system);
+    CHECK_OK(aldis_send(stage.system, stage.ships[ship], set_destination, .station = 1));
+    stage_run(begin_ns + ALDIS_SECOND);
+    while (strcmp(stage_state(ship), "flying") == 0) {
+        stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
+        CHECK(aldis_system_now(stage.system) < 55 * ALDIS_MINUTE);
+    }
+    CHECK_STR(stage_state(ship), "docking");
+    return (double)(aldis_system_now(stage.system) - begin_ns) * 1e-9;
+}
+
+static uint32_t known(const struct ship *page)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; page->extra && i < SHIP_HAZARDS_MAX; i++)
+        count += page->extra->hazards[i].until_ns > aldis_system_now(stage.system);
+    return count;
+}
+
+/* The service tells of a hazard every half minute: it is one hazard, and pushes once. */
+TEST(a_hazard_told_again_is_the_same_one)
+{
+    struct ship *page = open_with(CUTTER);
+    for (uint32_t i = 0; i < 4; i++)
+        tell(CUTTER, 7, (struct vec){i, 500, 0}, 100);
+    CHECK_UINT(known(page), 1);
+    CHECK(page->extra->hazards[0].location.x == 3);
+    tell(CUTTER, 8, (struct vec){0, 500, 0}, 100);
+    CHECK_UINT(known(page), 2);
+    stage_close();
+}
+
+/* Of more than it can keep in mind a ship keeps those that are near. */
+TEST(the_nearest_hazards_are_kept_in_mind)
+{
+    struct ship *page = open_with(CUTTER);
+    for (uint32_t i = 0; i < 10; i++)
+        tell(CUTTER, i, (struct vec){0, 1000 + 100 * (double)((i * 7) % 10), 0}, 50);
+    CHECK_UINT(known(page), SHIP_HAZARDS_MAX);
+    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++)
+        CHECK(page->extra->hazards[i].location.y < 1000 + 100 * SHIP_HAZARDS_MAX);
+    stage_close();
+}
+
+TEST(an_emergency_that_has_ended_is_no_hazard_any_more)
+{
+    open_with(CUTTER);
+    struct ship *other = stage_ship(BARGE, 0);
+    stage_run(2 * ALDIS_SECOND);
+    CHECK_OK(aldis_send(stage.system, stage.ships[CUTTER], handle_emergency,
+                        .kind = EMERGENCY_HULL_BREACH));
+    stage_run(3 * ALDIS_SECOND);
+    CHECK_UINT(known(other), 1);
+    stage_run(2 * ALDIS_MINUTE); /* the other has helped */
+    CHECK(strcmp(stage_state(CUTTER), "emergency") != 0);
+    CHECK_UINT(known(other), 0);
+    stage_close();
+}
+
+/* Wherever it lies about the goal: a ship holds against the push and comes in. */
+TEST(a_ship_comes_in_against_the_push_of_a_hazard)
+{
+    static const uint32_t ships[] = {CUTTER, BARGE};
+    static const double aside[] = {2, 10, 30, 60, 95};
+    for (size_t i = 0; i < 2; i++) {
+        open_with(ships[i]);
+        double free_s = seconds_to_arrive(ships[i]);
+        stage_close();
+        for (size_t j = 0; j < sizeof aside / sizeof aside[0]; j++) {
+            for (uint32_t angle = 0; angle < 8; angle++) {
+                open_with(ships[i]);
+                double turn = 3.14159265358979 * angle / 4;
+                tell(ships[i], 1,
+                     (struct vec){3000 + aside[j] * cos(turn), aside[j] * sin(turn), 0}, 100);
+                double took_s = seconds_to_arrive(ships[i]);
+                printf("# ship %u, hazard %.0f u off at %u: %.0f s, without %.0f s\n", ships[i],
+                       aside[j], angle * 45, took_s, free_s);
+                CHECK(took_s < free_s + 90);
+                stage_close();
+            }
+        }
+    }
+}
+
+/* Any four of them, at rest or moving, about the lane: it gets through. */
+TEST(a_ship_gets_through_any_hazards)
+{
+    uint32_t seed = 1;
+    for (uint32_t round = 0; round < 100; round++) {
+        uint32_t ship = round % 2 == 0 ? CUTTER : BARGE;
+        open_with(ship);
+        for (uint32_t i = 0; i < 4; i++) {
+            double draw[5];
+            for (uint32_t j = 0; j < 5; j++) {
+                seed = seed * 1664525u + 1013904223u;
+                draw[j] = (double)seed / 4294967296.0;
+            }
+            CHECK_OK(aldis_send(
+                stage.system, stage.ships[ship], navigation_hazard, .number = i,
+                .radius = 20 + 150 * draw[0],
+                .location = {3100 * draw[1], 200 * (draw[2] - 0.5), 100 * (draw[3] - 0.5)},
+                .velocity = {draw[4] - 0.5, draw[3] - 0.5, 0},
+                .at_ns = aldis_system_now(stage.system), .until_ns = 2 * ALDIS_HOUR));
+        }
+        stage_run(2 * ALDIS_SECOND);
+        double took_s = seconds_to_arrive(ship);
+        if (took_s > 600)
+            printf("# round %u: %.0f s\n", round, took_s);
+        CHECK(took_s < 900);
+        stage_close();
+    }
+}
