@@ -4,16 +4,14 @@
  * After Harel, "Statecharts: a visual formalism for complex systems", Science of Computer
  * Programming 8 (1987), without parallel states: those are several actors. Everything here belongs
  * to the actor whose handler runs. */
-#include <aldis/machine.h>
+#include "messaging/machine.h"
 
 #include "base/atomic.h"
 #include "base/error.h"
 #include <aldis/stash.h>
 #include <string.h>
 
-enum { TOP = 0, STAY = ALDIS_MACHINE_STATES_MAX, NONE = UINT8_MAX };
-
-#define STAY_BIT (UINT64_C(1) << STAY)
+enum { NONE = UINT8_MAX };
 
 /* ------------------------------------------------------------------ what rows may do */
 
@@ -56,21 +54,6 @@ aldis_err aldis_nothing(void *self, aldis_ctx *ctx)
 
 /* ------------------------------------------------------------------ the tree of states */
 
-static unsigned depth_of(const aldis_machine_table *table, uint32_t state)
-{
-    unsigned depth = 0;
-    for (; state != TOP; state = table->states[state].parent)
-        depth++;
-    return depth;
-}
-
-static bool is_within(const aldis_machine_table *table, uint32_t state, uint32_t outer)
-{
-    while (state > outer) /* a state stands behind its parent */
-        state = table->states[state].parent;
-    return state == outer;
-}
-
 /* The innermost state that holds both: both stand behind it in the list. */
 static uint32_t common(const aldis_machine_table *table, uint32_t a, uint32_t b)
 {
@@ -88,21 +71,15 @@ static bool has_children(const aldis_machine_table *table, uint32_t state)
     return state + 1 < table->state_count && table->states[state + 1].parent == state;
 }
 
-static const aldis_machine_row *row_of(const aldis_machine_table *table, uint32_t state,
-                                       uint32_t event)
-{
-    return &table->rows[state * table->event_count + event];
-}
-
 /* The row for the event of this state or of the innermost one around it; NULL: none. */
 static const aldis_machine_row *find_row(const aldis_machine_table *table, uint32_t event,
                                          uint32_t *state)
 {
     for (;;) {
-        const aldis_machine_row *row = row_of(table, *state, event);
+        const aldis_machine_row *row = aldis__row_of(table, *state, event);
         if (row->handle)
             return row;
-        if (*state == TOP)
+        if (*state == ALDIS__TOP)
             return NULL;
         *state = table->states[*state].parent;
     }
@@ -120,9 +97,9 @@ static aldis_err check_state(const aldis_machine_table *table, uint32_t state)
 {
     const aldis_machine_state *s = &table->states[state];
     /* Between it and its parent stand only siblings and what lies within them. */
-    if (s->parent >= state || !is_within(table, state - 1, s->parent))
+    if (s->parent >= state || !aldis__is_within(table, state - 1, s->parent))
         return unsound(table, "does not stand right behind the state that it lies within", s->name);
-    if (depth_of(table, state) > ALDIS_MACHINE_DEPTH_MAX)
+    if (aldis__depth_of(table, state) > ALDIS_MACHINE_DEPTH_MAX)
         return unsound(table, "lies too deep (see ALDIS_MACHINE_DEPTH_MAX)", s->name);
     if (s->timeout_ns < 0)
         return unsound(table, "has a negative time-out", s->name);
@@ -141,9 +118,9 @@ static bool is_named(const aldis_machine_row *row, const char *name)
 
 static aldis_err check_row(const aldis_machine_table *table, uint32_t state, uint32_t event)
 {
-    const aldis_machine_row *row = row_of(table, state, event);
+    const aldis_machine_row *row = aldis__row_of(table, state, event);
     const char *name = table->events[event].type->name;
-    bool stays = row->targets == STAY_BIT;
+    bool stays = row->targets == ALDIS__STAY_BIT;
     bool defers = is_named(row, "aldis_defer");
     if ((defers || is_named(row, "aldis_refuse") || is_named(row, "aldis_ignore")) && !stays)
         return unsound(table, "is ignored, deferred or refused: its target must be stay", name);
@@ -158,7 +135,7 @@ static aldis_err check_event(const aldis_machine_table *table, uint32_t event)
 {
     bool known = false;
     for (uint32_t state = 0; state < table->state_count; state++) {
-        if (!row_of(table, state, event)->handle)
+        if (!aldis__row_of(table, state, event)->handle)
             continue;
         known = true;
         aldis_err err = check_row(table, state, event);
@@ -181,7 +158,7 @@ static aldis_err check(const aldis_machine_table *table)
         err = check_state(table, state);
     for (uint32_t event = 0; err == ALDIS_OK && event < table->event_count; event++)
         err = check_event(table, event);
-    if (err == ALDIS_OK && table->initial == TOP)
+    if (err == ALDIS_OK && table->initial == ALDIS__TOP)
         err = unsound(table, "cannot be the first state", "top");
     if (err == ALDIS_OK)
         aldis__plain_store_release(table->checked, 1); /* M2 release: pairs with M1 above. */
@@ -192,7 +169,7 @@ static aldis_err check(const aldis_machine_table *table)
 
 static aldis_timer *timer_of(aldis_machine *machine, uint32_t state)
 {
-    return &machine->timeouts[depth_of(machine->table, state) - 1];
+    return &machine->timeouts[aldis__depth_of(machine->table, state) - 1];
 }
 
 static void disarm(aldis_machine *machine, uint32_t state, aldis_ctx *ctx)
@@ -217,7 +194,7 @@ aldis_err aldis_machine_set_timeout(aldis_ctx *ctx, aldis_machine *machine, aldi
         return aldis__error_set(ALDIS_EINVAL, aldis_self(ctx), "",
                                 "machine: a time-out of %lld ns; allowed: 1 or more",
                                 (long long)timeout_ns);
-    if (!machine->table || machine->state == TOP)
+    if (!machine->table || machine->state == ALDIS__TOP)
         return aldis__error_set(ALDIS_ESTATE, aldis_self(ctx), "",
                                 "machine: no state is there that could time out");
     aldis_timer old = *timer_of(machine, machine->state);
@@ -321,8 +298,8 @@ static uint32_t target_of(const aldis_machine *machine, const aldis_machine_row 
 {
     if (machine->chosen != NONE)
         return machine->chosen;
-    if (row->targets & STAY_BIT)
-        return STAY;
+    if (row->targets & ALDIS__STAY_BIT)
+        return ALDIS__STAY;
     bool is_single = !(row->targets & (row->targets - 1));
     return is_single ? (uint32_t)__builtin_ctzll(row->targets) : NONE;
 }
@@ -335,7 +312,8 @@ aldis_err aldis_machine_handle_(aldis_machine *machine, uint32_t event, void *se
     if (table->events[event].is_timeout) {
         state = ((const aldis_state_timeout *)payload)->state;
         /* Whoever sends one by hand, or keeps one in the stash, must not confuse the machine. */
-        if (state == TOP || state >= table->state_count || !is_within(table, machine->state, state))
+        if (state == ALDIS__TOP || state >= table->state_count ||
+            !aldis__is_within(table, machine->state, state))
             return ALDIS_OK;
         timer_of(machine, state)->bits = 0;
     }
@@ -351,7 +329,7 @@ aldis_err aldis_machine_handle_(aldis_machine *machine, uint32_t event, void *se
     if (err != ALDIS_OK)
         return err;
     uint32_t target = target_of(machine, row);
-    if (target == STAY)
+    if (target == ALDIS__STAY)
         return ALDIS_OK;
     if (target == NONE)
         return undeclared(machine, inner, "stay", ctx);
@@ -364,12 +342,12 @@ aldis_err aldis_machine_become(aldis_machine *machine, uint32_t state)
         return aldis__error_set(ALDIS_ESTATE, aldis_nobody(), "",
                                 "become: no handler of a machine's row runs");
     const aldis_machine_table *table = machine->table;
-    if (state != STAY && state >= table->state_count)
+    if (state != ALDIS__STAY && state >= table->state_count)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "become: no state %u of %s",
                                 state, table->name);
     if (!(machine->row->targets >> state & 1))
         return undeclared(machine, machine->state,
-                          state == STAY ? "stay" : table->states[state].name, NULL);
+                          state == ALDIS__STAY ? "stay" : table->states[state].name, NULL);
     machine->chosen = (uint8_t)state;
     return ALDIS_OK;
 }
@@ -377,7 +355,7 @@ aldis_err aldis_machine_become(aldis_machine *machine, uint32_t state)
 bool aldis_machine_is_in(const aldis_machine *machine, uint32_t state)
 {
     return machine && machine->table && state < machine->table->state_count &&
-           is_within(machine->table, machine->state, state);
+           aldis__is_within(machine->table, machine->state, state);
 }
 
 const char *aldis_machine_state_name(const aldis_machine *machine)

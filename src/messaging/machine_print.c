@@ -2,15 +2,11 @@
 /* machine_print.c: a machine's tables as text and as a Graphviz diagram. Layer: messaging.
  *
  * All names are C identifiers and need no quoting. */
-#include <aldis/machine.h>
+#include "messaging/machine.h"
 
 #include "base/error.h"
 #include <inttypes.h>
 #include <string.h>
-
-enum { TOP = 0, STAY = ALDIS_MACHINE_STATES_MAX };
-
-#define STAY_BIT (UINT64_C(1) << STAY)
 
 /* Nanoseconds in the largest unit that divides them. */
 static void print_time(aldis_ns ns, FILE *out)
@@ -26,30 +22,9 @@ static void print_time(aldis_ns ns, FILE *out)
     fprintf(out, "%" PRId64 " %s", ns / units[i].ns, units[i].name);
 }
 
-static const aldis_machine_row *row_of(const aldis_machine_table *table, uint32_t state,
-                                       uint32_t event)
-{
-    return &table->rows[state * table->event_count + event];
-}
-
 static bool is_named(const char *name, const char *what)
 {
     return strcmp(name, what) == 0;
-}
-
-static unsigned depth_of(const aldis_machine_table *table, uint32_t state)
-{
-    unsigned depth = 0;
-    for (; state != TOP; state = table->states[state].parent)
-        depth++;
-    return depth;
-}
-
-static bool is_within(const aldis_machine_table *table, uint32_t state, uint32_t outer)
-{
-    while (state > outer) /* a state stands behind its parent */
-        state = table->states[state].parent;
-    return state == outer;
 }
 
 static bool is_composite(const aldis_machine_table *table, uint32_t state)
@@ -86,14 +61,14 @@ static void print_targets(const aldis_machine_table *table, const aldis_machine_
             fprintf(out, "%s%s", between, table->states[state].name);
             between = " | ";
         }
-    if ((row->targets & STAY_BIT) && row->targets != STAY_BIT)
+    if ((row->targets & ALDIS__STAY_BIT) && row->targets != ALDIS__STAY_BIT)
         fprintf(out, "%sstay", between);
 }
 
 static void print_state(const aldis_machine_table *table, uint32_t state, FILE *out)
 {
     const aldis_machine_state *s = &table->states[state];
-    unsigned depth = depth_of(table, state);
+    unsigned depth = aldis__depth_of(table, state);
     print_indent(depth, out);
     fputs(s->name, out);
     if (!is_named(s->enter_name, "aldis_nothing"))
@@ -106,7 +81,7 @@ static void print_state(const aldis_machine_table *table, uint32_t state, FILE *
     }
     fputc('\n', out);
     for (uint32_t event = 0; event < table->event_count; event++) {
-        const aldis_machine_row *row = row_of(table, state, event);
+        const aldis_machine_row *row = aldis__row_of(table, state, event);
         if (!row->handle)
             continue;
         const char *action = action_name(row);
@@ -131,7 +106,7 @@ static void print_text(const aldis_machine_table *table, FILE *out)
 static void dot_label(const aldis_machine_table *table, uint32_t state, FILE *out)
 {
     const aldis_machine_state *s = &table->states[state];
-    fprintf(out, "label=\"%s\\n", state == TOP ? "in any state" : s->name);
+    fprintf(out, "label=\"%s\\n", state == ALDIS__TOP ? "in any state" : s->name);
     if (!is_named(s->enter_name, "aldis_nothing"))
         fprintf(out, "entry / %s\\l", s->enter_name);
     if (!is_named(s->leave_name, "aldis_nothing"))
@@ -142,8 +117,8 @@ static void dot_label(const aldis_machine_table *table, uint32_t state, FILE *ou
         fputs("\\l", out);
     }
     for (uint32_t event = 0; event < table->event_count; event++) {
-        const aldis_machine_row *row = row_of(table, state, event);
-        if (row->handle && row->targets == STAY_BIT)
+        const aldis_machine_row *row = aldis__row_of(table, state, event);
+        if (row->handle && row->targets == ALDIS__STAY_BIT)
             fprintf(out, "%s / %s\\l", table->events[event].type->name, action_name(row));
     }
     fputc('"', out);
@@ -153,7 +128,7 @@ static void dot_states(const aldis_machine_table *table, FILE *out)
 {
     unsigned open = 0;
     for (uint32_t state = 1; state < table->state_count; state++) {
-        unsigned depth = depth_of(table, state);
+        unsigned depth = aldis__depth_of(table, state);
         for (; open >= depth; open--) {
             print_indent(open, out);
             fputs("}\n", out);
@@ -188,16 +163,16 @@ static uint32_t innermost(const aldis_machine_table *table, uint32_t state)
 static void dot_edge(const aldis_machine_table *table, uint32_t from, uint32_t event, uint32_t to,
                      FILE *out)
 {
-    const aldis_machine_row *row = row_of(table, from, event);
+    const aldis_machine_row *row = aldis__row_of(table, from, event);
     const char *action = action_name(row);
     fprintf(out, "  %s -> %s [label=\"%s%s%s\"",
-            from == TOP ? "any_state" : table->states[innermost(table, from)].name,
+            from == ALDIS__TOP ? "any_state" : table->states[innermost(table, from)].name,
             table->states[innermost(table, to)].name, table->events[event].type->name,
             action ? " / " : "", action ? action : "");
     /* An edge can end at the border of a cluster only from outside it. */
-    if (from != TOP && is_composite(table, from) && !is_within(table, to, from))
+    if (from != ALDIS__TOP && is_composite(table, from) && !aldis__is_within(table, to, from))
         fprintf(out, ", ltail=cluster_%s", table->states[from].name);
-    if (is_composite(table, to) && !is_within(table, from, to))
+    if (is_composite(table, to) && !aldis__is_within(table, from, to))
         fprintf(out, ", lhead=cluster_%s", table->states[to].name);
     if (row->targets & (row->targets - 1)) /* one of several: the handler chooses */
         fputs(", style=dashed", out);
@@ -207,7 +182,7 @@ static void dot_edge(const aldis_machine_table *table, uint32_t from, uint32_t e
 static bool has_rows(const aldis_machine_table *table, uint32_t state)
 {
     for (uint32_t event = 0; event < table->event_count; event++)
-        if (row_of(table, state, event)->handle)
+        if (aldis__row_of(table, state, event)->handle)
             return true;
     return false;
 }
@@ -216,9 +191,9 @@ static void print_dot(const aldis_machine_table *table, FILE *out)
 {
     fprintf(out, "digraph %s {\n  compound=true;\n", table->name);
     fputs("  node [shape=box, style=rounded];\n  begin [shape=point];\n", out);
-    if (has_rows(table, TOP)) {
+    if (has_rows(table, ALDIS__TOP)) {
         fputs("  any_state [shape=box, style=dotted, ", out);
-        dot_label(table, TOP, out);
+        dot_label(table, ALDIS__TOP, out);
         fputs("];\n", out);
     }
     dot_states(table, out);
@@ -229,8 +204,8 @@ static void print_dot(const aldis_machine_table *table, FILE *out)
     for (uint32_t from = 0; from < table->state_count; from++)
         for (uint32_t event = 0; event < table->event_count; event++)
             for (uint32_t to = 1; to < table->state_count; to++)
-                if (row_of(table, from, event)->handle &&
-                    (row_of(table, from, event)->targets >> to & 1))
+                if (aldis__row_of(table, from, event)->handle &&
+                    (aldis__row_of(table, from, event)->targets >> to & 1))
                     dot_edge(table, from, event, to, out);
     fputs("}\n", out);
 }
