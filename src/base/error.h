@@ -18,6 +18,6 @@
  * Thread:    any.          Blocks: never.
  */
 aldis_err aldis__error_set(aldis_err err, aldis_id actor, const char *type_name, const char *format,
-                           ...) __attribute__((format(printf, 4, 5)));
+                           ...) __attribute__((cold, format(printf, 4, 5)));
 
 #endif

@@ -155,7 +155,7 @@ struct aldis__cell_ext {
     void *saved;                /* the durable part of the state: see durable.h */
     struct aldis__part *parts;  /* of parts of the library above the core: see part.h */
 
-    struct aldis__timer *timers; /* armed by this actor: a list by owner_next */
+    uint32_t timers; /* armed by this actor: the first one's place, see timer_table.h */
     uint32_t timer_count;
 
     struct aldis__causal_member *causal; /* its memberships: see messaging/causal.c */

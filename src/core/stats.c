@@ -56,17 +56,6 @@ static void walk_cells(aldis_system *system, const struct visitor *v)
             walk_cell(v, aldis__system_cell(system, (uint64_t)birth << ALDIS__SLOT_BITS | slot));
 }
 
-/* Armed timers; the model of a periodic timer's ticks is not a message. */
-static void walk_timers(const struct visitor *v, const struct aldis__timer_table *table)
-{
-    for (uint32_t i = 0; i < table->chunk_count; i++)
-        for (uint32_t j = 0; j < ALDIS__TIMER_CHUNK; j++) {
-            const struct aldis__timer *timer = &table->chunks[i][j];
-            if (timer->msg && !timer->period_ns)
-                v->visit(v->arg, timer->msg);
-        }
-}
-
 static struct aldis__msg *inbox_peek(struct aldis__inbox *inbox)
 {
     /* N1 acquire: pairs with I1 in aldis__inbox_push(). The workers are held: nobody takes. */
@@ -80,7 +69,7 @@ void aldis__system_walk(aldis_system *system, void (*visit)(void *arg, struct al
     struct visitor v = {visit, arg};
     for (uint32_t i = 0; i < system->shard_count; i++) {
         walk_list(&v, inbox_peek(&system->shards[i].inbox));
-        walk_timers(&v, &system->shards[i].timers);
+        aldis__timers_walk(&system->shards[i], visit, arg);
         if (system->virtual_time)
             aldis__vqueue_walk(&system->shards[i].future, visit, arg);
         for (uint32_t w = 0; w < system->worker_count; w++)

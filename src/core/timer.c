@@ -16,115 +16,25 @@ enum { TICKS_WAITING_MAX = 1 << 20 };
 
 /* ------------------------------------------------------------------ records */
 
-static struct aldis__timer *timer_at(const struct aldis__timer_table *table, uint32_t index)
+/* The record goes, and what only its kind has; its message is the caller's. */
+static void timer_end(struct aldis__worker *worker, struct aldis__shard *shard,
+                      struct aldis__timer *timer)
 {
-    if (index / ALDIS__TIMER_CHUNK >= table->chunk_count)
-        return NULL;
-    return &table->chunks[index / ALDIS__TIMER_CHUNK][index % ALDIS__TIMER_CHUNK];
-}
-
-static bool add_chunk(struct aldis__timer_table *table)
-{
-    if (!table->chunks || table->chunk_count == table->chunk_capacity) {
-        uint32_t capacity = table->chunk_capacity ? 2 * table->chunk_capacity : 4;
-        struct aldis__timer **chunks = realloc(table->chunks, capacity * sizeof *chunks);
-        if (!chunks)
-            return false;
-        table->chunks = chunks;
-        table->chunk_capacity = capacity;
-    }
-    struct aldis__timer *chunk = calloc(ALDIS__TIMER_CHUNK, sizeof *chunk);
-    if (!chunk)
-        return false;
-    for (uint32_t i = ALDIS__TIMER_CHUNK; i-- > 0;) {
-        chunk[i].index = table->chunk_count * ALDIS__TIMER_CHUNK + i;
-        chunk[i].generation = 1;
-        chunk[i].owner_next = table->free;
-        table->free = &chunk[i];
-    }
-    table->chunks[table->chunk_count++] = chunk;
-    return true;
-}
-
-static struct aldis__timer *timer_new(struct aldis__timer_table *table, struct aldis__cell *cell)
-{
-    if (!table->free && !add_chunk(table))
-        return NULL;
-    struct aldis__timer *timer = table->free;
-    if (!timer)
-        return NULL;
-    table->free = timer->owner_next;
-    timer->cell = cell;
-    timer->msg = NULL;
-    timer->period_ns = 0;
-    timer->waiting = 0;
-    timer->merged = 0;
-    timer->alarm = NULL;
-    timer->owner_next = NULL;
-    timer->owner_link = NULL;
-    struct aldis__cell_ext *ext = cell ? cell->ext : NULL;
-    if (!ext)
-        return timer;
-    timer->owner_next = ext->timers;
-    timer->owner_link = &ext->timers;
-    if (timer->owner_next)
-        timer->owner_next->owner_link = &timer->owner_next;
-    ext->timers = timer;
-    ext->timer_count++;
-    return timer;
-}
-
-static void timer_free(struct aldis__timer_table *table, struct aldis__timer *timer)
-{
-    struct aldis__cell_ext *ext = timer->cell ? timer->cell->ext : NULL;
-    if (ext) {
-        *timer->owner_link = timer->owner_next;
-        if (timer->owner_next)
-            timer->owner_next->owner_link = timer->owner_link;
-        ext->timer_count--;
-    }
-    if (timer->alarm) { /* it may be set again, with another record */
+    switch ((enum aldis__timer_kind)timer->kind) {
+    case ALDIS__TIMER_TICKS:
+        if (timer->ticks->model)
+            aldis__pool_free(worker->pool, timer->ticks->model);
+        free(timer->ticks);
+        break;
+    case ALDIS__TIMER_ALARM: /* it may be set again, with another record */
         timer->alarm->timer = NULL;
         timer->alarm->due_ns = 0;
-        timer->alarm = NULL;
+        break;
+    case ALDIS__TIMER_PLAIN:
+    case ALDIS__TIMER_HOLDS:
+        break;
     }
-    timer->generation++;
-    timer->cell = NULL;
-    timer->msg = NULL;
-    timer->owner_link = NULL;
-    timer->owner_next = table->free;
-    table->free = timer;
-}
-
-/* The model of a periodic timer's ticks, which no walk sees, since it is no message. Pooled blocks
- * go with their slabs; only live timers have one, and so nothing stands before its header. */
-static void free_model(const struct aldis__timer *timer)
-{
-    if (timer->msg && timer->period_ns && aldis__msg_class(timer->msg) >= ALDIS__POOL_CLASS_LARGE)
-        free(timer->msg);
-}
-
-void aldis__timer_table_fini(struct aldis__timer_table *table)
-{
-    for (uint32_t i = 0; i < table->chunk_count; i++) {
-        for (uint32_t j = 0; j < ALDIS__TIMER_CHUNK; j++)
-            free_model(&table->chunks[i][j]);
-        free(table->chunks[i]);
-    }
-    free(table->chunks);
-    memset(table, 0, sizeof *table);
-}
-
-static uint64_t handle_of(const struct aldis__timer *timer)
-{
-    return (uint64_t)timer->generation << 32 | (timer->index + 1);
-}
-
-static struct aldis__timer *find(const struct aldis__timer_table *table, uint64_t handle)
-{
-    uint32_t place = (uint32_t)handle;
-    struct aldis__timer *timer = place ? timer_at(table, place - 1) : NULL;
-    return timer && timer->cell && handle_of(timer) == handle ? timer : NULL;
+    aldis__timer_free(&shard->timers, timer);
 }
 
 /* A timer's message carries the handle beside its length. */
@@ -148,57 +58,115 @@ static void arm(struct aldis__worker *worker, struct aldis__shard *shard,
         worker->next_due_ns = due_ns;
 }
 
-static void send_tick(struct aldis__worker *worker, struct aldis__timer *timer)
+static uint64_t tag_once(uint32_t type, unsigned class, uint32_t pool_stamp)
 {
-    const struct aldis__msg_varying *payload = aldis__msg_inline(timer->msg);
+    return ALDIS__MSG_TAG(type, ALDIS__MSG_VARIES | ALDIS__MSG_TIMER, ALDIS__RANK_NORMAL, class,
+                          pool_stamp);
+}
+
+/* The message of a timer that comes once, or the model of one's ticks. NULL: out of memory. */
+static struct aldis__msg *build_once(struct aldis__worker *worker, uint64_t handle, aldis_id owner,
+                                     uint32_t type, const void *payload, size_t size)
+{
+    struct aldis__msg *msg =
+        aldis__pool_alloc(worker->pool, sizeof(struct aldis__msg_varying) + size);
+    if (!msg)
+        return NULL;
+    struct aldis__msg_varying *varying = aldis__msg_inline(msg);
+    varying->size = size;
+    varying->reserved = handle;
+    if (size)
+        memcpy(varying + 1, payload, size);
+    msg->to = msg->from = owner;
+    msg->tag = tag_once(type, aldis__msg_class(msg), worker->pool_stamp);
+    return msg;
+}
+
+/* A copy of a tick, as another message. NULL: out of memory. */
+static struct aldis__msg *copy_tick(struct aldis__worker *worker, struct aldis__msg *tick)
+{
+    const struct aldis__msg_varying *payload = aldis__msg_inline(tick);
     size_t bytes = sizeof *payload + payload->size;
-    struct aldis__msg *tick = aldis__pool_alloc(worker->pool, bytes);
-    struct aldis_type_stats *counts = &worker->counts[timer->msg->type];
+    struct aldis__msg *copy = aldis__pool_alloc(worker->pool, bytes);
+    if (!copy)
+        return NULL;
+    unsigned class = aldis__msg_class(copy);
+    *copy = *tick;
+    copy->lane_class = (uint8_t)((tick->lane_class & 0xf0) | class);
+    copy->pool_stamp = worker->pool_stamp;
+    memcpy(aldis__msg_inline(copy), payload, bytes);
+    return copy;
+}
+
+static void send_tick(struct aldis__worker *worker, struct aldis__ticks *ticks)
+{
+    struct aldis__msg *tick = copy_tick(worker, ticks->model);
+    struct aldis_type_stats *counts = &worker->counts[ticks->model->type];
     counts->sent++;
     if (!tick) {
         counts->rejected++; /* no memory for this tick; the next may find some */
-        timer->waiting--;
+        ticks->waiting--;
         return;
     }
-    unsigned class = aldis__msg_class(tick);
-    *tick = *timer->msg;
-    tick->lane_class = (uint8_t)((timer->msg->lane_class & 0xf0) | class);
-    tick->pool_stamp = worker->pool_stamp;
-    memcpy(aldis__msg_inline(tick), payload, bytes);
     aldis__deliver(worker, tick);
 }
 
 /* `due` more ticks are due. How many of them are to be sent. */
-static uint64_t ticks_to_send(struct aldis__timer *timer, uint64_t due)
+static uint64_t ticks_to_send(struct aldis__ticks *ticks, uint64_t due)
 {
-    uint32_t max = timer->waiting_max ? timer->waiting_max : 1;
-    uint64_t room = timer->waiting < max ? max - timer->waiting : 0;
+    uint32_t max = ticks->waiting_max ? ticks->waiting_max : 1;
+    uint64_t room = ticks->waiting < max ? max - ticks->waiting : 0;
     uint64_t sent = due < room ? due : room;
-    if (timer->waiting == 0)
-        timer->merged = 0;
-    if (timer->waiting_max == 0)
-        timer->merged += due - sent;
-    timer->waiting += (uint32_t)sent;
+    if (ticks->waiting == 0)
+        ticks->merged = 0;
+    if (ticks->waiting_max == 0)
+        ticks->merged += due - sent;
+    ticks->waiting += (uint32_t)sent;
     return sent;
 }
 
-static void fire_periodic(struct aldis__worker *worker, struct aldis__shard *shard,
-                          struct aldis__timer *timer, aldis_ns now_ns)
+static void fire_ticks(struct aldis__worker *worker, struct aldis__shard *shard,
+                       struct aldis__timer *timer, aldis_ns now_ns)
 {
+    struct aldis__ticks *ticks = timer->ticks;
     aldis_ns due_ns = timer->node.due_ns;
-    uint64_t missed = (uint64_t)(now_ns - due_ns) / (uint64_t)timer->period_ns;
-    uint64_t ticks = ticks_to_send(timer, missed + 1);
+    uint64_t missed = (uint64_t)(now_ns - due_ns) / (uint64_t)ticks->period_ns;
+    uint64_t count = ticks_to_send(ticks, missed + 1);
     /* The last one that was due is not after now: only the next can lie beyond the end of time. */
-    aldis_ns last_ns = due_ns + (aldis_ns)missed * timer->period_ns;
-    arm(worker, shard, timer, add_saturated(last_ns, timer->period_ns));
-    uint64_t handle = handle_of(timer);
-    while (ticks-- > 0 && find(&shard->timers, handle))
-        send_tick(worker, timer);
+    aldis_ns last_ns = due_ns + (aldis_ns)missed * ticks->period_ns;
+    arm(worker, shard, timer, add_saturated(last_ns, ticks->period_ns));
+    uint64_t handle = aldis__timer_handle(timer);
+    while (count-- > 0 && aldis__timer_find(&shard->timers, handle))
+        send_tick(worker, ticks);
+}
+
+static void fire_plain(struct aldis__worker *worker, struct aldis__shard *shard,
+                       struct aldis__timer *timer, aldis_ns now_ns)
+{
+    struct aldis__msg *msg =
+        build_once(worker, aldis__timer_handle(timer), timer->cell->id, timer->type, NULL, 0);
+    if (msg)
+        aldis__deliver(worker, msg);
+    else /* it was promised: late is better than never */
+        arm(worker, shard, timer, add_saturated(now_ns, ALDIS_MS));
+}
+
+static void fire_held(struct aldis__worker *worker, struct aldis__shard *shard,
+                      struct aldis__timer *timer)
+{
+    struct aldis__msg *msg = timer->msg;
+    timer->msg = NULL;
+    if (timer->cell && msg->type != ALDIS__TYPE_COMMAND) {
+        aldis__deliver(worker, msg);
+        return;
+    }
+    timer_end(worker, shard, timer); /* no timer of the actor's own */
+    aldis__route(worker, msg);
 }
 
 static void ring(struct aldis__worker *worker, const struct aldis__timer *timer)
 {
-    const struct aldis__track track = {timer->tracker, ALDIS_FOREVER, 0,
+    const struct aldis__track track = {timer->alarm->tracker, ALDIS_FOREVER, 0,
                                        (uint64_t)timer->alarm->due_ns};
     aldis__post_tracked(worker, timer->cell->id, timer->cell->id, &track, NULL, 0);
 }
@@ -206,22 +174,20 @@ static void ring(struct aldis__worker *worker, const struct aldis__timer *timer)
 static void fire(struct aldis__worker *worker, struct aldis__shard *shard,
                  struct aldis__timer *timer, aldis_ns now_ns)
 {
-    if (timer->period_ns) {
-        fire_periodic(worker, shard, timer, now_ns);
-        return;
-    }
-    if (timer->alarm) {
+    switch ((enum aldis__timer_kind)timer->kind) {
+    case ALDIS__TIMER_PLAIN:
+        fire_plain(worker, shard, timer, now_ns);
+        break;
+    case ALDIS__TIMER_HOLDS:
+        fire_held(worker, shard, timer);
+        break;
+    case ALDIS__TIMER_TICKS:
+        fire_ticks(worker, shard, timer, now_ns);
+        break;
+    case ALDIS__TIMER_ALARM:
         ring(worker, timer);
-        return;
+        break;
     }
-    struct aldis__msg *msg = timer->msg;
-    timer->msg = NULL;
-    if (!timer->cell || msg->type == ALDIS__TYPE_COMMAND) { /* no timer of the actor's own */
-        timer_free(&shard->timers, timer);
-        aldis__route(worker, msg);
-        return;
-    }
-    aldis__deliver(worker, msg);
 }
 
 void aldis__timers_fire(struct aldis__worker *worker, aldis_ns now_ns)
@@ -252,12 +218,35 @@ void aldis__timers_find_next(struct aldis__worker *worker)
     }
 }
 
+/* ------------------------------------------------------------------ the walk */
+
+void aldis__timers_walk(struct aldis__shard *shard,
+                        void (*visit)(void *arg, struct aldis__msg *msg), void *arg)
+{
+    for (uint32_t place = 1; place < shard->timers.end; place++) {
+        struct aldis__timer *timer = aldis__timer_at(&shard->timers, place);
+        if (!aldis__wheel_is_armed(&timer->node))
+            continue;
+        if (timer->kind == ALDIS__TIMER_HOLDS) {
+            visit(arg, timer->msg);
+        } else if (timer->kind == ALDIS__TIMER_PLAIN) {
+            struct {
+                struct aldis__msg msg;
+                struct aldis__msg_varying varying;
+            } block = {.msg = {.to = timer->cell->id, .from = timer->cell->id},
+                       .varying = {.reserved = aldis__timer_handle(timer)}};
+            block.msg.tag = tag_once(timer->type, 0, 0);
+            visit(arg, &block.msg);
+        }
+    }
+}
+
 /* ------------------------------------------------------------------ life of a timer */
 
 bool aldis__timer_delay(struct aldis__worker *worker, struct aldis__shard *shard,
                         struct aldis__msg *msg, aldis_ns due_ns)
 {
-    struct aldis__timer *timer = timer_new(&shard->timers, NULL);
+    struct aldis__timer *timer = aldis__timer_new(&shard->timers, NULL, ALDIS__TIMER_HOLDS);
     if (!timer)
         return false;
     timer->msg = msg;
@@ -288,7 +277,9 @@ bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell 
         return true;
     }
     /* Of the actor, so that it goes with it: else nobody would be idle before the deadline. */
-    struct aldis__timer *timer = aldis__cell_extend(cell) ? timer_new(&shard->timers, cell) : NULL;
+    struct aldis__timer *timer = aldis__cell_extend(cell)
+                                     ? aldis__timer_new(&shard->timers, cell, ALDIS__TIMER_HOLDS)
+                                     : NULL;
     if (timer) {
         timer->msg = msg;
         arm(worker, shard, timer, add_saturated(worker->ctx.now_ns, delay_ns));
@@ -305,7 +296,9 @@ static bool alarm_live(struct aldis__worker *worker, struct aldis__shard *shard,
                        struct aldis__cell *cell, struct aldis__alarm *alarm, aldis_ns due_ns)
 {
     if (!alarm->timer) {
-        alarm->timer = aldis__cell_extend(cell) ? timer_new(&shard->timers, cell) : NULL;
+        alarm->timer = aldis__cell_extend(cell)
+                           ? aldis__timer_new(&shard->timers, cell, ALDIS__TIMER_ALARM)
+                           : NULL;
         if (!alarm->timer)
             return false;
         alarm->timer->alarm = alarm;
@@ -334,7 +327,7 @@ bool aldis__alarm_set(struct aldis__worker *worker, struct aldis__cell *cell,
     } else if (!alarm_live(worker, shard, cell, alarm, due_ns)) {
         return false;
     } else {
-        alarm->timer->tracker = tracker;
+        alarm->tracker = tracker;
     }
     alarm->due_ns = due_ns;
     return true;
@@ -361,25 +354,23 @@ bool aldis__alarm_came(struct aldis__alarm *alarm, const struct aldis__track *tr
 
 bool aldis__timer_accept(struct aldis__shard *shard, struct aldis__msg *msg)
 {
-    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
+    struct aldis__timer *timer = aldis__timer_find(&shard->timers, *handle_in(msg));
     if (!timer)
         return false;
-    if (!timer->period_ns) {
-        timer_free(&shard->timers, timer);
-        return true;
-    }
-    timer->waiting--;
+    if (timer->kind == ALDIS__TIMER_TICKS)
+        timer->ticks->waiting--;
+    else
+        aldis__timer_free(&shard->timers, timer);
     return true;
 }
 
 void aldis__timer_kept(struct aldis__shard *shard, struct aldis__msg *msg)
 {
-    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
-    if (!timer) {
+    struct aldis__timer *timer = aldis__timer_find(&shard->timers, *handle_in(msg));
+    if (timer)
+        timer->ticks->waiting++;
+    else
         msg->flags &= (uint8_t)~ALDIS__MSG_TIMER;
-        return;
-    }
-    timer->waiting++;
 }
 
 void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
@@ -392,38 +383,29 @@ void aldis__timer_forget(struct aldis__worker *worker, struct aldis__msg *msg)
     if (!aldis__word_is_alive(word, msg->to))
         return;
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
-    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
-    if (timer && !timer->period_ns)
-        timer_free(&shard->timers, timer);
-    if (!timer || !timer->period_ns)
-        return;
-    timer->waiting--;
+    struct aldis__timer *timer = aldis__timer_find(&shard->timers, *handle_in(msg));
+    if (timer && timer->kind == ALDIS__TIMER_TICKS)
+        timer->ticks->waiting--;
+    else if (timer)
+        aldis__timer_free(&shard->timers, timer);
 }
 
 static void send_next(struct aldis__worker *worker, struct aldis__shard *shard,
                       struct aldis__timer *timer, struct aldis__msg *msg)
 {
-    aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns;
-    if (timer->period_ns > ALDIS_FOREVER - 1 - at_ns)
+    aldis_ns at_ns = aldis__msg_stamp(msg)->at_ns, period_ns = timer->ticks->period_ns;
+    if (period_ns > ALDIS_FOREVER - 1 - at_ns)
         return; /* the next tick lies beyond the end of time */
-    const struct aldis__msg_varying *payload = aldis__msg_inline(msg);
-    size_t bytes = sizeof *payload + payload->size;
-    struct aldis__msg *next = aldis__pool_alloc(worker->pool, bytes);
+    struct aldis__msg *next = copy_tick(worker, msg);
     struct aldis_type_stats *counts = &worker->counts[msg->type];
+    counts->sent++;
     if (!next) {
-        counts->sent++;
         counts->rejected++;
-        timer_free(&shard->timers, timer); /* no next tick without memory: the run says so */
+        timer_end(worker, shard, timer); /* no next tick without memory: the run says so */
         worker->fatal = ALDIS_ENOMEM;
         return;
     }
-    unsigned class = aldis__msg_class(next);
-    *next = *msg;
-    next->lane_class = (uint8_t)((msg->lane_class & 0xf0) | class);
-    next->pool_stamp = worker->pool_stamp;
-    memcpy(aldis__msg_inline(next), payload, bytes);
-    counts->sent++;
-    timer->node.due_ns = at_ns + timer->period_ns;
+    timer->node.due_ns = at_ns + period_ns;
     aldis__virtual_stamp_at(worker, timer->cell, next, timer->node.due_ns);
     aldis__virtual_schedule(worker, shard->index, next);
 }
@@ -431,9 +413,9 @@ static void send_next(struct aldis__worker *worker, struct aldis__shard *shard,
 bool aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *shard,
                           struct aldis__msg *msg)
 {
-    struct aldis__timer *timer = find(&shard->timers, *handle_in(msg));
-    if (timer && timer->period_ns) {
-        bool sends = ticks_to_send(timer, 1) > 0;
+    struct aldis__timer *timer = aldis__timer_find(&shard->timers, *handle_in(msg));
+    if (timer && timer->kind == ALDIS__TIMER_TICKS) {
+        bool sends = ticks_to_send(timer->ticks, 1) > 0;
         send_next(worker, shard, timer, msg);
         if (sends)
             return true;
@@ -445,25 +427,33 @@ bool aldis__timer_arrived(struct aldis__worker *worker, struct aldis__shard *sha
     return false;
 }
 
+/* Live: the message of an armed timer was counted as sent, and now never was. (The ticks of a
+ * periodic one are counted when they are sent.) */
+static void unsend(struct aldis__worker *worker, struct aldis__timer *timer)
+{
+    uint32_t type = timer->type;
+    if (timer->kind == ALDIS__TIMER_HOLDS) {
+        type = timer->msg->type;
+        aldis__pool_free(worker->pool, timer->msg);
+    } else if (timer->kind != ALDIS__TIMER_PLAIN) {
+        return;
+    }
+    worker->counts[type].sent--;
+}
+
 static void cancel(struct aldis__worker *worker, struct aldis__shard *shard,
                    struct aldis__timer *timer)
 {
-    if (aldis__wheel_is_armed(&timer->node))
-        aldis__wheel_remove(shard->wheel, &timer->node);
-    if (timer->msg) {
-        /* Once: the message was counted when it was armed, and now was never sent. Periodic: this
-         * is only the model of its ticks, each of which is counted when it is sent. */
-        if (!timer->period_ns)
-            worker->counts[timer->msg->type].sent--;
-        aldis__pool_free(worker->pool, timer->msg);
-    }
     aldis_system *system = worker->ctx.system;
-    if (system->virtual_time && timer->node.due_ns >= system->virtual_engine->end_ns) {
+    if (aldis__wheel_is_armed(&timer->node)) {
+        aldis__wheel_remove(shard->wheel, &timer->node);
+        unsend(worker, timer);
+    } else if (system->virtual_time && timer->node.due_ns >= system->virtual_engine->end_ns) {
         shard->timers.cancelled++;
         /* Relaxed: looked at after the window, whose end orders it. */
         aldis__store_relaxed(&system->virtual_engine->cancelled, true);
     }
-    timer_free(&shard->timers, timer);
+    timer_end(worker, shard, timer);
 }
 
 /* ------------------------------------------------------------------ cancelled (virtual time)
@@ -483,7 +473,8 @@ struct sweep {
 static bool sweep_one(void *arg, struct aldis__msg *msg)
 {
     const struct sweep *sweep = arg;
-    if (!(msg->flags & ALDIS__MSG_TIMER) || find(&sweep->shard->timers, *handle_in(msg)))
+    if (!(msg->flags & ALDIS__MSG_TIMER) ||
+        aldis__timer_find(&sweep->shard->timers, *handle_in(msg)))
         return false;
     sweep->worker->counts[msg->type].sent--;
     aldis__pool_free(sweep->worker->pool, msg);
@@ -523,15 +514,20 @@ void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *
         aldis__directory_read(&system->directory[aldis__id_index(cell->id, system->node_base)]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     while (cell->ext && cell->ext->timers)
-        cancel(worker, shard, cell->ext->timers);
+        cancel(worker, shard, aldis__timer_at(&shard->timers, cell->ext->timers));
 }
 
 /* ------------------------------------------------------------------ public */
 
-static aldis_err refuse_opts(const char *field, long long found, const char *allowed)
+static ALDIS_COLD aldis_err refuse_opts(const char *field, long long found, const char *allowed)
 {
     return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "timer: %s is %lld; allowed: %s",
                             field, found, allowed);
+}
+
+static ALDIS_COLD aldis_err no_memory(const aldis_ctx *ctx, const char *type_name)
+{
+    return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, type_name, "timer");
 }
 
 static aldis_err check_start(aldis_ctx *ctx, const aldis_timer_opts *opts, const aldis_type *type,
@@ -554,36 +550,77 @@ static aldis_err check_start(aldis_ctx *ctx, const aldis_timer_opts *opts, const
         return aldis__error_set(ALDIS_ESHUTDOWN, ctx->cell->id, type->name,
                                 "timer: the actor is stopping");
     if (!aldis__cell_extend(ctx->cell))
-        return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, type->name, "timer");
+        return no_memory(ctx, type->name);
     if (ctx->cell->ext->timer_count >= ALDIS__TIMERS_PER_ACTOR)
         return aldis__error_set(ALDIS_EAGAIN, ctx->cell->id, type->name,
                                 "timer: the actor has %d already", ALDIS__TIMERS_PER_ACTOR);
     return ALDIS_OK;
 }
 
-static struct aldis__msg *build_tick(struct aldis__worker *worker, uint32_t type,
-                                     const void *payload, size_t size)
+/* Live, and no payload: a record, and no message until it is due. */
+static aldis_err start_plain(aldis_ctx *ctx, aldis_ns due_ns, const aldis_type *type,
+                             uint32_t index, aldis_timer *out_timer)
 {
-    struct aldis__msg *msg =
-        aldis__pool_alloc(worker->pool, sizeof(struct aldis__msg_varying) + size);
-    if (!msg)
-        return NULL;
-    struct aldis__msg_varying *varying = aldis__msg_inline(msg);
-    varying->size = size;
-    if (size)
-        memcpy(varying + 1, payload, size);
-    msg->to = msg->from = worker->ctx.cell->id;
-    msg->type = (uint16_t)type;
-    msg->flags = ALDIS__MSG_VARIES | ALDIS__MSG_TIMER;
-    msg->lane_class = (uint8_t)(ALDIS__RANK_NORMAL << 4 | aldis__msg_class(msg));
-    msg->pool_stamp = worker->pool_stamp;
-    return msg;
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    struct aldis__timer *timer =
+        aldis__timer_new(&ctx->shard->timers, ctx->cell, ALDIS__TIMER_PLAIN);
+    if (!timer)
+        return no_memory(ctx, type->name);
+    timer->type = (uint16_t)index;
+    worker->counts[index].sent++;
+    arm(worker, ctx->shard, timer, due_ns);
+    out_timer->bits = aldis__timer_handle(timer);
+    return ALDIS_OK;
+}
+
+static bool add_ticks(struct aldis__timer *timer, const aldis_timer_opts *opts,
+                      struct aldis__msg *model)
+{
+    struct aldis__ticks *ticks = malloc(sizeof *ticks);
+    if (!ticks)
+        return false;
+    *ticks = (struct aldis__ticks){.period_ns = opts->period_ns, .model = model, .waiting_max = 1};
+    if (opts->missed == ALDIS_MISSED_MERGE)
+        ticks->waiting_max = 0;
+    else if (opts->missed == ALDIS_MISSED_BURST)
+        ticks->waiting_max = opts->burst_max ? opts->burst_max : 8;
+    timer->kind = ALDIS__TIMER_TICKS;
+    timer->ticks = ticks;
+    return true;
+}
+
+/* With a message: in virtual time it goes under way, live it is held, or is the model of ticks. */
+static aldis_err start_built(aldis_ctx *ctx, const aldis_timer_opts *opts, aldis_ns due_ns,
+                             struct aldis__msg *msg, struct aldis__timer *timer)
+{
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    bool is_virtual = ctx->system->virtual_time;
+    aldis_err err = is_virtual ? aldis__virtual_check_round(worker, msg, due_ns) : ALDIS_OK;
+    if (err != ALDIS_OK)
+        return err;
+    if (opts->period_ns) {
+        if (!add_ticks(timer, opts, is_virtual ? NULL : msg))
+            return no_memory(ctx, aldis__type_info(msg->type)->name);
+        msg->flags |= ALDIS__MSG_FANOUT; /* they are many: a full mailbox refuses them */
+    } else if (!is_virtual) {
+        timer->kind = ALDIS__TIMER_HOLDS;
+        timer->msg = msg;
+    }
+    if (is_virtual || !opts->period_ns)
+        worker->counts[msg->type].sent++;
+    if (!is_virtual) {
+        arm(worker, ctx->shard, timer, due_ns);
+        return ALDIS_OK;
+    }
+    timer->node.due_ns = due_ns;
+    aldis__virtual_stamp_at(worker, ctx->cell, msg, due_ns);
+    aldis__virtual_schedule(worker, ctx->shard->index, msg);
+    return ALDIS_OK;
 }
 
 aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, aldis_type *type,
                                 const void *payload, size_t size, aldis_timer *out_timer)
 {
-    struct aldis__worker *worker = aldis__this_worker;
     aldis_err err = check_start(ctx, opts, type, out_timer);
     uint32_t index = 0;
     if (err == ALDIS_OK)
@@ -594,39 +631,24 @@ aldis_err aldis_timer_start_raw(aldis_ctx *ctx, const aldis_timer_opts *opts, al
         return aldis__error_set(ALDIS_EUNACCEPTED, ctx->cell->id, type->name,
                                 "timer: %s does not accept %s", ctx->cell->kind->behaviour->name,
                                 type->name);
-    struct aldis__timer *timer = timer_new(&ctx->shard->timers, ctx->cell);
-    struct aldis__msg *msg = timer ? build_tick(worker, index, payload, size) : NULL;
-    if (!msg) {
-        if (timer)
-            timer_free(&ctx->shard->timers, timer);
-        return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, type->name, "timer");
-    }
-    aldis_ns due_ns = add_saturated(aldis_now(ctx), opts->delay_ns);
-    if (ctx->system->virtual_time &&
-        (err = aldis__virtual_check_round(worker, msg, due_ns)) != ALDIS_OK) {
-        timer_free(&ctx->shard->timers, timer);
-        aldis__pool_free(worker->pool, msg);
+    aldis_ns due_ns = add_saturated(ctx->now_ns + ctx->busy_ns, opts->delay_ns);
+    if (size == 0 && opts->period_ns == 0 && !ctx->system->virtual_time)
+        return start_plain(ctx, due_ns, type, index, out_timer);
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    struct aldis__timer_table *table = &ctx->shard->timers;
+    struct aldis__timer *timer = aldis__timer_new(table, ctx->cell, ALDIS__TIMER_PLAIN);
+    if (!timer)
+        return no_memory(ctx, type->name);
+    uint64_t handle = aldis__timer_handle(timer);
+    struct aldis__msg *msg = build_once(worker, handle, ctx->cell->id, index, payload, size);
+    err = msg ? start_built(ctx, opts, due_ns, msg, timer) : no_memory(ctx, type->name);
+    if (err != ALDIS_OK) {
+        aldis__timer_free(table, timer);
+        if (msg)
+            aldis__pool_free(worker->pool, msg);
         return err;
     }
-    *handle_in(msg) = handle_of(timer);
-    timer->period_ns = opts->period_ns;
-    timer->waiting_max = opts->missed == ALDIS_MISSED_MERGE ? 0 : 1;
-    if (opts->period_ns) /* its ticks are many: a full mailbox refuses them, and holds none back */
-        msg->flags |= ALDIS__MSG_FANOUT;
-    if (opts->missed == ALDIS_MISSED_BURST)
-        timer->waiting_max = opts->burst_max ? opts->burst_max : 8;
-    out_timer->bits = handle_of(timer);
-    if (ctx->system->virtual_time) {
-        worker->counts[index].sent++;
-        timer->node.due_ns = due_ns;
-        aldis__virtual_stamp_at(worker, ctx->cell, msg, due_ns);
-        aldis__virtual_schedule(worker, ctx->shard->index, msg);
-        return ALDIS_OK;
-    }
-    if (!opts->period_ns)
-        worker->counts[index].sent++;
-    timer->msg = msg;
-    arm(worker, ctx->shard, timer, due_ns);
+    out_timer->bits = handle;
     return ALDIS_OK;
 }
 
@@ -644,8 +666,8 @@ uint64_t aldis_ticks(const aldis_ctx *ctx)
         return 0;
     if (!(ctx->msg->flags & ALDIS__MSG_TIMER))
         return 1;
-    const struct aldis__timer *timer = find(&ctx->shard->timers, *handle_in(ctx->msg));
-    return timer && timer->period_ns ? 1 + timer->merged : 1;
+    const struct aldis__timer *timer = aldis__timer_find(&ctx->shard->timers, *handle_in(ctx->msg));
+    return timer && timer->kind == ALDIS__TIMER_TICKS ? 1 + timer->ticks->merged : 1;
 }
 
 aldis_err aldis_timer_cancel(aldis_ctx *ctx, aldis_timer handle)
@@ -654,7 +676,7 @@ aldis_err aldis_timer_cancel(aldis_ctx *ctx, aldis_timer handle)
     if (!aldis__ctx_is_mine(ctx))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                                 "timer: the context belongs to another handler or thread");
-    struct aldis__timer *timer = find(&ctx->shard->timers, handle.bits);
+    struct aldis__timer *timer = aldis__timer_find(&ctx->shard->timers, handle.bits);
     if (!timer || timer->cell != ctx->cell)
         return aldis__error_set(ALDIS_ENOTFOUND, ctx->cell->id, "",
                                 "timer: it has fired or was never this actor's");

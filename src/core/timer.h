@@ -7,50 +7,22 @@
 #ifndef ALDIS_CORE_TIMER_H
 #define ALDIS_CORE_TIMER_H
 
-#include "core/wheel.h"
+#include "core/timer_table.h"
 #include <aldis/timer.h>
 
-struct aldis__cell;
 struct aldis__command;
-struct aldis__msg;
 struct aldis__shard;
 struct aldis__track;
 struct aldis__tracker;
 struct aldis__worker;
 
-struct aldis__timer {
-    struct aldis__wheel_node node; /* virtual time: its due_ns only */
-    struct aldis__msg *msg; /* to be sent: itself (once, or a delayed send), or a copy (periodic) */
-    struct aldis__cell *cell; /* whose it is; NULL: a delayed send, which nobody can cancel */
-    aldis_ns period_ns;       /* 0: once */
-    uint32_t index;           /* in the table */
-    uint32_t generation;      /* of this entry: an old handle never reaches a new timer */
-    /* Of a periodic one: */
-    uint32_t
-        waiting_max;  /* more of its ticks never wait; 0: one waits, and stands for the others */
-    uint32_t waiting; /* ticks sent and not handled yet */
-    uint64_t merged;  /* for which the one that waits, or is handled, stands beside its own */
-    struct aldis__alarm *alarm; /* whose it is; then there is no message, but a tracker */
-    const struct aldis__tracker *tracker;
-    struct aldis__timer *owner_next, **owner_link; /* the actor's list; or the free list */
-};
-
-enum { ALDIS__TIMER_CHUNK = 256, ALDIS__TIMERS_PER_ACTOR = 1 << 20 };
-
-/* All timers of a shard, by index: in chunks, since the wheel links them and they must not move. */
-struct aldis__timer_table {
-    struct aldis__timer **chunks;
-    uint32_t chunk_count, chunk_capacity;
-    struct aldis__timer *free;
-    uint64_t cancelled; /* virtual time: since the last sweep */
-};
-
 /* Wakes a part of an actor (see part.h), which it lies in. Live it is a place on the timing wheel,
  * in virtual time a message under way, which cannot be taken back: so it may come when it was
  * cleared, or sooner than was asked last, and whoever is woken looks what there is to do. */
 struct aldis__alarm {
-    struct aldis__timer *timer; /* live, once made */
-    aldis_ns due_ns;            /* when it comes; 0: it is not set */
+    struct aldis__timer *timer;           /* live, once made */
+    const struct aldis__tracker *tracker; /* live: of the message that comes */
+    aldis_ns due_ns;                      /* when it comes; 0: it is not set */
 };
 
 /** Post the actor a tracked message (type aldis.track, b = due_ns) with this tracker at due_ns, or
@@ -62,8 +34,6 @@ bool aldis__alarm_set(struct aldis__worker *worker, struct aldis__cell *cell,
 void aldis__alarm_clear(struct aldis__worker *worker, struct aldis__alarm *alarm);
 /** An alarm's message has come. False: it is one that has been overtaken by another. */
 bool aldis__alarm_came(struct aldis__alarm *alarm, const struct aldis__track *track);
-
-void aldis__timer_table_fini(struct aldis__timer_table *table);
 
 /** Live: send msg (built, counted as sent) when due. False: out of memory; msg stays the
  *  caller's. */
@@ -91,6 +61,11 @@ void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *
 /** Virtual time, between windows: let go of the messages of cancelled timers where they are many,
  *  or all that is left. */
 void aldis__timers_sweep(aldis_system *system);
+
+/** Call visit on the message of each armed timer, while the workers are held. One that is not made
+ *  yet (see ALDIS__TIMER_PLAIN) is a passing one, as it would be: visit keeps no pointer to it. */
+void aldis__timers_walk(struct aldis__shard *shard,
+                        void (*visit)(void *arg, struct aldis__msg *msg), void *arg);
 
 /** Live: fire all that is due on the shards of this worker; sets the worker's next due time. */
 void aldis__timers_fire(struct aldis__worker *worker, aldis_ns now_ns);
