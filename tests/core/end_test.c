@@ -682,6 +682,34 @@ TEST_EACH(a_system_stops_paused_busy_and_unstarted_actors)
     CHECK_UINT(fixture_counts(f, "num").dead, 80);
 }
 
+static _Atomic(uint64_t) stops_counted;
+
+static void count_stop(struct puppet *self, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    atomic_fetch_add(&stops_counted, 1);
+}
+
+/* In virtual time they are told in portions: each is told all the same, and once. */
+TEST_EACH(a_system_of_many_stops_each_once)
+{
+    enum { PARENTS = 1000, OTHERS = 9000 };
+    fixture_open(f, NULL);
+    atomic_store(&stops_counted, 0);
+    const struct script script = {.stop = count_stop};
+    for (uint32_t i = 0; i < PARENTS + OTHERS; i++) {
+        puppet_ref one = fixture_spawn(f, &script, NULL);
+        if (i % ((PARENTS + OTHERS) / PARENTS) == 0)
+            (void)fixture_spawn(f, &script, &(aldis_spawn_opts){.parent = one.id});
+    }
+    fixture_settle(f);
+    CHECK_OK(aldis_system_stop(f->system, 60 * ALDIS_SECOND));
+    CHECK_UINT(atomic_load(&stops_counted), 2 * PARENTS + OTHERS);
+    CHECK_UINT(active_actors(f), 0);
+    CHECK_UINT(fixture_counts(f, "aldis.command").handled, 2 * PARENTS + OTHERS);
+}
+
 TEST_EACH(a_stop_without_time_kills_what_is_left)
 {
     fixture_open(f, NULL);
