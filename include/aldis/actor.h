@@ -49,6 +49,7 @@ typedef struct aldis_status {
     uint32_t stashed_msgs;   /**< kept aside now: see stash.h */
     uint32_t capacity_msgs;  /**< of its mailbox, now */
     uint32_t held_msgs;      /**< that wait beyond it; their senders are parked */
+    uint64_t shed_msgs;      /**< since the spawn, since they had waited too long */
 } aldis_status;
 ALDIS_MESSAGE(aldis_status, aldis_status);
 

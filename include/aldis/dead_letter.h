@@ -4,8 +4,10 @@
  *
  * A message becomes a dead letter when its receiver has ended before it was handled, when its
  * handler failed too often (ALDIS_EHANDLER; see supervise.h), or when its sender was killed while
- * it waited for room (ALDIS_ENOSENDER). A system keeps a copy of the newest ones, as many as its
- * options dead_letters_max and dead_letter_bytes allow; those that they push out are counted.
+ * it waited for room (ALDIS_ENOSENDER). Messages that an overloaded mailbox sheds (ALDIS_ESHED) are
+ * listed with them, though they are counted as dropped; no more than a quarter of what is kept. A
+ * system keeps a copy of the newest ones, as many as its options dead_letters_max and
+ * dead_letter_bytes allow; those that they push out are counted.
  *
  * Nothing here can go round in a loop: what is sent again and dies again is kept and marked, but
  * not announced, and not sent a third time unless that is asked for by name. */

@@ -46,7 +46,8 @@
     X(ALDIS_ERESTARTS, 32, "too many restarts")                                                    \
     X(ALDIS_ELINKED, 33, "a linked actor failed")                                                  \
     X(ALDIS_ENOREPLY, 34, "the handler ended without a reply")                                     \
-    X(ALDIS_EDEADLOCK, 35, "actors wait for each other")
+    X(ALDIS_EDEADLOCK, 35, "actors wait for each other")                                           \
+    X(ALDIS_ESHED, 36, "shed by an overloaded mailbox")
 
 typedef enum aldis_err {
 #define ALDIS_ERROR_ENUM_(name, value, text) name = value,

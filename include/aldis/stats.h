@@ -40,6 +40,7 @@ typedef struct aldis_stats {
     uint64_t restarts;    /**< of actors, by their supervisors */
     uint64_t over_budget; /**< handlers that were seen to run over their time budget */
     uint64_t handovers;   /**< shards given from worker to worker */
+    uint64_t shed[ALDIS_LANE_LOW + 1]; /**< by lane; of the dropped: had waited too long */
 } aldis_stats;
 
 typedef enum aldis_stats_format { ALDIS_STATS_TEXT, ALDIS_STATS_JSON } aldis_stats_format;

@@ -45,12 +45,15 @@ enum {
     ALDIS__CELL_RETRY = 1u << 21,    /* a message that failed is to be handled again, first */
     ALDIS__CELL_DURABLE = 1u << 22,  /* a part of its state outlives a restart: see durable.h */
     ALDIS__CELL_CHOKED = 1u << 23,   /* a part of the library lets no mail in: see tracked.h */
+    ALDIS__CELL_SHEDS = 1u << 24,    /* its mailbox sheds what has waited too long: see shed.h */
+    ALDIS__CELL_STAMPS = 1u << 25,   /* live: and stamps what comes in */
     /* A turn that is not simply "next message, please". */
-    ALDIS__CELL_SPECIAL =
-        ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES | ALDIS__CELL_PAUSED |
-        ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING | ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED |
-        ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW | ALDIS__CELL_FAILING |
-        ALDIS__CELL_FAILED | ALDIS__CELL_RETRY | ALDIS__CELL_DURABLE | ALDIS__CELL_CHOKED,
+    ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES |
+                          ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING |
+                          ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED | ALDIS__CELL_ENDED |
+                          ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW | ALDIS__CELL_FAILING |
+                          ALDIS__CELL_FAILED | ALDIS__CELL_RETRY | ALDIS__CELL_DURABLE |
+                          ALDIS__CELL_CHOKED | ALDIS__CELL_SHEDS,
     /* No ordinary mail is handled. */
     ALDIS__CELL_HELD_BACK = ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_STOPPING |
                             ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_FAILING |
@@ -61,6 +64,7 @@ enum {
 
 struct aldis__cell_ext;
 struct aldis__life;
+struct aldis__shed;
 struct aldis__supervisor;
 struct aldis__watches;
 struct aldis__worker;
@@ -129,11 +133,11 @@ struct aldis__cell_ext {
     bool stuck;            /* on its shard's list of actors that are parked and full */
     struct aldis__cell *stuck_next, *stuck_prev;
 
-    struct aldis__queue held; /* mail beyond the bound, its senders parked: FIFO */
-    uint32_t held_count;
+    struct aldis__queue held;  /* mail beyond the bound, its senders parked: FIFO */
     struct aldis__queue aside; /* tracked mail that waits for another's turn: see tracked.h */
-    uint32_t aside_count;
-    aldis_id *waiters; /* senders to tell of room, in order */
+    uint32_t held_count, aside_count;
+    struct aldis__shed *shed; /* its mailbox sheds: see shed.h */
+    aldis_id *waiters;        /* senders to tell of room, in order */
     uint32_t waiter_count, waiter_capacity;
 
     struct aldis__overflow_entry *overflow; /* as a sender: by target, in order of first refusal */

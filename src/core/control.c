@@ -6,6 +6,7 @@
 #include "core/lifecycle.h"
 #include "core/monitor.h"
 #include "core/send.h"
+#include "core/shed.h"
 #include "core/supervise.h"
 #include "core/timer.h"
 #include "core/tracked.h"
@@ -47,6 +48,8 @@ static aldis_ns oldest_wait(const struct aldis__worker *worker, const struct ald
                           << ALDIS__STAMP_SHIFT;
         if (system->virtual_time)
             age_ns = worker->ctx.now_ns - aldis__msg_stamp(msg)->at_ns;
+        else if (cell->flags & ALDIS__CELL_STAMPS)
+            age_ns = aldis__shed_age(cell, msg, worker->ctx.now_ns);
         if (age_ns > oldest_ns)
             oldest_ns = age_ns;
     }
@@ -74,6 +77,7 @@ void aldis__status_fill(const struct aldis__worker *worker, const struct aldis__
         out_status->handled_msgs -= cell->ext->settled;
         out_status->stashed_msgs = cell->ext->stash_count;
         out_status->held_msgs = cell->ext->held_count;
+        out_status->shed_msgs = cell->ext->shed ? cell->ext->shed->msgs : 0;
     }
     if (!(cell->flags & ALDIS__CELL_UNSTARTED))
         out_status->running_ns = worker->ctx.now_ns - cell->started_ns;

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHED_PART = 4 }; /* of what is kept, a quarter at most was shed */
+
 struct aldis__letters {
     pthread_mutex_t lock;
     struct aldis__letter_box queue; /* oldest first */
@@ -23,6 +25,7 @@ struct aldis__letters {
     uint64_t firsts; /* letters that are no second deaths */
     aldis_id handler;
     uint64_t msgs_max, bytes_max;
+    uint64_t shed_max; /* of the msgs_max */
 };
 
 /* Carried by what is sent again, so that a second death is known. */
@@ -43,6 +46,7 @@ static void box_push(struct aldis__letter_box *box, struct aldis__letter *letter
     box->tail = &letter->next;
     box->count++;
     box->bytes += letter->size;
+    box->shed += letter->reason == ALDIS_ESHED;
 }
 
 static struct aldis__letter *box_pop(struct aldis__letter_box *box)
@@ -55,6 +59,7 @@ static struct aldis__letter *box_pop(struct aldis__letter_box *box)
         box->tail = &box->head;
     box->count--;
     box->bytes -= letter->size;
+    box->shed -= letter->reason == ALDIS_ESHED;
     return letter;
 }
 
@@ -64,9 +69,30 @@ static void letter_free(struct aldis__letter *letter)
     free(letter);
 }
 
-/* The oldest make room. No box need keep more than the queue: it would not get past that. */
+/* The oldest that was shed, of which there is one. */
+static struct aldis__letter *box_pop_shed(struct aldis__letter_box *box)
+{
+    struct aldis__letter **link = &box->head;
+    while ((*link)->reason != ALDIS_ESHED)
+        link = &(*link)->next;
+    struct aldis__letter *letter = *link;
+    *link = letter->next;
+    if (!letter->next)
+        box->tail = link;
+    box->count--;
+    box->bytes -= letter->size;
+    box->shed--;
+    return letter;
+}
+
+/* The oldest make room. No box need keep more than the queue: it would not get past that. An
+ * overload sheds thousands: it must not push out the few that died. */
 static void box_bound(const struct aldis__letters *letters, struct aldis__letter_box *box)
 {
+    while (box->shed > letters->shed_max) {
+        letter_free(box_pop_shed(box));
+        box->lost++;
+    }
     while (box->count > letters->msgs_max || box->bytes > letters->bytes_max) {
         struct aldis__letter *oldest = box_pop(box);
         if (!oldest)
@@ -275,6 +301,7 @@ bool aldis__letters_create(aldis_system *system)
     box_init(&letters->queue);
     letters->msgs_max = system->opts.dead_letters_max;
     letters->bytes_max = system->opts.dead_letter_bytes;
+    letters->shed_max = (letters->msgs_max + SHED_PART - 1) / SHED_PART;
     system->letters = letters;
     for (uint32_t i = 0; i <= system->shard_count; i++)
         box_init(&system->shards[i].letters);

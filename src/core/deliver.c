@@ -274,6 +274,8 @@ ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__m
         break;
     case ALDIS__DROPPED:
         counts->dropped++;
+        if (reason == ALDIS_ESHED)
+            aldis__letter_keep(worker, msg, reason);
         break;
     case ALDIS__EXPIRED:
         counts->expired++;

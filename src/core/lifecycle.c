@@ -283,6 +283,7 @@ void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
         return;
     aldis__parts_free(cell);
     free(cell->ext->saved);
+    free(cell->ext->shed);
     free(cell->ext->waiters);
     free(cell->ext->overflow);
     free(cell->ext->bounds);

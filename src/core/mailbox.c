@@ -3,6 +3,7 @@
 #include "core/mailbox.h"
 
 #include "core/deliver.h"
+#include "core/shed.h"
 
 enum { LOW_LANE_SHARE = 16 }; /* the lowest lane gets at least one turn in so many */
 
@@ -29,7 +30,7 @@ aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *
     return ALDIS_OK;
 }
 
-static struct aldis__msg *pop_lane(struct aldis__cell *cell, unsigned rank)
+struct aldis__msg *aldis__mailbox_pop_lane(struct aldis__cell *cell, unsigned rank)
 {
     if (rank == ALDIS__RANK_NORMAL)
         return aldis__mailbox_pop(cell);
@@ -49,10 +50,10 @@ struct aldis__msg *aldis__mailbox_pop_lanes(struct aldis__cell *cell)
     struct aldis__msg *msg = NULL;
     if (++ext->turns_since_low >= LOW_LANE_SHARE) {
         ext->turns_since_low = 0;
-        msg = pop_lane(cell, ALDIS__RANK_LOW);
+        msg = aldis__mailbox_pop_lane(cell, ALDIS__RANK_LOW);
     }
     for (unsigned rank = ALDIS__RANK_CRITICAL; !msg && rank < ALDIS__RANK_COUNT; rank++)
-        msg = pop_lane(cell, rank);
+        msg = aldis__mailbox_pop_lane(cell, rank);
     if (!ext->lanes[ALDIS__RANK_CRITICAL].head && !ext->lanes[ALDIS__RANK_HIGH].head &&
         !ext->lanes[ALDIS__RANK_LOW].head)
         cell->flags &= ~(uint32_t)ALDIS__CELL_LANES;
@@ -64,7 +65,7 @@ struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned 
     struct aldis__msg *msg = NULL;
     for (unsigned lane = ALDIS__RANK_LOW; !msg && lane >= rank; lane--)
         if (lane == ALDIS__RANK_NORMAL || cell->ext)
-            msg = pop_lane(cell, lane);
+            msg = aldis__mailbox_pop_lane(cell, lane);
     return msg;
 }
 
@@ -179,8 +180,9 @@ void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *c
         if ((uint32_t)mark >= high / 2)
             mark = (int32_t)(high / 2) - 1;
     }
-    /* What comes now must queue behind what is held, or behind what its sender had to keep. */
-    if (cell->flags & (ALDIS__CELL_HELD | ALDIS__CELL_FULL))
+    /* What comes now must queue behind what is held, or behind what its sender had to keep; or it
+     * gets a stamp. */
+    if (cell->flags & (ALDIS__CELL_HELD | ALDIS__CELL_FULL | ALDIS__CELL_STAMPS))
         mark = 0;
     cell->mark = mark;
 }
@@ -204,6 +206,8 @@ aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__c
 aldis_err aldis__mailbox_push_beyond(struct aldis__worker *worker, struct aldis__cell *cell,
                                      struct aldis__msg *msg)
 {
+    if (cell->flags & ALDIS__CELL_STAMPS)
+        aldis__shed_stamp(worker, cell, msg);
     if (aldis__msg_rank(msg) == ALDIS__RANK_NORMAL) {
         aldis__mailbox_append(cell, msg, aldis__msg_units(msg));
     } else {

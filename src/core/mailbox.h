@@ -101,6 +101,9 @@ static inline void aldis__mailbox_unlink(struct aldis__cell *cell, struct aldis_
     cell->room += aldis__msg_units(msg);
 }
 
+/** The oldest message of one lane, or NULL. For lanes other than normal there is a second block. */
+struct aldis__msg *aldis__mailbox_pop_lane(struct aldis__cell *cell, unsigned rank);
+
 /** The oldest message of the lowest lane that has one, from the lowest down to rank and no higher
  *  lane than that; NULL: none. */
 struct aldis__msg *aldis__mailbox_pop_lowest(struct aldis__cell *cell, unsigned rank);

@@ -29,6 +29,7 @@ struct aldis__state_slab {
 struct aldis__letter_box {
     struct aldis__letter *head, **tail;
     uint64_t count, bytes;
+    uint64_t shed; /* of the count */
     uint64_t lost; /* pushed out, or not copied for want of memory */
 };
 

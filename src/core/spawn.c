@@ -10,6 +10,7 @@
 #include "core/deliver.h"
 #include "core/fault.h"
 #include "core/lifecycle.h"
+#include "core/shed.h"
 #include "core/supervise.h"
 #include "core/virtual.h"
 #include "core/window.h"
@@ -34,7 +35,8 @@ static aldis_err find_or_make_kind(aldis_system *system, const aldis_behaviour *
                                 "behaviour %s: a system may have %d", behaviour->name,
                                 ALDIS__KINDS_MAX);
     struct aldis__kind *kind;
-    aldis_err err = aldis__kind_create(behaviour, &system->limits, system->kind_count, &kind);
+    aldis_err err =
+        aldis__kind_create(behaviour, &system->limits, &system->shed, system->kind_count, &kind);
     if (err != ALDIS_OK)
         return err;
     err = aldis__budget_apply(system, kind);
@@ -149,6 +151,7 @@ struct birth {
     aldis_restart_opts restart;
     const struct aldis__limits *limits; /* of the kind, or own_limits */
     struct aldis__limits own_limits;
+    struct aldis__shed_opts shed;
 };
 
 static aldis_err choose_home(const struct birth *b, uint32_t *out_home)
@@ -211,6 +214,7 @@ static void unmake_cell(const struct birth *b, struct aldis__cell *cell)
     cell->state = NULL;
     if (cell->ext) {
         aldis__life_free(cell->ext);
+        free(cell->ext->shed);
         aldis__cell_unextend(cell);
     }
     put_slot(b->birth, cell);
@@ -224,6 +228,8 @@ static bool add_rare_parts(const struct birth *b, struct aldis__cell *cell)
             return false;
         cell->ext->limits = b->own_limits;
     }
+    if (b->shed.target_ns && !aldis__shed_create(b->system, cell, &b->shed))
+        return false;
     return b->restart.mode == ALDIS_RESTART_DEFAULT || aldis__life_create(cell, &b->restart);
 }
 
@@ -280,6 +286,9 @@ static aldis_err resolve_opts(struct birth *b)
             return err;
         b->limits = &b->own_limits;
     }
+    aldis_err err = aldis__shed_resolve(&b->opts->mailbox, &b->kind->shed, &b->shed);
+    if (err != ALDIS_OK)
+        return err;
     return aldis__restart_resolve(&b->opts->restart, &b->kind->restart, &b->restart);
 }
 

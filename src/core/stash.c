@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "core/backpressure.h"
 #include "core/deliver.h"
+#include "core/shed.h"
 #include "core/timer.h"
 #include "core/tracked.h"
 
@@ -127,6 +128,8 @@ void aldis__stash_return(struct aldis__worker *worker, struct aldis__cell *cell)
     if (!ext || ext->stash_count == 0)
         return;
     struct aldis__queue ranks[ALDIS__RANK_COUNT];
+    if (cell->flags & ALDIS__CELL_SHEDS)
+        aldis__shed_stamp_list(worker, cell, ext->stash.head);
     for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++)
         aldis__queue_init(&ranks[rank]);
     struct aldis__msg *msg;

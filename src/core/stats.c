@@ -10,6 +10,7 @@
 #include "core/control.h"
 #include "core/cycle.h"
 #include "core/live.h"
+#include "core/send.h"
 #include "core/supervise.h"
 #include "core/system.h"
 #include "core/timer.h"
@@ -175,6 +176,8 @@ aldis_err aldis_system_stats(aldis_system *system, aldis_stats *out_stats)
     for (uint32_t w = 0; w < system->worker_count; w++) {
         stats.parked += system->workers[w].parked;
         stats.handovers += system->workers[w].handovers;
+        for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++)
+            stats.shed[aldis__rank_lane(rank)] += system->workers[w].shed[rank];
     }
     /* Relaxed: a counter of the watching thread. */
     stats.over_budget = aldis__load_relaxed(&system->over_budget);
@@ -216,6 +219,12 @@ static void print_row(const aldis_type_stats *t, FILE *out)
             t->name, t->sent, t->handled, t->rejected, t->dropped, t->expired, t->dead, t->queued);
 }
 
+static uint64_t shed_in_all(const aldis_stats *stats)
+{
+    return stats->shed[ALDIS_LANE_HIGH] + stats->shed[ALDIS_LANE_NORMAL] +
+           stats->shed[ALDIS_LANE_LOW];
+}
+
 static void print_text(const aldis_stats *stats, FILE *out)
 {
     fprintf(out, "%-24s %12s %12s %9s %9s %9s %9s %9s\n", "message", "sent", "handled", "rejected",
@@ -227,9 +236,9 @@ static void print_text(const aldis_stats *stats, FILE *out)
     fprintf(out,
             "actors %" PRIu64 " (spawned %" PRIu64 ", ended %" PRIu64
             "), failed deliveries %" PRIu64 ", senders parked %" PRIu64 ", cycles %" PRIu64
-            ", hand-overs %" PRIu64 "\n",
+            ", hand-overs %" PRIu64 ", shed %" PRIu64 "\n",
             stats->active_actors, stats->spawned, stats->ended, stats->failed_deliveries,
-            stats->parked, stats->cycles, stats->handovers);
+            stats->parked, stats->cycles, stats->handovers, shed_in_all(stats));
 }
 
 /* Names come from programs: keep the output JSON whatever they hold. */
@@ -273,9 +282,10 @@ static void print_json(const aldis_stats *stats, FILE *out)
             ",\"failed_deliveries\":%" PRIu64 ",\"active_actors\":%" PRIu64 ",\"spawned\":%" PRIu64
             ",\"ended\":%" PRIu64 ",\"parked\":%" PRIu64 ",\"cycles\":%" PRIu64
             ",\"handovers\":%" PRIu64 ",\"restarts\":%" PRIu64 ",\"over_budget\":%" PRIu64
-            ",\"shards\":[",
+            ",\"shed\":%" PRIu64 ",\"shards\":[",
             stats->failed_deliveries, stats->active_actors, stats->spawned, stats->ended,
-            stats->parked, stats->cycles, stats->handovers, stats->restarts, stats->over_budget);
+            stats->parked, stats->cycles, stats->handovers, stats->restarts, stats->over_budget,
+            shed_in_all(stats));
     for (size_t i = 0; i < stats->shard_count; i++)
         fprintf(out, "%s{\"actors\":%" PRIu64 ",\"depth\":%" PRIu64 "}", i ? "," : "",
                 stats->shards[i].actors, stats->shards[i].depth_msgs);

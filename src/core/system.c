@@ -13,6 +13,7 @@
 #include "core/lifecycle.h"
 #include "core/live.h"
 #include "core/offload.h"
+#include "core/shed.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
 #include <limits.h>
@@ -514,6 +515,8 @@ aldis_err aldis_system_create(const aldis_system_opts *opts, aldis_system **out_
     if (!system)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "a system");
     err = aldis__limits_resolve(&filled.mailbox, &limits, &system->limits);
+    if (err == ALDIS_OK)
+        err = aldis__shed_resolve(&filled.mailbox, &(struct aldis__shed_opts){0, 0}, &system->shed);
     if (err == ALDIS_OK)
         err = take_node(&filled.node);
     if (err != ALDIS_OK) {

@@ -45,7 +45,8 @@ struct aldis_system {
     struct aldis__worker *workers;
     struct aldis__pool **pools;  /* one for each worker, and one for outside threads */
     bool complete;               /* all of these were made: there may be messages and actors */
-    struct aldis__limits limits; /* defaults of mailboxes */
+    struct aldis__limits limits; /* defaults of mailboxes, as the next */
+    struct aldis__shed_opts shed;
     uint32_t pool_prefix;
     bool virtual_time;
 

@@ -8,6 +8,7 @@
 #include "core/durable.h"
 #include "core/lifecycle.h"
 #include "core/send.h"
+#include "core/shed.h"
 #include "core/supervise.h"
 #include "core/virtual.h"
 #include "core/window.h"
@@ -93,6 +94,8 @@ void aldis__tracked_retry(struct aldis__worker *worker, struct aldis__cell *cell
     if (!ext || !ext->aside.head)
         return;
     struct aldis__msg *last = ext->aside.head;
+    if (cell->flags & ALDIS__CELL_SHEDS)
+        aldis__shed_stamp_list(worker, cell, last);
     for (;;) {
         cell->room -= aldis__msg_units(last);
         if (!last->next)

@@ -12,6 +12,7 @@
 #include "core/deliver.h"
 #include "core/durable.h"
 #include "core/lifecycle.h"
+#include "core/shed.h"
 #include "core/supervise.h"
 #include "core/timer.h"
 #include "core/tracked.h"
@@ -219,7 +220,8 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
         aldis__supervise_turn(worker, shard, cell);
     aldis__ctx_enter(worker, shard, cell);
     for (uint32_t n = 0; n < ALDIS__TURN_MSGS && !(cell->flags & ALDIS__CELL_HELD_BACK); n++) {
-        struct aldis__msg *msg = aldis__mailbox_pop_lanes(cell);
+        struct aldis__msg *msg = cell->flags & ALDIS__CELL_SHEDS ? aldis__shed_pop(worker, cell)
+                                                                 : aldis__mailbox_pop_lanes(cell);
         if (!msg)
             break;
         aldis__turn_handle(worker, shard, cell, msg);

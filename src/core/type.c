@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "core/message.h"
+#include "core/shed.h"
 #include "core/supervise.h"
 #include <aldis/dead_letter.h>
 #include <pthread.h>
@@ -231,7 +232,8 @@ static aldis_err fill_table(struct aldis__kind *kind)
 }
 
 aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldis__limits *defaults,
-                             uint32_t index, struct aldis__kind **out_kind)
+                             const struct aldis__shed_opts *shed, uint32_t index,
+                             struct aldis__kind **out_kind)
 {
     if (!behaviour->name || !behaviour->handlers || behaviour->handler_count == 0)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
@@ -259,6 +261,8 @@ aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldi
     kind->wants_child_ended = behaviour->on_child_ended != NULL;
     kind->has_digest = behaviour->digest != NULL;
     aldis_err err = aldis__limits_resolve(&behaviour->mailbox, defaults, &kind->limits);
+    if (err == ALDIS_OK)
+        err = aldis__shed_resolve(&behaviour->mailbox, shed, &kind->shed);
     if (err == ALDIS_OK)
         err = aldis__restart_resolve(&behaviour->restart, NULL, &kind->restart);
     if (err == ALDIS_OK)

@@ -124,10 +124,16 @@ struct aldis__limits {
 
 typedef aldis_err (*aldis__handle)(void *state, const void *payload, aldis_ctx *ctx);
 
+/* When a mailbox sheds; target 0: never. See shed.h. */
+struct aldis__shed_opts {
+    aldis_ns target_ns, interval_ns;
+};
+
 /* A behaviour as one system runs it. */
 struct aldis__kind {
     const aldis_behaviour *behaviour;
     struct aldis__limits limits;
+    struct aldis__shed_opts shed;
     uint32_t index;
     uint32_t state_bytes;             /* rounded up to 16 */
     aldis_restart_opts restart;       /* defaults filled in, as in the next */
@@ -143,7 +149,8 @@ struct aldis__kind {
 /** Check a behaviour and make its kind; `defaults` are the system's. ALDIS_EINVAL, ALDIS_EEXISTS,
  *  ALDIS_ENOMEM. */
 aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldis__limits *defaults,
-                             uint32_t index, struct aldis__kind **out_kind);
+                             const struct aldis__shed_opts *shed, uint32_t index,
+                             struct aldis__kind **out_kind);
 void aldis__kind_destroy(struct aldis__kind *kind);
 
 /** Fill in a mailbox's bounds. ALDIS_EINVAL with the field and its range. */

@@ -122,6 +122,7 @@ struct aldis__worker {
 
     /* counters: one writer, read when all workers are held */
     _Alignas(64) uint64_t parked, handovers;
+    uint64_t shed[ALDIS__RANK_COUNT];                 /* messages, by rank */
     struct aldis_type_stats counts[ALDIS__TYPES_MAX]; /* name and queued unused */
 
     pthread_t thread;
