@@ -16,7 +16,9 @@ enum entry_kind {
     ENTRY_TRADE,
     ENTRY_TAKEN,
     ENTRY_NEAR_MISS,
-    ENTRY_PLACE
+    ENTRY_HAZARD,
+    ENTRY_HAZARD_OVER,
+    ENTRY_WEATHER
 };
 
 struct entry {
@@ -164,15 +166,15 @@ static struct entry trade_entry(const TradeAnswer *answer)
     return entry;
 }
 
-void chronicle_trade(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
-                     const TradeAnswer *answer)
+void chronicle_settled(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
+                       uint32_t responder, const TradeAnswer *answer)
 {
     if (!chronicle)
         return;
     struct entry entry = trade_entry(answer);
     entry.kind = ENTRY_TRADE;
-    entry.account = ship->account.index;
-    entry.peer = ship->station;
+    entry.account = account;
+    entry.peer = responder;
     add(chronicle, ctx, entry);
 }
 
@@ -188,16 +190,30 @@ void chronicle_taken(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t accou
     add(chronicle, ctx, entry);
 }
 
-void chronicle_place(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
-                     const char *name, struct vec place, double size)
+void chronicle_hazard(struct chronicle *chronicle, aldis_ctx *ctx, const NavigationHazard *hazard,
+                      bool ends)
 {
+    static const char *const names[] = {"asteroid", "debris", "energy_storm", "pirates"};
     if (chronicle && chronicle->capture)
         add(chronicle, ctx,
-            (struct entry){.account = account,
-                           .kind = ENTRY_PLACE,
-                           .name = name,
-                           .place = {place.x, place.y, place.z},
-                           .size = size});
+            (struct entry){.account = chronicle->stations,
+                           .kind = ends ? ENTRY_HAZARD_OVER : ENTRY_HAZARD,
+                           .name = names[hazard->kind],
+                           .number = hazard->number,
+                           .place = {hazard->location.x, hazard->location.y, hazard->location.z},
+                           .size = hazard->radius});
+}
+
+void chronicle_weather(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t region,
+                       WeatherLevel level)
+{
+    static const char *const names[] = {"low", "moderate", "high", "extreme"};
+    if (chronicle && chronicle->capture)
+        add(chronicle, ctx,
+            (struct entry){.account = chronicle->stations,
+                           .kind = ENTRY_WEATHER,
+                           .name = names[level],
+                           .peer = region});
 }
 
 /* Ships are known by their ids in the sky, and by their numbers here. */
@@ -288,10 +304,11 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
 #define STATE_NAME(name) #name,
     static const char *const states[] = {SPACE_SHIP_STATES(STATE_NAME)};
 #undef STATE_NAME
-    static const char *const kinds[] = {"state",       "refused",   "emergency", "trade_settled",
-                                        "trade_taken", "near_miss", "place"};
+    static const char *const kinds[] = {"state",         "refused",     "emergency",
+                                        "trade_settled", "trade_taken", "near_miss",
+                                        "hazard",        "hazard_over", "weather"};
     fprintf(out, "{\"at_ns\":%" PRId64, e->at_ns);
-    print_name("event", e->kind == ENTRY_PLACE ? e->name : kinds[e->kind], out);
+    print_name("event", kinds[e->kind], out);
     print_account("actor", e->account, scenario, out);
     switch ((enum entry_kind)e->kind) {
     case ENTRY_STATE:
@@ -319,9 +336,15 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
         print_account("with", e->peer, scenario, out);
         fprintf(out, ",\"distance\":%.9g", e->size);
         break;
-    case ENTRY_PLACE:
-        fprintf(out, ",\"place\":[%.9g,%.9g,%.9g],\"size\":%.9g", e->place[0], e->place[1],
-                e->place[2], e->size);
+    case ENTRY_HAZARD:
+    case ENTRY_HAZARD_OVER:
+        print_name("kind", e->name, out);
+        fprintf(out, ",\"number\":%" PRIu64 ",\"place\":[%.9g,%.9g,%.9g],\"radius\":%.9g",
+                e->number, e->place[0], e->place[1], e->place[2], e->size);
+        break;
+    case ENTRY_WEATHER:
+        print_name("region", scenario->weather.items[e->peer].name, out);
+        print_name("level", e->name, out);
         break;
     }
     fputs("}\n", out);

@@ -30,14 +30,17 @@ void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct
                        Refusal reason);
 void chronicle_emergency(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
                          EmergencyKind kind);
-/** A trade that this account has done its side of; number 0: its own production. */
-void chronicle_trade(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
-                     const TradeAnswer *answer);
+/** A trade of this account with another: settled by its initiator; taken by its responder. */
+void chronicle_settled(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
+                       uint32_t responder, const TradeAnswer *answer);
 void chronicle_taken(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
                      uint32_t initiator, const TradeAnswer *answer);
-/** Something at a place: "hazard", "weather", "near_miss"; name: static. */
-void chronicle_place(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
-                     const char *name, struct vec place, double size);
+/** A hazard has appeared, or (ends) is over. */
+void chronicle_hazard(struct chronicle *chronicle, aldis_ctx *ctx, const NavigationHazard *hazard,
+                      bool ends);
+/** The weather of a region has changed. */
+void chronicle_weather(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t region,
+                       WeatherLevel level);
 
 /** Two ships have come too near each other. */
 void chronicle_near_miss(struct chronicle *chronicle, aldis_ctx *ctx, const struct books *books,

@@ -76,15 +76,16 @@ static aldis_err tell(struct hazards *self, aldis_ctx *ctx, uint32_t index)
     struct live *live = &self->live[index];
     NavigationHazard *hazard = &live->hazard;
     aldis_ns now_ns = aldis_now(ctx);
-    if (now_ns >= hazard->until_ns) {
-        live->lives = false;
-        return ALDIS_OK;
-    }
     double age = (double)(now_ns - hazard->at_ns) * 1e-9;
     struct vec place =
         vec_add(vec_of(&hazard->location), vec_scale(vec_of(&hazard->velocity), age));
     hazard->location = wire_vec(place);
     hazard->at_ns = now_ns;
+    if (now_ns >= hazard->until_ns) {
+        live->lives = false;
+        chronicle_hazard(self->chart->chronicle, ctx, hazard, true);
+        return ALDIS_OK;
+    }
     aldis_err err = nearby_tell(ctx, &self->chart->nearby, place, hazard->radius + self->reach,
                                 &(aldis_send_item){.type = &navigation_hazard_type,
                                                    .payload = hazard,
@@ -116,8 +117,7 @@ static aldis_err appear(struct hazards *self, aldis_ctx *ctx, const struct scena
     hazard.at_ns = aldis_now(ctx);
     hazard.until_ns = aldis_now(ctx) + plan->life_ns;
     self->live[index] = (struct live){.hazard = hazard, .lives = true};
-    chronicle_place(self->chart->chronicle, ctx, self->chart->books->station_count, "hazard", place,
-                    plan->radius);
+    chronicle_hazard(self->chart->chronicle, ctx, &hazard, false);
     return tell(self, ctx, index);
 }
 

@@ -211,8 +211,11 @@ static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *
     const struct pending *pending = self->account->pending;
     bool ours = account_is_open(self->account) && pending->number == msg->number &&
                 aldis_id_equal(pending->peer, aldis_sender(ctx));
+    uint32_t responder = ours ? pending->peer_account : 0;
     if (ours && !account_settle(self->account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a gift on other terms");
+    if (ours)
+        chronicle_settled(self->chart->chronicle, ctx, self->account->index, responder, msg);
     tell_settled(ctx, msg, self->account->index);
     return ALDIS_OK;
 }

@@ -138,6 +138,7 @@ struct scenario_rescue {
 struct scenario_traffic {
     aldis_ns every_ns; /**< 0: there is no traffic control */
     double distance;   /**< u: two ships under way nearer than this are named */
+    double zone;       /**< u from a station: there it does not look */
 };
 
 struct scenario_commodity {

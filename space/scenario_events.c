@@ -105,13 +105,14 @@ const struct schema rescue_schema = {.what = "the rescue service",
                                      .keys = rescue_keys,
                                      .defaults = &rescue_defaults};
 
-static const struct scenario_traffic traffic_defaults = {.every_ns = 10 * ALDIS_SECOND,
-                                                         .distance = 1};
+static const struct scenario_traffic traffic_defaults = {
+    .every_ns = 10 * ALDIS_SECOND, .distance = 1, .zone = 20};
 
 #define TRAFFIC_KEY(...) SCHEMA_KEY(struct scenario_traffic, __VA_ARGS__)
 static const struct schema_key traffic_keys[] = {
     TRAFFIC_KEY("every", TIME, OPTIONAL, every_ns, 0.1, 1 * DAY_S),
     TRAFFIC_KEY("distance", DISTANCE, OPTIONAL, distance, 1e-6, 1e6),
+    TRAFFIC_KEY("zone", DISTANCE, OPTIONAL, zone, 0, 1e6),
 };
 
 const struct schema traffic_schema = {.what = "traffic control",

@@ -71,6 +71,7 @@ struct ship_extra {
         double radius, speed; /**< speed: part of its own that it makes there */
         aldis_ns until_ns;
         WeatherLevel level;
+        uint32_t region;
     } weather;
     struct {
         uint32_t count;
@@ -150,6 +151,8 @@ aldis_err ship_refuse(struct ship *self, aldis_ctx *ctx, const aldis_type *type,
 
 struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns);
 struct vec ship_station_position(const struct ship *self, aldis_ns now_ns);
+/** In weather in which nobody departs. */
+bool ship_is_grounded(const struct ship *self, aldis_ns now_ns);
 /** Carry the motion on to now; burns fuel. */
 void ship_move(struct ship *self, aldis_ns now_ns);
 /** Aim at where the station will be, or at what it is out for; round hazards. Arms the timer. */

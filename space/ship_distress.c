@@ -213,7 +213,7 @@ SHIP_ACTION(alarm_refuse, handle_emergency)
 
 /* ---- Those of others ---- */
 
-/* Near enough, and with fuel for both ways: keep in mind who calls. */
+/* Near enough, with fuel for both ways, and free to leave: keep in mind who calls. */
 static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_ctx *ctx,
                            bool *out_heard)
 {
@@ -223,7 +223,8 @@ static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_c
     *out_heard = false;
     if (aldis_id_is_nobody(caller) || aldis_id_equal(caller, self->self) ||
         distance >= ship_class(self)->distress_range || 3 * distance > ship_reach(self) ||
-        (self->flags & (SHIP_PAUSED | SHIP_DAMAGED)) || account_is_open(&self->account))
+        (self->flags & (SHIP_PAUSED | SHIP_DAMAGED)) || account_is_open(&self->account) ||
+        (self->state == SHIP_idle && ship_is_grounded(self, aldis_now(ctx))))
         return ALDIS_OK;
     struct ship_extra *extra = ship_extra(self);
     if (!extra)

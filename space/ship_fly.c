@@ -8,6 +8,11 @@
 
 #include <math.h>
 
+/* However near its goal, it looks no oftener: a tick is not shorter, either. */
+#define LOOK_NS_MIN ALDIS_MS
+/* After bad weather ships leave one by one, within this time. */
+#define CLEARANCE_NS ALDIS_MINUTE
+
 /* ---- Where and how fast ---- */
 
 struct vec ship_station_position(const struct ship *self, aldis_ns now_ns)
@@ -22,6 +27,11 @@ static bool is_in_weather(const struct ship *self, aldis_ns now_ns)
         return false;
     struct vec way = vec_sub(self->motion.position, extra->weather.centre);
     return vec_length(way) < extra->weather.radius;
+}
+
+bool ship_is_grounded(const struct ship *self, aldis_ns now_ns)
+{
+    return is_in_weather(self, now_ns) && self->extra->weather.level >= WEATHER_HIGH;
 }
 
 static double weather_factor(const struct ship *self, aldis_ns now_ns)
@@ -142,7 +152,9 @@ static aldis_err keep_course(struct ship *self, aldis_ctx *ctx)
     double eta_ns = motion_eta(&self->motion, self->aim, &thrust) * 1e9;
     /* At rest there is no arrival to wait for. */
     bool soon = eta_ns > 0 && eta_ns < (double)tick_ns;
-    return ship_arm(self, ctx, soon ? (aldis_ns)eta_ns + 1 : tick_ns);
+    if (!soon)
+        return ship_arm(self, ctx, tick_ns);
+    return ship_arm(self, ctx, eta_ns > LOOK_NS_MIN ? (aldis_ns)eta_ns + 1 : LOOK_NS_MIN);
 }
 
 aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
@@ -156,6 +168,7 @@ aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
     else if (self->mission == MISSION_OWN)
         self->aim = course_meet(self->chart->scenario, self->station, &self->motion, &thrust,
                                 self->moved_ns);
+    self->flags &= (uint8_t)~SHIP_DETOUR;
     if (self->extra && self->mission != MISSION_FOLLOW)
         ship_avoid(self, now_ns, &thrust);
     return keep_course(self, ctx);
@@ -193,9 +206,12 @@ aldis_err ship_depart(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
     cast_off(self, now_ns);
-    if (is_in_weather(self, now_ns) && self->extra->weather.level >= WEATHER_HIGH) {
-        ship_enter(self, ctx, SHIP_idle);
-        return ship_arm(self, ctx, self->extra->weather.until_ns - now_ns + ALDIS_SECOND);
+    if (ship_is_grounded(self, now_ns)) {
+        if (self->state != SHIP_idle)
+            ship_enter(self, ctx, SHIP_idle);
+        return ship_arm(self, ctx,
+                        self->extra->weather.until_ns - now_ns + ALDIS_SECOND +
+                            (aldis_ns)aldis_random_below(ctx, CLEARANCE_NS));
     }
     uint32_t station = self->order > 0 ? self->order - 1 : ship_choose_station(self, ctx);
     self->order = 0;
@@ -262,7 +278,8 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
         return ship_alarm(self, ctx, EMERGENCY_OUT_OF_FUEL);
     /* On its course it need not plan again; in danger, or off it, it does. */
     ship_drop_extra(self, now_ns);
-    bool plan = self->extra != NULL || vec_length(self->motion.velocity) == 0;
+    bool plan = self->extra != NULL || (self->flags & SHIP_DETOUR) ||
+                vec_length(self->motion.velocity) == 0;
     return plan ? ship_steer(self, ctx) : keep_course(self, ctx);
 }
 
@@ -348,7 +365,12 @@ SHIP_ACTION(weather_note, weather_alert)
         return ALDIS_ENOMEM;
     if (self->state == SHIP_flying || self->state == SHIP_emergency)
         ship_move(self, aldis_now(ctx)); /* so far at the old speed */
+    /* Where regions overlap, the worst counts. */
+    bool other = extra->weather.region != msg->region && is_in_weather(self, aldis_now(ctx));
+    if (other && extra->weather.level > msg->level)
+        return ALDIS_OK;
     double speed[] = {1, region->speed_moderate, region->speed_high, region->speed_high};
+    extra->weather.region = msg->region;
     extra->weather.centre = vec_of(&msg->centre);
     extra->weather.radius = msg->radius;
     extra->weather.level = msg->level;

@@ -95,7 +95,6 @@ void ship_avoid(struct ship *self, aldis_ns now_ns, const struct thrust *thrust)
 {
     struct vec aim = self->aim;
     double nearest = HUGE_VAL;
-    self->flags &= (uint8_t)~SHIP_DETOUR;
     for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
         const struct ship_hazard *hazard = &self->extra->hazards[i];
         if (hazard->until_ns <= now_ns)

@@ -227,6 +227,7 @@ SHIP_ACTION(trade_hear, trade_answer)
     bool ours = pending && pending->number == msg->number &&
                 aldis_id_equal(pending->peer, aldis_sender(ctx));
     struct terms terms = account_answer_terms(msg);
+    uint32_t responder = ours ? pending->peer_account : 0;
     bool repair =
         ours && pending->offer.is_order && pending->offer.order.resource == RESOURCE_REPAIR;
     if (ours && !account_settle(account, msg->number, msg->accepted ? &terms : NULL))
@@ -234,7 +235,7 @@ SHIP_ACTION(trade_hear, trade_answer)
     tell_settled(ctx, msg, account->index);
     if (!ours)
         return ALDIS_OK; /* a copy: it was settled before */
-    chronicle_trade(self->chart->chronicle, ctx, self, msg);
+    chronicle_settled(self->chart->chronicle, ctx, account->index, responder, msg);
     if (repair && msg->accepted)
         self->flags &= (uint8_t)~SHIP_DAMAGED;
     return self->state == SHIP_trading ? next_business(self, ctx) : ALDIS_OK;
@@ -330,6 +331,9 @@ SHIP_ACTION(peer_consider, trade_offer)
         reason = account_refusal(account_take(&self->account, &trade, aldis_now(ctx)));
     if (reason != REFUSAL_NONE)
         return refuse_offer(self, ctx, &trade, reason);
+    TradeAnswer taken;
+    account_answer(&trade, &taken);
+    chronicle_taken(self->chart->chronicle, ctx, self->account.index, msg->account, &taken);
     aldis_err err = answer_offer(ctx, &trade);
     return err == ALDIS_OK && self->state == SHIP_emergency ? ship_recover(self, ctx) : err;
 }

@@ -222,6 +222,11 @@ static aldis_err station_on_weather_alert(struct station *self, const WeatherAle
     aldis_err err = check_message(ctx, &weather_alert_type, msg);
     if (err != ALDIS_OK)
         return err;
+    /* Where regions overlap, the worst counts. */
+    bool other = self->weather_region != msg->region && self->weather_until_ns > aldis_now(ctx);
+    if (other && self->weather > msg->level)
+        return ALDIS_OK;
+    self->weather_region = msg->region;
     self->weather = msg->level;
     self->weather_until_ns = msg->until_ns;
     return ALDIS_OK;

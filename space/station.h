@@ -15,7 +15,7 @@ struct station {
     uint32_t index;
     uint32_t served;
     WeatherLevel weather;
-    uint32_t unused;
+    uint32_t weather_region;
     aldis_ns weather_until_ns;
     aldis_ns market_ns;                     /**< when it last made, used and told */
     int64_t told[SCENARIO_COMMODITIES_MAX]; /**< the prices that it last told, cents */

@@ -89,9 +89,8 @@ static aldis_err weather_on_weather_due(struct weather *self, const struct weath
     if (now_ns >= region->change_ns) {
         region->level = next_level(plan, ctx);
         region->change_ns = now_ns + draw_change(plan, ctx);
-        chronicle_place(self->chart->chronicle, ctx, self->chart->books->station_count, "weather",
-                        scenario_body_position(self->chart->scenario, plan->body, now_ns),
-                        region->level);
+        if (region->level != before)
+            chronicle_weather(self->chart->chronicle, ctx, msg->region, region->level);
     }
     aldis_err err = ALDIS_OK;
     if (region->level > WEATHER_LOW || before > WEATHER_LOW)

@@ -129,6 +129,22 @@ TEST(a_ship_comes_in_against_the_push_of_a_hazard)
     }
 }
 
+/* It is on its way round when the hazard dies: back on its course, and it arrives. */
+TEST(a_detour_ends_with_its_hazard)
+{
+    for (uint32_t seconds = 5; seconds < 160; seconds += 10) {
+        open_with(CUTTER);
+        CHECK_OK(aldis_send(stage.system, stage.ships[CUTTER], navigation_hazard, .radius = 400,
+                            .location = {1500, 5, 0},
+                            .until_ns = aldis_system_now(stage.system) + seconds * ALDIS_SECOND));
+        stage_run(aldis_system_now(stage.system) + ALDIS_MS);
+        double took_s = seconds_to_arrive(CUTTER);
+        printf("# hazard for %u s: %.0f s\n", seconds, took_s);
+        CHECK(took_s < 200);
+        stage_close();
+    }
+}
+
 /* Any four of them, at rest or moving, about the lane: it gets through. */
 TEST(a_ship_gets_through_any_hazards)
 {

@@ -106,8 +106,86 @@ TEST(bad_weather_slows_ships_down_and_worse_keeps_them_in)
     CHECK(way_in_weather(WEATHER_HIGH) == 0); /* no departures */
     open_in_weather(WEATHER_HIGH);
     CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
-    stage_run(210 * ALDIS_SECOND); /* when it is over, it leaves */
-    CHECK_STR(stage_state(0), "flying");
+    stage_run(265 * ALDIS_SECOND); /* when it is over, it leaves within a minute */
+    CHECK_UINT(stage.books.ships[0].station, 1);
+    stage_close();
+}
+
+/* Released together they would fly on top of each other. */
+TEST(ships_that_the_weather_has_held_leave_one_by_one)
+{
+    open_in_weather(WEATHER_HIGH);
+    for (uint32_t i = 1; i < 4; i++)
+        stage_ship(i, 0);
+    NEW_MESSAGE(WeatherAlert, alert);
+    alert.level = WEATHER_HIGH;
+    alert.radius = 100;
+    alert.until_ns = 100 * ALDIS_SECOND;
+    for (uint32_t i = 0; i < 4; i++)
+        CHECK_OK(aldis_send_copy(stage.system, stage.ships[i], weather_alert, &alert));
+    stage_run(3 * ALDIS_SECOND);
+    for (uint32_t i = 0; i < 4; i++)
+        CHECK_OK(aldis_send(stage.system, stage.ships[i], set_destination, .station = 1));
+    stage_run(99 * ALDIS_SECOND);
+    for (uint32_t i = 0; i < 4; i++)
+        CHECK_STR(stage_state(i), "idle");
+    aldis_ns left_ns[4] = {0};
+    while (aldis_system_now(stage.system) < 165 * ALDIS_SECOND) {
+        stage_run(aldis_system_now(stage.system) + 100 * ALDIS_MS);
+        for (uint32_t i = 0; i < 4; i++)
+            if (left_ns[i] == 0 && strcmp(stage_state(i), "flying") == 0)
+                left_ns[i] = aldis_system_now(stage.system);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        CHECK(left_ns[i] > 100 * ALDIS_SECOND);
+        for (uint32_t j = 0; j < i; j++)
+            CHECK(left_ns[i] != left_ns[j]);
+    }
+    stage_close();
+}
+
+/* In two regions at once a ship is in the worse weather, whichever is told last. */
+TEST(where_regions_overlap_the_worst_weather_counts)
+{
+    stage_open(quiet("weather: [{name: belt, body: Sun, radius: 100 u, every: 1 h},\n"
+                     "          {name: dust, body: Sun, radius: 100 u, every: 1 h}]\n"),
+               1);
+    stage_station(0);
+    stage_station(1);
+    stage_ship(0, 0);
+    stage_run(ALDIS_SECOND);
+    static const WeatherLevel levels[] = {WEATHER_EXTREME, WEATHER_MODERATE};
+    for (uint32_t i = 0; i < 2; i++) {
+        NEW_MESSAGE(WeatherAlert, alert);
+        alert.region = i;
+        alert.level = levels[i];
+        alert.radius = 100;
+        alert.until_ns = (100 + i * 100) * ALDIS_SECOND;
+        CHECK_OK(aldis_send_copy(stage.system, stage.ships[0], weather_alert, &alert));
+        CHECK_OK(aldis_send_copy(stage.system, stage.stations[0], weather_alert, &alert));
+        stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
+    }
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], initiate_docking, .station = 0));
+    stage_run(5 * ALDIS_SECOND);
+    CHECK_UINT(stage_type("ship_refused").handled, 1); /* the docks are closed */
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
+    stage_run(50 * ALDIS_SECOND);
+    CHECK_UINT(stage.books.ships[0].station, 0); /* and nobody departs */
+    stage_run(165 * ALDIS_SECOND);
+    CHECK_UINT(stage.books.ships[0].station, 1);
+    stage_close();
+}
+
+TEST(nobody_departs_in_high_weather_for_a_call_either)
+{
+    open_in_weather(WEATHER_HIGH);
+    stage_ship(1, 0);
+    stage_run(3 * ALDIS_SECOND);
+    CHECK_OK(
+        aldis_send(stage.system, stage.ships[1], handle_emergency, .kind = EMERGENCY_HULL_BREACH));
+    stage_run(4 * ALDIS_SECOND);
+    CHECK_UINT(stage_type("distress_signal").handled, 1);
+    CHECK_STR(stage_state(0), "idle");
     stage_close();
 }
 
@@ -172,24 +250,59 @@ TEST(the_rescue_service_helps_whom_nobody_else_does)
 
 /* ---- Traffic ---- */
 
-TEST(traffic_control_names_near_misses)
+static void open_with_traffic(const char *traffic)
 {
-    stage_open(quiet("traffic: {every: 1 s, distance: 5 u}\n"), 1);
+    stage_open(quiet(traffic), 1);
     stage_station(0);
     stage_station(1);
     for (uint32_t i = 0; i < 3; i++)
         stage_ship(i, i == 2);
-    traffic_ref traffic;
-    STAGE_SERVICE(traffic, &traffic);
+    traffic_ref control;
+    STAGE_SERVICE(traffic, &control);
     stage_run(3 * ALDIS_SECOND);
     CHECK_UINT(stage.books.near_misses, 0); /* at rest in one port is not under way */
-    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
+}
+
+static void send_to(uint32_t ship, uint32_t station)
+{
+    CHECK_OK(aldis_send(stage.system, stage.ships[ship], set_destination, .station = station));
+}
+
+TEST(traffic_control_names_ships_that_pass_too_near)
+{
+    open_with_traffic("traffic: {every: 100 ms, distance: 5 u}\n");
+    send_to(0, 1);
     stage_run(6 * ALDIS_SECOND);
     CHECK_UINT(stage.books.near_misses, 0);
-    CHECK_OK(aldis_send(stage.system, stage.ships[2], set_destination, .station = 0));
-    stage_run(40 * ALDIS_SECOND);
-    CHECK(stage.books.near_misses <= 2); /* they pass each other at 40 u/s */
-    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 0));
-    CHECK_OK(aldis_send(stage.system, stage.ships[1], set_destination, .station = 0));
+    send_to(2, 0);
+    stage_run(2 * ALDIS_MINUTE); /* at 40 u/s they are near for a quarter of a second */
+    CHECK_UINT(stage.books.near_misses, 1);
+    stage_close();
+}
+
+/* Side by side all the way: one near miss, however often it looks; after a trip apart another. */
+TEST(a_near_miss_is_named_once)
+{
+    open_with_traffic("traffic: {every: 1 s, distance: 5 u}\n");
+    send_to(0, 1);
+    send_to(1, 1);
+    stage_run(ALDIS_MINUTE);
+    CHECK_UINT(stage.books.near_misses, 1);
+    stage_run(2 * ALDIS_MINUTE);
+    CHECK_STR(stage_state(0), "idle");
+    send_to(0, 0);
+    send_to(1, 0);
+    stage_run(4 * ALDIS_MINUTE);
+    CHECK_UINT(stage.books.near_misses, 2);
+    stage_close();
+}
+
+TEST(in_port_pilots_see_to_traffic)
+{
+    open_with_traffic("traffic: {every: 1 s, distance: 5 u, zone: 400 u}\n");
+    send_to(0, 1);
+    send_to(1, 1);
+    stage_run(ALDIS_MINUTE);
+    CHECK_UINT(stage.books.near_misses, 0);
     stage_close();
 }
