@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 enum {
-    FIRST_SLAB_BYTES = 64 * 1024,
+    FIRST_SLAB_BYTES = 32 * 1024,
     HUGE_SLAB_BYTES = 2 * 1024 * 1024 /* the last step: one large page */
 };
 
@@ -47,7 +47,8 @@ aldis_err aldis__pool_init(struct aldis__pool *pool, uint32_t index, uint32_t po
     pool->pools = pools;
     pool->all = all;
     pool->prefix = prefix;
-    pool->slab_bytes = FIRST_SLAB_BYTES;
+    for (unsigned class = 0; class < ALDIS__POOL_CLASSES; class ++)
+        pool->slab_bytes[class] = FIRST_SLAB_BYTES;
     fill_classes(pool);
     return ALDIS_OK;
 }
@@ -68,20 +69,21 @@ void aldis__pool_fini(struct aldis__pool *pool)
 
 static bool grow(struct aldis__pool *pool, unsigned class)
 {
-    bool huge = pool->slab_bytes == HUGE_SLAB_BYTES;
-    struct aldis__slab *slab = aligned_alloc(huge ? HUGE_SLAB_BYTES : 64, pool->slab_bytes);
+    uint32_t bytes = pool->slab_bytes[class];
+    bool huge = bytes == HUGE_SLAB_BYTES;
+    struct aldis__slab *slab = aligned_alloc(huge ? HUGE_SLAB_BYTES : 64, bytes);
     if (!slab)
         return false;
     if (huge)
         (void)madvise(slab, HUGE_SLAB_BYTES, MADV_HUGEPAGE); /* a hint: no harm if refused */
-    slab->bytes = pool->slab_bytes;
+    slab->bytes = bytes;
     slab->next = pool->slabs;
     pool->slabs = slab;
-    pool->bytes += pool->slab_bytes;
+    pool->bytes += bytes;
     pool->bump[class] = (char *)slab + SLAB_HEADER_BYTES;
-    pool->bump_end[class] = (char *)slab + pool->slab_bytes;
-    if (pool->slab_bytes < HUGE_SLAB_BYTES)
-        pool->slab_bytes *= 2;
+    pool->bump_end[class] = (char *)slab + bytes;
+    if (!huge)
+        pool->slab_bytes[class] = 2 * bytes;
     return true;
 }
 

@@ -56,8 +56,9 @@ struct aldis__pool {
     char *bump[ALDIS__POOL_CLASSES];              /* the unused rest of the newest slab */
     char *bump_end[ALDIS__POOL_CLASSES];
     struct aldis__slab *slabs;
-    size_t slab_bytes;                                               /* size of the next slab */
-    uint64_t bytes;                                                  /* held in slabs */
+    uint32_t slab_bytes[ALDIS__POOL_CLASSES]; /* size of the next slab: a class that few use stays
+                                                 small */
+    uint64_t bytes;                           /* held in slabs */
     uint8_t class_of[ALDIS__POOL_INLINE_MAX / ALDIS__POOL_STEP + 2]; /* by payload, in steps */
     uint64_t tag;                    /* index << 56, as in the tags of its messages */
     uint32_t index;                  /* of this pool */
