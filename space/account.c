@@ -5,6 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+void account_init(struct account *account, uint32_t index, uint32_t kinds, uint32_t *goods)
+{
+    account->index = index & ((1u << 27) - 1);
+    account->kinds = kinds & ((1u << 5) - 1);
+    account->goods = goods;
+}
+
 uint32_t account_room(const struct account *account)
 {
     return account->capacity == 0 ? UINT32_MAX : account->capacity - account->used;
@@ -12,7 +19,7 @@ uint32_t account_room(const struct account *account)
 
 bool account_is_open(const struct account *account)
 {
-    return account->pending != NULL;
+    return account_pending(account) != NULL;
 }
 
 static int64_t given(int64_t amount)
@@ -48,6 +55,46 @@ static enum account_verdict can_do(const struct account *account, const struct t
     return tonnes_to_get(account, terms, sign) > room ? ACCOUNT_NO_ROOM : ACCOUNT_DONE;
 }
 
+/* ---- What is under way ---- */
+
+/* Room for so many records. false: no memory, and nothing has changed. */
+static bool resize_dealings(struct account *account, uint32_t capacity)
+{
+    struct dealings *dealings = account->dealings;
+    size_t bytes = sizeof *dealings + capacity * sizeof dealings->records[0];
+    struct dealings *resized = realloc(dealings, bytes);
+    if (!resized)
+        return false;
+    if (!dealings)
+        *resized = (struct dealings){.pending = NULL};
+    resized->capacity = capacity;
+    account->dealings = resized;
+    return true;
+}
+
+/* Nothing is, any more? */
+static void drop_dealings(struct account *account)
+{
+    const struct dealings *dealings = account->dealings;
+    if (!dealings || dealings->pending || dealings->count > 0)
+        return;
+    free(account->dealings);
+    account->dealings = NULL;
+}
+
+/* NULL: no memory, or it has begun more trades than it can count. */
+static struct pending *open_pending(struct account *account)
+{
+    if (account->numbers == UINT32_MAX || (!account->dealings && !resize_dealings(account, 0)))
+        return NULL;
+    struct pending *pending = calloc(1, sizeof *pending);
+    account->dealings->pending = pending;
+    drop_dealings(account); /* there was no memory */
+    return pending;
+}
+
+/* ---- Both sides of a trade ---- */
+
 enum account_verdict account_hold(struct account *account, const struct terms *most, aldis_id peer,
                                   uint32_t peer_account, aldis_ns valid_until_ns)
 {
@@ -56,10 +103,9 @@ enum account_verdict account_hold(struct account *account, const struct terms *m
     enum account_verdict verdict = can_do(account, most, 1);
     if (verdict != ACCOUNT_DONE)
         return verdict;
-    struct pending *pending = calloc(1, sizeof *pending);
+    struct pending *pending = open_pending(account);
     if (!pending)
         return ACCOUNT_BUSY;
-    account->pending = pending;
     pending->number = ++account->numbers;
     pending->peer = peer;
     pending->peer_account = peer_account;
@@ -80,7 +126,7 @@ enum account_verdict account_hold(struct account *account, const struct terms *m
 /* The responder may give less than was asked for, and never takes more than was held. */
 static bool is_covered(const struct account *account, const struct terms *terms)
 {
-    const struct pending *pending = account->pending;
+    const struct pending *pending = account_pending(account);
     bool covered = given(terms->credits) <= pending->held.credits &&
                    given(terms->fuel) <= pending->held.fuel &&
                    tonnes_to_get(account, terms, 1) <= pending->room;
@@ -93,8 +139,8 @@ static bool is_covered(const struct account *account, const struct terms *terms)
 bool account_settle(struct account *account, uint64_t number, const struct terms *terms)
 {
     static const struct terms nothing;
-    struct pending *pending = account->pending;
-    if (!account_is_open(account) || pending->number != number)
+    struct pending *pending = account_pending(account);
+    if (!pending || pending->number != number)
         return false;
     if (!terms)
         terms = &nothing;
@@ -108,54 +154,54 @@ bool account_settle(struct account *account, uint64_t number, const struct terms
         account->used -= (uint32_t)terms->goods[i];
     }
     free(pending);
-    account->pending = NULL;
+    account->dealings->pending = NULL;
+    drop_dealings(account);
     return true;
 }
 
-static uint32_t find(const struct account *account, uint32_t peer_account, uint64_t number)
+static struct record *find(const struct account *account, uint32_t peer_account, uint64_t number)
 {
-    uint32_t i = 0;
-    while (i < account->record_count && (account->records[i].number != number ||
-                                         account->records[i].peer_account != peer_account))
-        i++;
-    return i;
+    const struct dealings *dealings = account->dealings;
+    for (uint32_t i = 0; dealings && i < dealings->count; i++)
+        if (dealings->records[i].number == number &&
+            dealings->records[i].peer_account == peer_account)
+            return &account->dealings->records[i];
+    return NULL;
 }
 
 const struct record *account_find(const struct account *account, uint32_t peer_account,
                                   uint64_t number)
 {
-    uint32_t i = find(account, peer_account, number);
-    return i < account->record_count ? &account->records[i] : NULL;
+    return find(account, peer_account, number);
 }
 
 static void forget(struct account *account, aldis_ns now_ns)
 {
+    struct dealings *dealings = account->dealings;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < account->record_count; i++) {
-        const struct record *record = &account->records[i];
+    if (!dealings)
+        return;
+    for (uint32_t i = 0; i < dealings->count; i++) {
+        const struct record *record = &dealings->records[i];
         if (!record->settled || record->valid_until_ns >= now_ns)
-            account->records[kept++] = *record;
+            dealings->records[kept++] = *record;
     }
-    account->record_count = kept;
+    dealings->count = kept;
+    drop_dealings(account);
 }
 
-/* Room for one more record: the array grows by doubling, as long as it holds a power of two. */
+/* Room for one more record. */
 static bool make_room(struct account *account, aldis_ns now_ns)
 {
-    uint32_t count = account->record_count;
-    if (count > 0 && (count & (count - 1)) == 0)
+    if (account->dealings && account->dealings->count == account->dealings->capacity)
         forget(account, now_ns);
-    count = account->record_count;
-    if (count >= ACCOUNT_RECORDS_MAX)
-        return false;
-    if (count == 0 ? account->records != NULL : (count & (count - 1)) != 0)
+    const struct dealings *dealings = account->dealings;
+    if (!dealings)
+        return resize_dealings(account, 1);
+    if (dealings->count < dealings->capacity)
         return true;
-    uint32_t capacity = count == 0 ? 1 : 2 * count;
-    struct record *records = realloc(account->records, capacity * sizeof *records);
-    if (!records)
-        return false;
-    account->records = records;
-    return true;
+    uint32_t more = dealings->capacity > 0 ? 2 * dealings->capacity : 1;
+    return more <= ACCOUNT_RECORDS_MAX && resize_dealings(account, more);
 }
 
 enum account_verdict account_take(struct account *account, const struct record *trade,
@@ -168,7 +214,7 @@ enum account_verdict account_take(struct account *account, const struct record *
         return verdict;
     if (!make_room(account, now_ns))
         return ACCOUNT_BUSY;
-    struct record *record = &account->records[account->record_count++];
+    struct record *record = &account->dealings->records[account->dealings->count++];
     *record = *trade;
     record->settled = record->refused = false;
     account->credits += trade->terms.credits;
@@ -186,7 +232,7 @@ bool account_refuse(struct account *account, const struct record *trade, aldis_n
         return true; /* so is every copy that comes later */
     if (!make_room(account, now_ns))
         return false;
-    struct record *record = &account->records[account->record_count++];
+    struct record *record = &account->dealings->records[account->dealings->count++];
     *record = *trade;
     record->terms = (struct terms){0};
     record->refused = record->settled = true;
@@ -223,9 +269,9 @@ struct terms account_answer_terms(const TradeAnswer *answer)
 void account_settled(struct account *account, uint32_t peer_account, uint64_t number,
                      aldis_ns now_ns)
 {
-    uint32_t i = find(account, peer_account, number);
-    if (i < account->record_count)
-        account->records[i].settled = true;
+    struct record *record = find(account, peer_account, number);
+    if (record)
+        record->settled = true;
     forget(account, now_ns);
 }
 
@@ -240,11 +286,9 @@ int64_t account_burn(struct account *account, int64_t nano)
 
 void account_fini(struct account *account)
 {
-    free(account->pending);
-    free(account->records);
-    account->pending = NULL;
-    account->records = NULL;
-    account->record_count = 0;
+    free(account_pending(account));
+    free(account->dealings);
+    account->dealings = NULL;
 }
 
 /* ---- All of them ---- */
@@ -276,9 +320,9 @@ struct totals account_totals(const void *books, account_at at, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         const struct account *account = at(books, i);
         add(&totals, account);
-        if (!account_is_open(account))
+        const struct pending *pending = account_pending(account);
+        if (!pending)
             continue;
-        const struct pending *pending = account->pending;
         const struct record *taken = NULL;
         if (pending->peer_account < count)
             taken = account_find(at(books, pending->peer_account), i, pending->number);

@@ -70,19 +70,28 @@ struct record {
     struct terms terms;
 };
 
-struct account {
-    int64_t credits, fuel;   /**< free: not held */
-    int64_t burnt;           /**< fuel that is gone, for the ledger */
-    uint32_t *goods;         /**< free, tonnes of each commodity */
-    uint32_t kinds;          /**< commodities */
-    uint32_t used, capacity; /**< tonnes: stored, kept free or held; 0: no bound */
-    uint32_t index;          /**< its place in the books */
-    uint32_t record_count;
-    uint64_t numbers;        /**< trades begun */
+/** What is under way with others. */
+struct dealings {
     struct pending *pending; /**< NULL: none is open */
-    struct record *records;  /**< the open ones first to last; NULL: none */
-    int64_t tank;            /**< fuel that it can hold */
+    uint32_t count, capacity;
+    struct record records[]; /**< first to last */
 };
+
+/** One cache line, since each ship has one. */
+struct account {
+    int64_t credits, fuel;     /**< free: not held */
+    int64_t burnt;             /**< fuel that is gone, for the ledger */
+    int64_t tank;              /**< fuel that it can hold */
+    uint32_t *goods;           /**< free, tonnes of each commodity */
+    struct dealings *dealings; /**< NULL: nothing is under way */
+    uint32_t used, capacity;   /**< tonnes: stored, kept free or held; 0: no bound */
+    uint32_t numbers;          /**< trades begun */
+    unsigned index : 27;       /**< its place in the books */
+    unsigned kinds : 5;        /**< commodities */
+};
+_Static_assert(sizeof(struct account) == 64, "one cache line");
+_Static_assert(SCENARIO_COMMODITIES_MAX < 1 << 5, "kinds");
+_Static_assert(SCENARIO_SHIPS_MAX + SCENARIO_STATIONS_MAX < 1 << 27, "index");
 
 enum account_verdict {
     ACCOUNT_DONE = 0,
@@ -96,9 +105,19 @@ enum account_verdict {
 /** Tonnes that still fit. */
 uint32_t account_room(const struct account *account);
 
+/** Give an account that is all zero its place in the books, and room for its goods: a word for each
+ *  of `kinds` commodities; borrowed. */
+void account_init(struct account *account, uint32_t index, uint32_t kinds, uint32_t *goods);
+
+/** The open trade, or NULL. */
+static inline struct pending *account_pending(const struct account *account)
+{
+    return account->dealings ? account->dealings->pending : NULL;
+}
+
 /**
  * Begin a trade: hold what `most` says that the account would give, keep room for what it would
- * get. Its number is then account->pending->number.
+ * get. Its number is then that of account_pending().
  */
 enum account_verdict account_hold(struct account *account, const struct terms *most, aldis_id peer,
                                   uint32_t peer_account, aldis_ns valid_until_ns);

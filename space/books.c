@@ -2,6 +2,7 @@
 /* books.c: see books.h. */
 #include "books.h"
 
+#include "dock.h"
 #include "mind_leaves.h"
 #include "ship.h"
 
@@ -42,6 +43,14 @@ struct account *books_account(const void *arg, uint32_t index)
     return &books->ships[index - books->station_count - 1].account;
 }
 
+static size_t docks_bytes(const struct scenario *scenario)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < scenario->stations.count; i++)
+        bytes += dock_bytes(&scenario->stations.items[i]);
+    return bytes;
+}
+
 static void open_station(struct books *books, const struct scenario *scenario, uint32_t index)
 {
     const struct scenario_station *station = &scenario->stations.items[index];
@@ -63,7 +72,7 @@ static void open_ship(struct books *books, const struct scenario *scenario, uint
     const struct scenario_fleet *f = &scenario->fleets.items[fleet];
     const struct scenario_class *class = &scenario->classes.items[f->class];
     struct ship *ship = &books->ships[f->first + number];
-    ship->fleet = fleet;
+    ship->fleet = (uint16_t)fleet;
     ship->account.credits = (int64_t) class->purse * CENTS;
     ship->account.tank = (int64_t)(class->tank * FUEL_NANO);
     ship->account.fuel = ship->account.tank;
@@ -81,20 +90,23 @@ bool books_init(struct books *books, const struct scenario *scenario)
     books->stations = calloc(books->station_count, sizeof *books->stations);
     books->ships = aligned_alloc(64, ships);
     books->goods = calloc(2 * (size_t)accounts * books->kinds + 1, sizeof *books->goods);
+    books->docks = calloc(1, docks_bytes(scenario) + 1);
     bool minds = minds_init(&books->minds, scenario);
-    if (!books->stations || !books->ships || !books->goods || !minds) {
+    if (!books->stations || !books->ships || !books->goods || !books->docks || !minds) {
         books_fini(books);
         return false;
     }
     memset(books->ships, 0, ships);
     for (uint32_t i = 0; i < accounts; i++) {
-        struct account *account = books_account(books, i);
-        account->index = i;
-        account->kinds = books->kinds;
-        account->goods = &books->goods[2 * (size_t)i * books->kinds];
+        uint32_t *goods = &books->goods[2 * (size_t)i * books->kinds];
+        account_init(books_account(books, i), i, books->kinds, goods);
     }
-    for (uint32_t i = 0; i < books->station_count; i++)
+    char *dock = books->docks;
+    for (uint32_t i = 0; i < books->station_count; i++) {
         open_station(books, scenario, i);
+        books->stations[i].dock = dock;
+        dock += dock_bytes(&scenario->stations.items[i]);
+    }
     books->rescue.fuel = (int64_t)(scenario->rescue.fuel * FUEL_NANO);
     books->rescue.tank = INT64_MAX;
     for (uint32_t i = 0; i < scenario->fleets.count; i++)
@@ -116,6 +128,7 @@ void books_fini(struct books *books)
     free(books->stations);
     free(books->ships);
     free(books->goods);
+    free(books->docks);
     minds_fini(&books->minds);
     *books = (struct books){0};
 }
@@ -124,7 +137,7 @@ void books_fini(struct books *books)
  * taken is settled, anything else has never happened. */
 void books_settle_with_dead(const struct books *books, struct account *account)
 {
-    const struct pending *pending = account->pending;
+    const struct pending *pending = account->dealings->pending;
     const struct record *record =
         account_find(books_account(books, pending->peer_account), account->index, pending->number);
     bool taken = record && !record->refused;

@@ -27,7 +27,8 @@ struct station_page {
     uint32_t quarters; /**< that are free */
     uint32_t queue;    /**< ships that wait */
     uint32_t berths_taken;
-    bool shut; /**< its mind has closed the docks */
+    bool shut;  /**< its mind has closed the docks */
+    void *dock; /**< memory for its berths and its queue */
 };
 
 /** The memory of all minds, of equal size within a fleet. */
@@ -42,6 +43,7 @@ struct books {
     struct account rescue;
     struct ship *ships;
     uint32_t *goods; /**< of all accounts: tonnes, then (a ship's) prices that it remembers */
+    char *docks;     /**< of all stations */
     uint32_t station_count, ship_count, kinds;
     struct totals start; /**< when the run began */
     struct minds minds;

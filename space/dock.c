@@ -4,11 +4,24 @@
 
 #include <string.h>
 
-void dock_init(struct dock *dock, const struct scenario_station *station)
+static size_t berth_bytes(const struct scenario_station *station)
 {
-    memset(dock, 0, sizeof *dock);
-    dock->station = station;
-    dock->berth_count = station->berths + station->large_berths;
+    return (station->berths + station->large_berths) * sizeof(struct dock_berth);
+}
+
+size_t dock_bytes(const struct scenario_station *station)
+{
+    return berth_bytes(station) + station->queue_limit * sizeof(struct dock_place);
+}
+
+void dock_init(struct dock *dock, const struct scenario_station *station, void *memory)
+{
+    char *queue = (char *)memory + berth_bytes(station);
+    *dock = (struct dock){.station = station,
+                          .berth_count = station->berths + station->large_berths,
+                          .berths = memory,
+                          .queue = (struct dock_place *)(void *)queue};
+    memset(memory, 0, berth_bytes(station));
 }
 
 static bool fits(const struct dock *dock, uint32_t berth, double length_m)

@@ -38,8 +38,8 @@ struct dock {
     const struct scenario_station *station; /**< borrowed */
     uint32_t berth_count;
     uint32_t queue_count;
-    struct dock_berth berths[DOCK_BERTHS_MAX]; /**< the ordinary ones first, then the large ones */
-    struct dock_place queue[SCENARIO_QUEUE_MAX];
+    struct dock_berth *berths; /**< the ordinary ones first, then the large ones */
+    struct dock_place *queue;  /**< room for the station's limit */
 };
 
 /** What a ship is told. */
@@ -53,7 +53,13 @@ struct dock_answer {
     aldis_ns estimated_wait_ns; /**< queued: until its permission */
 };
 
-void dock_init(struct dock *dock, const struct scenario_station *station);
+/** Bytes for the berths and the queue of a station: at most DOCK_BYTES_MAX, a multiple of 8. */
+size_t dock_bytes(const struct scenario_station *station);
+#define DOCK_BYTES_MAX                                                                             \
+    (DOCK_BERTHS_MAX * sizeof(struct dock_berth) + SCENARIO_QUEUE_MAX * sizeof(struct dock_place))
+
+/** All free, none waits. memory: of dock_bytes(), aligned as malloc does; borrowed. */
+void dock_init(struct dock *dock, const struct scenario_station *station, void *memory);
 
 /** A ship asks. Asking again changes nothing: it is told what it has. */
 struct dock_answer dock_ask(struct dock *dock, aldis_id ship, double length_m, aldis_ns now_ns);

@@ -172,7 +172,7 @@ LEAF(choose)
     const struct scenario *scenario = self->chart->scenario;
     enum choice choice = (enum choice)value->count;
     if (choice == CHOOSE_ROUTE) {
-        self->order = ship_choose_station(self, ctx_of(turn)) + 1;
+        ship_set_goal(self, ship_choose_station(self, ctx_of(turn)));
         return MIND_SUCCESS;
     }
     double best = 0, reach = ship_reach(self);
@@ -191,7 +191,7 @@ LEAF(choose)
         }
     }
     if (chosen != SHIP_NO_STATION)
-        self->order = chosen + 1;
+        ship_set_goal(self, chosen);
     return is(chosen != SHIP_NO_STATION);
 }
 
@@ -207,7 +207,7 @@ static bool is_at(const struct ship *self, uint32_t station, aldis_ns now_ns)
 /* On to its goal from whatever it does. */
 static aldis_err set_out(struct ship *self, aldis_ctx *ctx)
 {
-    uint32_t goal = self->order - 1;
+    uint32_t goal = self->order - UINT32_C(1);
     if (self->state == SHIP_docked)
         ship_give_up(self, ctx);
     if (self->state != SHIP_flying)

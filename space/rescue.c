@@ -121,7 +121,7 @@ static void give_fuel(struct rescue *self, aldis_ctx *ctx, const struct call *ca
     if (nano == 0 ||
         account_hold(self->account, &most, call->ship, call->account, until_ns) != ACCOUNT_DONE)
         return; /* nothing to give: the ship calls on */
-    struct pending *pending = self->account->pending;
+    struct pending *pending = self->account->dealings->pending;
     TradeOffer *trade = &pending->offer.trade;
     memset(&pending->offer, 0, sizeof pending->offer);
     trade->number = pending->number;
@@ -137,9 +137,9 @@ static void give_fuel(struct rescue *self, aldis_ctx *ctx, const struct call *ca
 /* What was offered and not answered is offered again; the dead have taken it or not. */
 static void press(struct rescue *self, aldis_ctx *ctx)
 {
-    if (!account_is_open(self->account))
+    const struct pending *pending = account_pending(self->account);
+    if (!pending)
         return;
-    const struct pending *pending = self->account->pending;
     ship_ref to = {.id = pending->peer};
     if (!aldis_is_closed(ctx, to.id)) {
         (void)aldis_send_copy(ctx, to, trade_offer, &pending->offer.trade);
@@ -208,7 +208,7 @@ static aldis_err rescue_on_stand_down(struct rescue *self, const StandDown *msg,
 static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *msg, aldis_ctx *ctx)
 {
     struct terms terms = account_answer_terms(msg);
-    const struct pending *pending = self->account->pending;
+    const struct pending *pending = account_pending(self->account);
     bool ours = account_is_open(self->account) && pending->number == msg->number &&
                 aldis_id_equal(pending->peer, aldis_sender(ctx));
     uint32_t responder = ours ? pending->peer_account : 0;

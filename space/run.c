@@ -87,17 +87,17 @@ static void choose_home(const struct scenario *scenario, const struct scenario_f
 {
     uint32_t group = fleet->formation > 0 ? fleet->formation_size : 1;
     uint32_t place = number / group;
-    ship->place_in_line = (uint8_t)(number % group);
+    ship->place_in_line = number % group & 15u;
     if (fleet->route.count > 0) {
         ship->leg = (uint8_t)(place % fleet->route.count);
-        ship->station = fleet->route.stations[ship->leg];
+        ship->station = (uint16_t)fleet->route.stations[ship->leg];
         return;
     }
     const struct scenario_class *class = &scenario->classes.items[fleet->class];
     uint32_t home = place % scenario->stations.count;
     while (!scenario_station_takes(&scenario->stations.items[home], class))
         home = (home + 1) % scenario->stations.count;
-    ship->station = home;
+    ship->station = (uint16_t)home;
 }
 
 /* So that messages from outside can name it. */
@@ -116,7 +116,10 @@ static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet 
         struct ship *page = &run->books.ships[fleet->first + i];
         page->chart = &run->chart;
         choose_home(run->scenario, fleet, i, page);
-        page->leader = page->place_in_line > 0 ? leader : aldis_nobody();
+        if (page->place_in_line > 0 && !ship_extra(page))
+            return ALDIS_ENOMEM;
+        if (page->place_in_line > 0)
+            page->extra->formation.leader = leader;
         aldis_spawn_opts opts = on_shard_of(run, page->account.index, &page, sizeof page);
         ship_ref ship;
         err = aldis_spawn(run->system, ship, &ship, &opts);

@@ -78,7 +78,7 @@ static const struct schema_key scenario_keys[] = {
                 SCENARIO_STATIONS_MAX),
     SCHEMA_CUSTOM(struct scenario, "galaxy", REQUIRED, galaxy, read_galaxy),
     SCHEMA_LIST(struct scenario, "classes", REQUIRED, classes, &class_schema, 1, 64),
-    SCHEMA_LIST(struct scenario, "fleets", REQUIRED, fleets, &fleet_schema, 1, 256),
+    SCHEMA_LIST(struct scenario, "fleets", REQUIRED, fleets, &fleet_schema, 1, SCENARIO_FLEETS_MAX),
     SCHEMA_LIST(struct scenario, "hazards", OPTIONAL, hazards, &hazard_schema, 0,
                 SCENARIO_HAZARDS_MAX),
     SCHEMA_LIST(struct scenario, "weather", OPTIONAL, weather, &weather_schema, 0,

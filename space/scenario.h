@@ -21,6 +21,7 @@
 #define SCENARIO_WEATHER_MAX 64
 #define SCENARIO_SHIPS_MAX 16000000
 #define SCENARIO_FORMATION_MAX 8
+#define SCENARIO_FLEETS_MAX 256
 
 /** Fuel is kept in nano: 1e-9 of the unit that tanks and stocks are given in. */
 #define FUEL_NANO 1000000000

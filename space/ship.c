@@ -55,7 +55,8 @@ void ship_drop_extra(struct ship *self, aldis_ns now_ns)
 {
     const struct ship_extra *extra = self->extra;
     if (!extra || extra->weather.until_ns > now_ns || (self->flags & SHIP_LEADS) ||
-        self->leader.bits != 0 || self->mission != MISSION_OWN || (self->flags & SHIP_CALLED))
+        extra->formation.leader.bits != 0 || self->mission != MISSION_OWN ||
+        (self->flags & SHIP_CALLED))
         return;
     for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++)
         if (extra->hazards[i].until_ns > now_ns)
@@ -84,7 +85,7 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
     self->phase = PHASE_NONE;
     chronicle_state(self->chart->chronicle, ctx, self, state);
     bool landed = self->state == SHIP_flying && state != SHIP_flying;
-    self->state = (uint8_t)state;
+    self->state = state & 15u;
     if (landed)
         ship_tell_place(self, ctx);
 }

@@ -90,36 +90,44 @@ struct ship_extra {
         aldis_ns heard_ns;
     } rescue;
     struct {
+        aldis_id leader;    /**< nobody: it has none */
         FormationLead lead; /**< as last heard */
         struct vec offset;
         aldis_id followers[SCENARIO_FORMATION_MAX]; /**< by place in line - 1 */
     } formation;
 };
 
-/** A ship's page. */
+/** A ship's page: three cache lines, and its goods, which account points to. */
 struct ship {
     const struct chart *chart;
     struct account account;
     struct motion motion;
-    struct vec aim;
-    aldis_ns moved_ns; /**< the time of motion */
-    aldis_ns asked_ns, estimate_ns;
+    union {
+        struct vec aim; /**< under way, or in an emergency: where it means to come to rest */
+        struct {
+            aldis_ns asked_ns, estimate_ns;
+            uint32_t berth;
+            uint8_t goods;        /**< trading: the next commodity to sell */
+            uint8_t resume_state; /**< trading with a ship: what it did before */
+        } visit;                  /**< docking, docked, trading */
+    };
+    aldis_ns moved_ns;        /**< the time of motion */
     aldis_ns fail_ns;         /**< when an emergency comes; 0: never */
     struct ship_extra *extra; /**< NULL: it needs none */
     aldis_id self;
-    aldis_id leader; /**< of its formation; nobody: none */
-    uint32_t fleet;
-    uint32_t station; /**< where it is, or goes */
-    uint32_t order;   /**< a station to go to next, + 1; 0: none */
-    uint32_t berth;
-    uint32_t known_station; /**< whose prices it remembers, + 1; 0: none */
-    uint32_t change;        /**< of its timer */
-    uint8_t state, phase, mission, flags;
-    uint8_t leg;           /**< of the fleet's route */
-    uint8_t resume_state;  /**< trading with a ship: what it did before */
-    uint8_t place_in_line; /**< in its formation; 0: it leads, or there is none */
-    uint8_t berth_goods;   /**< trading: the next commodity to sell */
+    uint32_t change; /**< of its timer */
+    uint16_t fleet;
+    uint16_t station;       /**< where it is, or goes */
+    uint16_t order;         /**< a station to go to next, + 1; 0: none */
+    uint16_t known_station; /**< whose prices it remembers, + 1; 0: none */
+    uint8_t flags;
+    uint8_t leg; /**< of the fleet's route */
+    unsigned state : 4, phase : 4, mission : 4;
+    unsigned place_in_line : 4; /**< in its formation; 0: it leads, or there is none */
 };
+_Static_assert(sizeof(struct ship) == 192, "three cache lines");
+_Static_assert(SCENARIO_STATIONS_MAX < UINT16_MAX && SCENARIO_FLEETS_MAX <= UINT16_MAX, "ids");
+_Static_assert(SCENARIO_FORMATION_MAX < 16, "place_in_line");
 
 /** The actor: the page is what it is. */
 struct ship_actor {
@@ -144,6 +152,11 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state);
 /** Idle for up to the fleet's rest at random, and no less than a hundredth of it: ships that were
  *  refused together do not come back together. */
 aldis_err ship_rest(struct ship *self, aldis_ctx *ctx);
+/** Where it is to go next. */
+static inline void ship_set_goal(struct ship *self, uint32_t station)
+{
+    self->order = (uint16_t)(station + 1);
+}
 /** Refuse a message by name, whoever sent it. */
 aldis_err ship_refuse(struct ship *self, aldis_ctx *ctx, const aldis_type *type, Refusal reason);
 
@@ -169,6 +182,9 @@ double ship_reach(const struct ship *self);
 double ship_reserve(const struct ship *self, aldis_ns now_ns);
 /** Brake at once: aim at where it comes to rest. */
 void ship_brake(struct ship *self, aldis_ns now_ns);
+/** A ship that is berthed, or rests where it was, goes round with its station and casts off at
+ *  rest, so it is now where that is. One that was left adrift elsewhere starts from there. */
+void ship_cast_off(struct ship *self, aldis_ns now_ns);
 /** It is where it is, and the place service knows. */
 void ship_tell_place(struct ship *self, aldis_ctx *ctx);
 
@@ -213,6 +229,8 @@ aldis_err ship_recover(struct ship *self, aldis_ctx *ctx);
 
 /* ---- ship_formation.c ---- */
 
+/** Of its formation; nobody: none. */
+aldis_id ship_leader(const struct ship *self);
 /** Ask its leader for a place; false: it has none, or has asked. */
 bool ship_join(struct ship *self, aldis_ctx *ctx);
 /** A leader tells its followers where it is; ends: they are to go on by themselves. */

@@ -192,7 +192,10 @@ SHIP_ACTION(alarm_sound, handle_emergency)
         return ALDIS_OK;
     if (self->state == SHIP_docking)
         ship_give_up(self, ctx);
-    ship_move(self, aldis_now(ctx));
+    if (self->state == SHIP_flying)
+        ship_move(self, aldis_now(ctx));
+    else
+        ship_cast_off(self, aldis_now(ctx));
     return ship_alarm(self, ctx, msg->kind);
 }
 

@@ -35,8 +35,8 @@ static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
 aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx)
 {
     ship_lead(self, ctx, true);
-    self->asked_ns = aldis_now(ctx);
-    self->estimate_ns = 0;
+    self->visit.asked_ns = aldis_now(ctx);
+    self->visit.estimate_ns = 0;
     ship_enter(self, ctx, SHIP_docking);
     return send_request(self, ctx);
 }
@@ -50,10 +50,11 @@ void ship_give_up(struct ship *self, aldis_ctx *ctx)
 static aldis_err go_to_berth(struct ship *self, aldis_ctx *ctx, uint32_t berth)
 {
     const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
-    self->berth = berth;
+    self->visit.berth = berth;
     self->phase = PHASE_APPROACH;
     (void)aldis_send(ctx, self->chart->ledger, ship_berthed, .station = self->station,
-                     .wait_ns = aldis_now(ctx) - self->asked_ns, .estimate_ns = self->estimate_ns);
+                     .wait_ns = aldis_now(ctx) - self->visit.asked_ns,
+                     .estimate_ns = self->visit.estimate_ns);
     return ship_arm(self, ctx, station->approach_ns);
 }
 
@@ -66,7 +67,7 @@ static aldis_ns patience_ns(const struct ship *self)
 
 static aldis_err reach_berth(struct ship *self, aldis_ctx *ctx)
 {
-    if (aldis_send(ctx, ship_station(self), docked, .berth = self->berth) != ALDIS_OK)
+    if (aldis_send(ctx, ship_station(self), docked, .berth = self->visit.berth) != ALDIS_OK)
         return ship_rest(self, ctx);
     ship_enter(self, ctx, SHIP_docked);
     return ship_arm(self, ctx, patience_ns(self));
@@ -107,8 +108,8 @@ SHIP_ACTION(permit_hear, docking_permission)
         return go_to_berth(self, ctx, msg->berth);
     case DOCKING_QUEUED:
         self->phase = PHASE_QUEUED;
-        if (self->estimate_ns == 0)
-            self->estimate_ns = msg->estimated_wait_ns;
+        if (self->visit.estimate_ns == 0)
+            self->visit.estimate_ns = msg->estimated_wait_ns;
         return ALDIS_OK;
     case DOCKING_REFUSED:
         break;
@@ -146,7 +147,7 @@ SHIP_ACTION(dock_idle, initiate_docking)
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
     if (msg->station == self->station)
         return ship_ask_for_berth(self, ctx);
-    self->order = msg->station + 1;
+    ship_set_goal(self, msg->station);
     return ship_depart(self, ctx);
 }
 

@@ -176,7 +176,7 @@ aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
 
 aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
 {
-    self->station = station;
+    self->station = (uint16_t)station;
     self->moved_ns = aldis_now(ctx);
     self->mission = MISSION_OWN;
     self->flags &= (uint8_t)~SHIP_VISITS;
@@ -188,9 +188,7 @@ aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
     return err;
 }
 
-/* A ship that is berthed, or rests where it was, goes round with its station and casts off at
- * rest. One that was left adrift elsewhere starts from there. */
-static void cast_off(struct ship *self, aldis_ns now_ns)
+void ship_cast_off(struct ship *self, aldis_ns now_ns)
 {
     struct vec berth = ship_station_position(self, now_ns);
     struct vec then = ship_station_position(self, self->moved_ns);
@@ -205,7 +203,7 @@ static void cast_off(struct ship *self, aldis_ns now_ns)
 aldis_err ship_depart(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
-    cast_off(self, now_ns);
+    ship_cast_off(self, now_ns);
     if (ship_is_grounded(self, now_ns)) {
         if (self->state != SHIP_idle)
             ship_enter(self, ctx, SHIP_idle);
@@ -213,7 +211,7 @@ aldis_err ship_depart(struct ship *self, aldis_ctx *ctx)
                         self->extra->weather.until_ns - now_ns + ALDIS_SECOND +
                             (aldis_ns)aldis_random_below(ctx, CLEARANCE_NS));
     }
-    uint32_t station = self->order > 0 ? self->order - 1 : ship_choose_station(self, ctx);
+    uint32_t station = self->order > 0 ? self->order - UINT32_C(1) : ship_choose_station(self, ctx);
     self->order = 0;
     return ship_fly_to(self, ctx, station);
 }
@@ -307,7 +305,7 @@ SHIP_ACTION(order_idle, set_destination)
 {
     if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
-    self->order = msg->station + 1;
+    ship_set_goal(self, msg->station);
     return ship_depart(self, ctx);
 }
 
@@ -315,7 +313,7 @@ aldis_err ship_turn_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
 {
     ship_move(self, aldis_now(ctx));
     ship_break_off_rescue(self, ctx);
-    self->station = station;
+    self->station = (uint16_t)station;
     self->mission = MISSION_OWN;
     self->flags &= (uint8_t)~SHIP_VISITS;
     return ship_steer(self, ctx);
@@ -332,7 +330,7 @@ SHIP_ACTION(order_docking, set_destination)
 {
     if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
-    self->order = msg->station + 1;
+    ship_set_goal(self, msg->station);
     ship_give_up(self, ctx);
     return ship_depart(self, ctx);
 }
@@ -342,7 +340,7 @@ SHIP_ACTION(order_docked, set_destination)
 {
     if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
-    self->order = msg->station + 1;
+    ship_set_goal(self, msg->station);
     return ALDIS_OK;
 }
 

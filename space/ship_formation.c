@@ -99,6 +99,11 @@ void ship_lead(struct ship *self, aldis_ctx *ctx, bool ends)
 
 /* ---- As a follower ---- */
 
+aldis_id ship_leader(const struct ship *self)
+{
+    return self->extra ? self->extra->formation.leader : aldis_nobody();
+}
+
 bool ship_join(struct ship *self, aldis_ctx *ctx)
 {
     const struct scenario_fleet *fleet = ship_fleet(self);
@@ -110,7 +115,7 @@ bool ship_join(struct ship *self, aldis_ctx *ctx)
     request.kind = (FormationKind)(fleet->formation - 1);
     request.place_in_line = self->place_in_line;
     request.position = wire_vec(self->motion.position);
-    ship_ref leader = {.id = self->leader};
+    ship_ref leader = {.id = ship_leader(self)};
     if (aldis_send_copy(ctx, leader, formation_request, &request) != ALDIS_OK)
         return false;
     self->flags |= SHIP_JOINING;
@@ -119,7 +124,7 @@ bool ship_join(struct ship *self, aldis_ctx *ctx)
 
 SHIP_ACTION(slot_take, formation_answer)
 {
-    if (!aldis_id_equal(aldis_sender(ctx), self->leader) || !(self->flags & SHIP_JOINING))
+    if (!aldis_id_equal(aldis_sender(ctx), ship_leader(self)) || !(self->flags & SHIP_JOINING))
         return ALDIS_OK;
     if (!msg->accepted)
         return ship_depart(self, ctx); /* alone, then */
@@ -134,7 +139,7 @@ SHIP_PASS(slot_late, formation_answer)
 
 static bool is_lead(const struct ship *self, const FormationLead *msg, aldis_ctx *ctx)
 {
-    return self->extra && aldis_id_equal(aldis_sender(ctx), self->leader) &&
+    return self->extra && aldis_id_equal(aldis_sender(ctx), ship_leader(self)) &&
            msg->station < self->chart->scenario->stations.count;
 }
 
@@ -146,7 +151,7 @@ SHIP_ACTION(lead_start, formation_lead)
     self->flags &= (uint8_t)~SHIP_JOINING;
     self->moved_ns = aldis_now(ctx);
     self->motion.velocity = (struct vec){0, 0, 0};
-    self->station = msg->station;
+    self->station = (uint16_t)msg->station;
     ship_enter(self, ctx, SHIP_flying);
     self->mission = MISSION_FOLLOW;
     self->extra->formation.lead = *msg;
@@ -159,7 +164,7 @@ SHIP_ACTION(lead_on, formation_lead)
     if (!is_lead(self, msg, ctx) || self->mission != MISSION_FOLLOW)
         return ALDIS_OK;
     ship_move(self, aldis_now(ctx));
-    self->station = msg->station;
+    self->station = (uint16_t)msg->station;
     self->extra->formation.lead = *msg;
     if (!msg->ends)
         return ALDIS_OK;

@@ -14,7 +14,7 @@
 
 static aldis_err send_offer(const struct ship *self, aldis_ctx *ctx)
 {
-    const struct pending *pending = self->account.pending;
+    const struct pending *pending = self->account.dealings->pending;
     const struct offer *offer = &pending->offer;
     if (offer->is_order)
         return aldis_ctx_send_raw(ctx, pending->peer, &market_order_type, &offer->order,
@@ -27,7 +27,7 @@ void ship_press_trade(struct ship *self, aldis_ctx *ctx)
 {
     if (!account_is_open(&self->account))
         return;
-    if (aldis_is_closed(ctx, self->account.pending->peer))
+    if (aldis_is_closed(ctx, self->account.dealings->pending->peer))
         books_settle_with_dead(self->chart->books, &self->account);
     else
         (void)send_offer(self, ctx);
@@ -61,7 +61,7 @@ static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint3
     if (account_hold(&self->account, &most, ship_station(self).id, self->station, until_ns) !=
         ACCOUNT_DONE)
         return false;
-    struct pending *pending = self->account.pending;
+    struct pending *pending = self->account.dealings->pending;
     memset(&pending->offer, 0, sizeof pending->offer);
     pending->offer.is_order = true;
     pending->offer.order.number = pending->number;
@@ -81,10 +81,10 @@ static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint3
 static bool sell_something(struct ship *self, aldis_ctx *ctx)
 {
     const struct scenario_market *market = &self->chart->scenario->market;
-    for (uint32_t i = self->berth_goods; i < self->account.kinds; i++) {
+    for (uint32_t i = self->visit.goods; i < self->account.kinds; i++) {
         const struct scenario_commodity *commodity = &market->commodities.items[i];
         uint64_t worst = (uint64_t)(commodity->price - commodity->swing) * CENTS * 9 / 10;
-        self->berth_goods = (uint8_t)(i + 1);
+        self->visit.goods = (uint8_t)(i + 1);
         if (place_order(self, ctx, ORDER_SELL, i, self->account.goods[i], worst))
             return true;
     }
@@ -161,7 +161,7 @@ static aldis_err do_business(struct ship *self, aldis_ctx *ctx)
     while (self->phase != PHASE_NONE) {
         if (do_phase(self, ctx))
             return ship_arm(self, ctx, TRADE_AGAIN_NS);
-        self->phase = (uint8_t)next_phase[self->phase];
+        self->phase = next_phase[self->phase] & 15u;
     }
     return leave_market(self, ctx);
 }
@@ -171,11 +171,11 @@ static aldis_err do_business(struct ship *self, aldis_ctx *ctx)
 static aldis_err next_business(struct ship *self, aldis_ctx *ctx)
 {
     if (self->phase == PHASE_PEER) {
-        ship_enter(self, ctx, (enum space_ship_state)self->resume_state);
+        ship_enter(self, ctx, (enum space_ship_state)self->visit.resume_state);
         return self->state == SHIP_idle ? ship_rest(self, ctx) : ship_arm(self, ctx, ASK_AGAIN_NS);
     }
     if (self->phase != PHASE_SELL && self->phase != PHASE_BUY)
-        self->phase = (uint8_t)next_phase[self->phase];
+        self->phase = next_phase[self->phase] & 15u;
     return do_business(self, ctx);
 }
 
@@ -185,7 +185,7 @@ aldis_err ship_begin_business(struct ship *self, aldis_ctx *ctx)
         return leave_market(self, ctx);
     ship_enter(self, ctx, SHIP_trading);
     self->phase = PHASE_SELL;
-    self->berth_goods = 0;
+    self->visit.goods = 0;
     return do_business(self, ctx);
 }
 
@@ -195,7 +195,7 @@ SHIP_ACTION(due_trading, ship_due)
     if (account_is_open(&self->account)) {
         /* After its end an offer can only be refused, or have been taken: the ship need not stay
          * for that, but it goes on asking. */
-        if (aldis_now(ctx) <= self->account.pending->valid_until_ns + TRADE_VALID_NS)
+        if (aldis_now(ctx) <= self->account.dealings->pending->valid_until_ns + TRADE_VALID_NS)
             return ship_arm(self, ctx, TRADE_AGAIN_NS);
         return self->phase == PHASE_PEER ? next_business(self, ctx) : leave_market(self, ctx);
     }
@@ -209,7 +209,7 @@ SHIP_ACTION(prices_plan, market_prices)
     struct ship_extra *extra = ship_extra(self);
     if (extra) {
         if (self->order == 0)
-            self->order = ship_choose_station(self, ctx) + 1;
+            ship_set_goal(self, ship_choose_station(self, ctx));
         ship_choose_goods(self, msg, extra);
     }
     return next_business(self, ctx);
@@ -223,7 +223,7 @@ SHIP_PASS(prices_late, market_prices)
 SHIP_ACTION(trade_hear, trade_answer)
 {
     struct account *account = &self->account;
-    const struct pending *pending = account->pending;
+    const struct pending *pending = account_pending(account);
     bool ours = pending && pending->number == msg->number &&
                 aldis_id_equal(pending->peer, aldis_sender(ctx));
     struct terms terms = account_answer_terms(msg);
@@ -358,7 +358,7 @@ static enum account_verdict offer(struct ship *self, aldis_ctx *ctx, aldis_id to
     trade->valid_until_ns = aldis_now(ctx) + TRADE_VALID_NS;
     enum account_verdict verdict =
         account_hold(&self->account, &terms, to, to_account, trade->valid_until_ns);
-    struct pending *pending = self->account.pending;
+    struct pending *pending = account_pending(&self->account);
     if (verdict != ACCOUNT_DONE || !pending)
         return verdict;
     trade->number = pending->number;
@@ -384,7 +384,7 @@ SHIP_ACTION(propose_now, propose_trade)
         return ship_refuse(self, ctx, &propose_trade_type, account_refusal(verdict));
     uint8_t before = self->state;
     ship_enter(self, ctx, SHIP_trading);
-    self->resume_state = before;
+    self->visit.resume_state = before;
     self->phase = PHASE_PEER;
     return ship_arm(self, ctx, TRADE_AGAIN_NS);
 }

@@ -18,7 +18,8 @@ static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
     self->chart = given->chart;
     self->index = given->station;
     self->page = &given->chart->books->stations[given->station];
-    dock_init(&self->dock, &given->chart->scenario->stations.items[given->station]);
+    dock_init(&self->dock, &given->chart->scenario->stations.items[given->station],
+              self->page->dock);
     return station_open_market(self, ctx);
 }
 

@@ -26,15 +26,14 @@ static struct account *at(const void *book, uint32_t index)
 static void open_book(struct book *book)
 {
     *book = (struct book){.goods = {{100, 50, 0}, {10, 0, 400}}};
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < 2; i++) {
         book->accounts[i] = (struct account){.credits = 50000,
                                              .fuel = 1000,
                                              .tank = 2000,
-                                             .goods = book->goods[i],
-                                             .kinds = KINDS,
                                              .used = i == 0 ? 150 : 410,
-                                             .capacity = 500,
-                                             .index = i};
+                                             .capacity = 500};
+        account_init(&book->accounts[i], i, KINDS, book->goods[i]);
+    }
 }
 
 static void close_book(struct book *book)
@@ -73,7 +72,7 @@ TEST(an_exchange_moves_both_halves)
     CHECK_INT(book.accounts[0].credits, 47000);
     CHECK_UINT(book.goods[0][0], 80);
     check_totals(&book, &start, 0);
-    struct record trade = trade_of(book.accounts[0].pending->number, terms);
+    struct record trade = trade_of(book.accounts[0].dealings->pending->number, terms);
     CHECK_INT(account_take(&book.accounts[1], &trade, 50), ACCOUNT_DONE);
     check_totals(&book, &start, 0);
     CHECK(account_settle(&book.accounts[0], trade.number, &terms));
@@ -135,7 +134,7 @@ TEST(an_answer_on_other_terms_or_to_another_trade_is_refused)
     struct terms terms = {.credits = 100, .goods = {-5}}, more = {.credits = 101, .goods = {-5}};
     struct terms other = {.credits = 100, .goods = {-6}}, less = {.credits = 90, .goods = {-5}};
     CHECK_INT(account_hold(&book.accounts[0], &terms, responder_id, 1, 100), ACCOUNT_DONE);
-    uint64_t number = book.accounts[0].pending->number;
+    uint64_t number = book.accounts[0].dealings->pending->number;
     CHECK(!account_settle(&book.accounts[0], number + 1, &terms));
     CHECK(!account_settle(&book.accounts[0], number, &more));
     CHECK(!account_settle(&book.accounts[0], number, &other));
@@ -157,9 +156,9 @@ TEST(records_are_bounded_and_forgotten_when_settled_and_void)
     CHECK_INT(account_take(&book.accounts[1], &more, 0), ACCOUNT_BUSY);
     for (uint64_t i = 1; i <= ACCOUNT_RECORDS_MAX; i++)
         account_settled(&book.accounts[1], 0, i, 50);
-    CHECK_UINT(book.accounts[1].record_count, ACCOUNT_RECORDS_MAX); /* a late copy may come */
+    CHECK_UINT(book.accounts[1].dealings->count, ACCOUNT_RECORDS_MAX); /* a late copy may come */
     account_settled(&book.accounts[1], 0, 1, 101);
-    CHECK_UINT(book.accounts[1].record_count, 0);
+    CHECK(book.accounts[1].dealings == NULL);
     close_book(&book);
 }
 
@@ -181,7 +180,7 @@ TEST(what_was_refused_stays_refused)
     CHECK(account_find(&book.accounts[1], 0, 1) == NULL);
     CHECK_INT(account_take(&book.accounts[1], &trade, 101), ACCOUNT_EXPIRED);
     CHECK(account_refuse(&book.accounts[1], &trade, 101));
-    CHECK_UINT(book.accounts[1].record_count, 0);
+    CHECK(book.accounts[1].dealings == NULL);
     close_book(&book);
 }
 
@@ -273,8 +272,8 @@ static void offer_or_ask(struct book *book, struct line *line, aldis_ns now_ns)
             return;
     }
     post(line, (struct letter){.kind = LETTER_OFFER,
-                               .number = account->pending->number,
-                               .valid_until_ns = account->pending->valid_until_ns,
+                               .number = account->dealings->pending->number,
+                               .valid_until_ns = account->dealings->pending->valid_until_ns,
                                .terms = open_terms});
 }
 

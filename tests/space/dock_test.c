@@ -5,6 +5,7 @@
 #include "harness.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const struct scenario_station four_berths = {.name = "four",
                                                     .berths = 4,
@@ -14,6 +15,14 @@ static const struct scenario_station four_berths = {.name = "four",
                                                     .permission_ns = 60 * ALDIS_SECOND,
                                                     .queue_limit = 1000};
 static struct dock dock;
+
+static void open_dock(const struct scenario_station *station)
+{
+    static _Alignas(16) char memory[DOCK_BYTES_MAX];
+    CHECK(dock_bytes(station) <= sizeof memory);
+    memset(memory, 0xa5, sizeof memory);
+    dock_init(&dock, station, memory);
+}
 
 static aldis_id ship(uint32_t number)
 {
@@ -52,7 +61,7 @@ TEST(four_berths_and_1000_requests_are_all_answered_in_order)
     static aldis_ns granted_ns[1000], estimated_ns[1000];
     static uint32_t order[1000];
     uint32_t count = 0;
-    dock_init(&dock, &four_berths);
+    open_dock(&four_berths);
     for (uint32_t i = 0; i < 1000; i++) {
         struct dock_answer answer = dock_ask(&dock, ship(i), 50, 0);
         granted_ns[i] = -1;
@@ -79,7 +88,7 @@ TEST(four_berths_and_1000_requests_are_all_answered_in_order)
 
 TEST(a_full_queue_refuses_and_a_long_ship_is_refused)
 {
-    dock_init(&dock, &four_berths);
+    open_dock(&four_berths);
     for (uint32_t i = 0; i < 1004; i++)
         CHECK(dock_ask(&dock, ship(i), 50, 0).verdict <= DOCK_QUEUED);
     CHECK_INT(dock_ask(&dock, ship(1004), 50, 0).verdict, DOCK_FULL);
@@ -89,7 +98,7 @@ TEST(a_full_queue_refuses_and_a_long_ship_is_refused)
 
 TEST(asking_again_changes_nothing)
 {
-    dock_init(&dock, &four_berths);
+    open_dock(&four_berths);
     for (uint32_t i = 0; i < 6; i++)
         dock_ask(&dock, ship(i), 50, 0);
     struct dock_answer held = dock_ask(&dock, ship(2), 50, 5);
@@ -105,7 +114,7 @@ TEST(asking_again_changes_nothing)
 TEST(a_ship_may_give_up_its_place_and_its_permission)
 {
     struct dock_answer answer;
-    dock_init(&dock, &four_berths);
+    open_dock(&four_berths);
     for (uint32_t i = 0; i < 7; i++)
         dock_ask(&dock, ship(i), 50, 0);
     CHECK(dock_leave(&dock, ship(4)));
@@ -121,7 +130,7 @@ TEST(a_ship_may_give_up_its_place_and_its_permission)
 TEST(only_the_holder_of_a_berth_docks_there)
 {
     uint32_t change = 0;
-    dock_init(&dock, &four_berths);
+    open_dock(&four_berths);
     struct dock_answer answer = dock_ask(&dock, ship(0), 50, 0);
     CHECK_INT(dock_arrive(&dock, ship(1), 0, 1, 10, &change), DOCK_NOT_HELD);
     CHECK_INT(dock_arrive(&dock, ship(0), 1, 1, 10, &change), DOCK_NOT_HELD);
@@ -136,7 +145,7 @@ TEST(only_the_holder_of_a_berth_docks_there)
 TEST(a_timer_of_an_earlier_state_or_ship_finds_nothing)
 {
     uint32_t arrived, served;
-    dock_init(&dock, &four_berths);
+    open_dock(&four_berths);
     struct dock_answer first = dock_ask(&dock, ship(0), 50, 0);
     CHECK(dock_since(&dock, 0, first.change) != NULL);
     CHECK_INT(dock_arrive(&dock, ship(0), 0, 1, 10, &arrived), DOCK_ARRIVED);
@@ -163,7 +172,7 @@ TEST(small_ships_take_small_berths_first_and_pass_only_ships_that_do_not_fit)
                                                   .approach_ns = 1,
                                                   .queue_limit = 10};
     struct dock_answer answer;
-    dock_init(&dock, &mixed);
+    open_dock(&mixed);
     CHECK_UINT(dock_ask(&dock, ship(0), 50, 0).berth, 0);
     CHECK_UINT(dock_ask(&dock, ship(1), 50, 0).berth, 1);
     CHECK_INT(dock_ask(&dock, ship(2), 300, 0).verdict, DOCK_QUEUED);
@@ -191,7 +200,7 @@ static void try_rules(uint64_t seed)
                                        .queue_limit = SCENARIO_QUEUE_MAX};
     uint32_t asked = 0, last_small = 0, last_large = 0, granted = 0;
     struct dock_answer answer;
-    dock_init(&dock, &station);
+    open_dock(&station);
     for (aldis_ns now_ns = 0; granted < 300; now_ns++) {
         CHECK(now_ns < 10000);
         bool free_one = asked == 300 || chance_below(&chance, 3) == 0;

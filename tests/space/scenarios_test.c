@@ -249,5 +249,5 @@ TEST(a_count_that_memory_cannot_hold_is_refused_before_the_start)
 
 TEST(a_ship_is_small)
 {
-    CHECK(sizeof(struct ship) <= 256);
+    CHECK_UINT(sizeof(struct ship), 192);
 }

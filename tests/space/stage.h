@@ -82,7 +82,7 @@ static inline struct ship *stage_ship(uint32_t number, uint32_t station)
 {
     struct ship *page = &stage.books.ships[number];
     page->chart = &stage.chart;
-    page->station = station;
+    page->station = (uint16_t)station;
     CHECK_OK(aldis_spawn(stage.system, ship, &stage.ships[number],
                          &(aldis_spawn_opts){.arg = &page, .arg_size = sizeof page}));
     return page;
