@@ -25,7 +25,10 @@ typedef enum aldis_grade {
     ALDIS_AT_LEAST_ONCE = 0, /**< repeated until confirmed: never lost, perhaps handled twice */
     ALDIS_AT_MOST_ONCE,      /**< one attempt, handled once or not at all */
     ALDIS_EFFECT_ONCE        /**< repeated until confirmed; repeats are filtered out: what the
-                                  handler did to the actor's durable state is done exactly once */
+                                  handler did to the actor's durable state is done exactly once.
+                                  For an actor that is restarted when it fails: one without a
+                                  restart mode keeps what a failed handler did, and the repeat does
+                                  it again */
 } aldis_grade;
 
 /** Names a reliable message, for ever. */
