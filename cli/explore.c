@@ -144,6 +144,7 @@ struct watched {
     aldis_id id;
     char name[32]; /* of its state */
     aldis_ns since_ns;
+    aldis_ns patience_ns; /* beyond what any state may take: in a queue, for what it was told */
     uint32_t looks;
 };
 
@@ -191,6 +192,9 @@ static bool on_progress(void *arg, const struct space_progress *now)
             ship->since_ns = now->now_ns;
             ship->looks = 0;
         }
+        struct space_ship_view view;
+        bool queues = strcmp(ship->name, "docking") == 0 && space_ship_look(now, i + 1, &view);
+        ship->patience_ns = queues ? 2 * view.estimate_ns : 0;
         ship->looks++;
     }
     return true;
@@ -202,8 +206,8 @@ static void look_for_still_ships(struct run *run, aldis_ns end_ns)
         const struct watched *ship = &run->ships[i];
         aldis_ns still_ns = end_ns - ship->since_ns;
         /* As long as anything was looked at: since the faults were over. */
-        if (ship->looks < LOOKS_MIN || still_ns < STILL_NS_MIN || !waits(ship->name) ||
-            ship->since_ns > run->healed_ns + (end_ns - run->healed_ns) / 8)
+        if (ship->looks < LOOKS_MIN || still_ns < STILL_NS_MIN + ship->patience_ns ||
+            !waits(ship->name) || ship->since_ns > run->healed_ns + (end_ns - run->healed_ns) / 8)
             continue;
         aldis_trial_fail(run->trial, ALDIS_VIOLATION_STUCK,
                          "ship-%" PRIu32 " (%016" PRIx64 ") has been %s for %.0f s", i + 1,

@@ -202,7 +202,9 @@ bool space_ship_look(const struct space_progress *progress, uint32_t number,
                                     .place = {at.x, at.y, at.z},
                                     .speed = vec_length(ship->motion.velocity),
                                     .fuel = (double)ship->account.fuel / (double)ship->account.tank,
-                                    .credits = (double)ship->account.credits / CENTS};
+                                    .credits = (double)ship->account.credits / CENTS,
+                                    .estimate_ns =
+                                        ship->state == SHIP_docking ? ship->visit.estimate_ns : 0};
     for (uint32_t i = 0; i < ship->account.kinds; i++)
         out->cargo_t += ship->account.goods[i];
     return true;

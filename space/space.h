@@ -152,6 +152,7 @@ struct space_ship_view {
     double speed;    /**< u/s */
     double fuel;     /**< part of its tank */
     double credits;
+    aldis_ns estimate_ns; /**< docking: the wait that its station has told it; 0: none */
 };
 
 struct space_station_view {
