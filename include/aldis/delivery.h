@@ -68,10 +68,11 @@ ALDIS_MESSAGE(aldis_delivered, aldis_delivered);
 
 /** One message that waits for its confirmation. */
 typedef struct aldis_pending {
-    aldis_message_id id;
-    const char *type_name; /**< static */
-    aldis_ns sent_ns;      /**< its first attempt */
-    uint32_t retries;      /**< so far */
+    aldis_message_id id; /**< durable: `to` is nobody */
+    const char
+        *type_name;   /**< static; "": durable, of a former life, and its receiver is not there */
+    aldis_ns sent_ns; /**< its first attempt */
+    uint32_t retries; /**< so far */
     uint32_t max_retries;
     aldis_ns timeout_ns; /**< of the attempt that is under way */
 } aldis_pending;

@@ -118,7 +118,10 @@ static void handle_down(struct aldis__worker *worker, struct aldis__shard *shard
 static void handle_tracked(struct aldis__worker *worker, struct aldis__shard *shard,
                            struct aldis__cell *cell, struct aldis__msg *msg)
 {
-    if (cell->flags & (ALDIS__CELL_HOOKED | ALDIS__CELL_FAILING | ALDIS__CELL_FAILED)) {
+    const uint32_t down = ALDIS__CELL_FAILING | ALDIS__CELL_FAILED;
+    bool steadfast = aldis__msg_track(msg)->tracker->steadfast && (cell->flags & down) &&
+                     !(cell->flags & (ALDIS__CELL_STOPPING | ALDIS__CELL_ENDED));
+    if (!steadfast && (cell->flags & (ALDIS__CELL_HOOKED | down))) {
         aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
         return;
     }

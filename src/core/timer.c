@@ -342,6 +342,12 @@ void aldis__alarm_clear(struct aldis__worker *worker, struct aldis__alarm *alarm
         aldis__wheel_remove(worker->ctx.shard->wheel, &alarm->timer->node);
 }
 
+void aldis__alarm_forget(struct aldis__worker *worker, struct aldis__alarm *alarm)
+{
+    aldis__alarm_clear(worker, alarm);
+    alarm->due_ns = 0; /* virtual: one under way finds that it has been overtaken */
+}
+
 bool aldis__alarm_came(struct aldis__alarm *alarm, const struct aldis__track *track)
 {
     if ((uint64_t)alarm->due_ns != track->b)

@@ -55,6 +55,9 @@ struct aldis__tracker {
     /** Whoever ends one of its messages as dead letters brings them to somebody else: the hook for
      *  dead letters does not hear of it. */
     bool moves;
+    /** Posted messages that are handled while the actor waits for its restart, too: they are for a
+     *  part that outlives it, and call no handler of the user's. */
+    bool steadfast;
     /** They are requests: see messaging/ask.h. */
     bool request;
     const struct aldis__tracker *seen_to; /* of a request: what it has once it was answered */

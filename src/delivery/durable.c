@@ -106,6 +106,7 @@ aldis_err aldis__durable_transmit(aldis_ctx *ctx, struct aldis__pending *pending
     void *payload = calloc(1, type->size);
     if (!payload)
         return ALDIS_ENOMEM;
+    pending->type = type;
     err = aldis_wire_decode(type, frame, pending->size, payload, type->size, NULL);
     struct aldis__parcel parcel = {.to = to, .type = type, .payload = payload, .size = type->size};
     if (err == ALDIS_OK)
@@ -126,9 +127,9 @@ void aldis__durable_confirmed(const struct aldis__cell *cell, const struct aldis
     (void)aldis__store_put(durable->store, change);
 }
 
-static void fill(aldis_ctx *ctx, struct aldis__pending *pending, uint64_t context)
+static void fill(aldis_ctx *ctx, struct aldis__pending *pending, aldis_type *type, uint64_t context)
 {
-    pending->type = NULL;
+    pending->type = type;
     pending->sent_ns = ctx->now_ns + ctx->busy_ns;
     pending->due_ns = 0;
     pending->deadline_ns = ALDIS_FOREVER;
@@ -218,7 +219,7 @@ aldis_err aldis_send_durable_raw(aldis_ctx *ctx, const char *to, aldis_type *typ
         return err;
     }
     struct aldis__pending *pending = aldis__sender_at(sender, slot);
-    fill(ctx, pending, context);
+    fill(ctx, pending, type, context);
     memcpy((void *)(uintptr_t)aldis__pending_payload(pending), change->bytes, change->size);
     change->sender = durable->endpoint;
     change->receiver = receiver;
@@ -307,8 +308,8 @@ static aldis_err on_committed(struct aldis__worker *worker, struct aldis__cell *
     return ALDIS_OK;
 }
 
-static const struct aldis__tracker committed_tracker = {.name = "aldis.delivery.committed",
-                                                        .handle = on_committed};
+static const struct aldis__tracker committed_tracker = {
+    .name = "aldis.delivery.committed", .steadfast = true, .handle = on_committed};
 _Static_assert(sizeof(struct aldis__committed) <= ALDIS__POST_BYTES_MAX, "it is posted");
 
 void aldis__durable_committed(const struct aldis__change *change, aldis_err result)
@@ -446,7 +447,7 @@ static aldis_err open_pending(void *arg, uint32_t receiver, uint64_t number, uin
     if (err != ALDIS_OK)
         return err;
     struct aldis__pending *pending = aldis__sender_at(opening->sender, slot);
-    fill(opening->ctx, pending, context);
+    fill(opening->ctx, pending, NULL, context); /* its type is known when its receiver is */
     pending->committed = true;
     memcpy((void *)(uintptr_t)aldis__pending_payload(pending), frame, size);
     aldis__reliable_launch(opening->ctx, opening->sender, slot);

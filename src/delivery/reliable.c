@@ -19,8 +19,7 @@ _Static_assert(sizeof(aldis_delivered) == ALDIS__DELIVERED_BYTES, "as the core k
 _Static_assert(ALDIS__FILTER_WORDS * 64 == ALDIS__STREAM_WINDOW, "a bit for each pending number");
 
 #define SLOT_OF(b) ((uint32_t)((b)&ALDIS__PENDING_NONE))
-#define ABOVE_BASE_OF(b) (((b) >> ALDIS__BASE_SHIFT) & 0xffff)
-#define GRADE_OF(b) ((aldis_grade)(((b) >> ALDIS__GRADE_SHIFT) & 3))
+#define ABOVE_BASE_OF(b) (((b) >> ALDIS__BASE_SHIFT) & 0x7fff)
 
 enum { ALARM_TURN_MAX = 1024, RETRIES_DEFAULT = 3, JITTER_DEFAULT = 200 };
 #define TIMEOUT_DEFAULT_NS ALDIS_SECOND
@@ -189,7 +188,7 @@ void aldis__sender_restart(struct aldis__worker *worker, struct aldis__cell *cel
                            struct aldis__part *part)
 {
     struct aldis__sender *sender = (struct aldis__sender *)(void *)part;
-    aldis__alarm_clear(worker, &sender->alarm);
+    aldis__alarm_forget(worker, &sender->alarm);
     set_alarm(worker, cell, sender);
 }
 
@@ -332,8 +331,10 @@ static aldis_err on_nack(struct aldis__worker *worker, struct aldis__cell *cell,
     return ALDIS_OK;
 }
 
-static const struct aldis__tracker nack_tracker = {
-    .name = "aldis.delivery.nack", .handle = on_nack, .duplicate = aldis__tracked_same};
+static const struct aldis__tracker nack_tracker = {.name = "aldis.delivery.nack",
+                                                   .steadfast = true,
+                                                   .handle = on_nack,
+                                                   .duplicate = aldis__tracked_same};
 
 /* ------------------------------------------------------------------ the receiver's side */
 
@@ -360,8 +361,7 @@ static bool has_filter(const struct aldis__track *track)
     return !(track->a & ALDIS__NUMBER_LOOSE);
 }
 
-/* What a filter is found by: the sender, or its endpoint, which outlives it. */
-static aldis_id stream_of(aldis_id sender, const struct aldis__track *track)
+aldis_id aldis__reliable_stream(aldis_id sender, const struct aldis__track *track)
 {
     if (track->b & ALDIS__FLAG_DURABLE)
         return aldis__endpoint_id((uint32_t)(track->b >> ALDIS__ENDPOINT_SHIFT));
@@ -396,7 +396,8 @@ static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__c
         receiver->received++;
         return ALDIS__ADMIT_HANDLE;
     }
-    struct aldis__filter *filter = aldis__filter_of(receiver, stream_of(msg->from, track));
+    struct aldis__filter *filter =
+        aldis__filter_of(receiver, aldis__reliable_stream(msg->from, track));
     if (!filter)
         return quietly(msg, track);
     uint64_t number = track->a;
@@ -405,7 +406,7 @@ static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__c
         receiver->duplicates++;
         if (track->b & ALDIS__FLAG_DURABLE)
             again_durable(worker, cell, filter, msg, track);
-        else if (GRADE_OF(track->b) != ALDIS_AT_MOST_ONCE)
+        else if (aldis__grade_of(track->b) != ALDIS_AT_MOST_ONCE)
             aldis__reliable_ack(&worker->ctx, msg->from, number, track->b);
         return quietly(msg, track);
     }
@@ -416,7 +417,7 @@ static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__c
         return quietly(msg, track);
     if (!next && (track->b & ALDIS__FLAG_ORDERED))
         return ALDIS__ADMIT_HOLD;
-    if (GRADE_OF(track->b) == ALDIS_AT_MOST_ONCE && !aldis__filter_add(filter, number))
+    if (aldis__grade_of(track->b) == ALDIS_AT_MOST_ONCE && !aldis__filter_add(filter, number))
         return quietly(msg, track);
     receiver->received++;
     return ALDIS__ADMIT_HANDLE;
@@ -431,7 +432,8 @@ static bool settle(struct aldis__worker *worker, struct aldis__cell *cell, aldis
         return false;
     if (!has_filter(track))
         return true;
-    struct aldis__filter *filter = aldis__filter_of(receiver, stream_of(sender, track));
+    struct aldis__filter *filter =
+        aldis__filter_of(receiver, aldis__reliable_stream(sender, track));
     if (!filter || !aldis__filter_add(filter, track->a))
         return false;
     if (aldis__tracked_aside(cell))
@@ -469,6 +471,11 @@ static const struct aldis__tracker message_tracker = {.name = "aldis.delivery.me
                                                       .ended = ended,
                                                       .duplicate = aldis__tracked_same};
 
+bool aldis__reliable_is(const struct aldis__track *track)
+{
+    return track->tracker == &message_tracker;
+}
+
 /* ------------------------------------------------------------------ public: receiving */
 
 static aldis_err check_settle(aldis_ctx *ctx, const char *call)
@@ -479,7 +486,7 @@ static aldis_err check_settle(aldis_ctx *ctx, const char *call)
                                 "thread",
                                 call);
     const struct aldis__track *track = aldis__ctx_track(ctx);
-    if (!track || track->tracker != &message_tracker)
+    if (!track || !aldis__reliable_is(track))
         return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "",
                                 "%s: the message was not sent reliably", call);
     if (track->b & (ALDIS__FLAG_SETTLED | ALDIS__FLAG_DURABLE))
@@ -498,7 +505,7 @@ aldis_err aldis_ack(aldis_ctx *ctx)
     struct aldis__track *track = aldis__ctx_track(ctx);
     if (!settle(aldis__worker_of(ctx), ctx->cell, ctx->msg->from, track))
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "ack: its filter");
-    track->b |= ALDIS__FLAG_SETTLED;
+    track->b |= ALDIS__FLAG_SETTLED | ALDIS__FLAG_ACKED;
     aldis__reliable_ack(ctx, ctx->msg->from, track->a, track->b);
     return ALDIS_OK;
 }
@@ -522,7 +529,7 @@ aldis_err aldis_ack_later(aldis_ctx *ctx, aldis_ack_token *out_token)
     if (err != ALDIS_OK)
         return err;
     struct aldis__track *track = aldis__ctx_track(ctx);
-    if (!out_token || GRADE_OF(track->b) == ALDIS_EFFECT_ONCE)
+    if (!out_token || aldis__grade_of(track->b) == ALDIS_EFFECT_ONCE)
         return aldis__error_set(
             out_token ? ALDIS_ESTATE : ALDIS_EINVAL, ctx->cell->id, "", "ack_later: %s",
             out_token ? "effect-once confirms with the effect, not later" : "out_token is NULL");
@@ -536,7 +543,7 @@ static bool is_token(aldis_ctx *ctx, const aldis_ack_token *token, const struct 
 {
     uint64_t word;
     if (token->number == 0 || (token->bits & ALDIS__FLAG_DURABLE) ||
-        GRADE_OF(token->bits) == ALDIS_EFFECT_ONCE || aldis_id_is_nobody(token->sender) ||
+        aldis__grade_of(token->bits) == ALDIS_EFFECT_ONCE || aldis_id_is_nobody(token->sender) ||
         aldis__send_check_place(ctx->system, token->sender, ALDIS__TYPE_TRACK, &word) != ALDIS_OK)
         return false;
     struct aldis__receiver *receiver = aldis__receiver_of(ctx->cell);
@@ -678,60 +685,5 @@ aldis_err aldis_send_reliable_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type,
     if (out_id)
         *out_id = (aldis_message_id){ctx->cell->id, to, pending->number};
     wait_for(ctx, sender, slot);
-    return ALDIS_OK;
-}
-
-/* ------------------------------------------------------------------ public: looking */
-
-size_t aldis_pending_count(aldis_ctx *ctx)
-{
-    const struct aldis__sender *sender =
-        aldis__ctx_is_mine(ctx) ? aldis__sender_of(ctx->cell) : NULL;
-    return sender ? sender->count : 0;
-}
-
-size_t aldis_pending_list(aldis_ctx *ctx, aldis_pending *out, size_t max)
-{
-    const struct aldis__sender *sender =
-        aldis__ctx_is_mine(ctx) ? aldis__sender_of(ctx->cell) : NULL;
-    size_t count = 0;
-    for (uint32_t s = 0; sender && s < sender->stream_count; s++) {
-        for (uint32_t slot = sender->streams[s].first; slot != ALDIS__PENDING_NONE;) {
-            const struct aldis__pending *pending = aldis__sender_at(sender, slot);
-            if (out && count < max)
-                out[count] = (aldis_pending){.id = {ctx->cell->id, pending->to, pending->number},
-                                             .type_name = pending->type->name,
-                                             .sent_ns = pending->sent_ns,
-                                             .retries = pending->attempts - 1,
-                                             .max_retries = pending->max_retries,
-                                             .timeout_ns = pending->wait_ns};
-            count++;
-            slot = pending->next;
-        }
-    }
-    return count;
-}
-
-aldis_err aldis_delivery_get_stats(aldis_ctx *ctx, aldis_delivery_stats *out_stats)
-{
-    if (!aldis__ctx_is_mine(ctx) || !out_stats)
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "delivery_get_stats: %s",
-                                out_stats ? "the context is not that of the handler that runs on "
-                                            "this thread"
-                                          : "out_stats is NULL");
-    const struct aldis__sender *sender = aldis__sender_of(ctx->cell);
-    const struct aldis__receiver *receiver = aldis__receiver_of(ctx->cell);
-    aldis_delivery_stats stats = sender ? sender->stats : (aldis_delivery_stats){.pending = 0};
-    aldis_ns oldest_ns = now_of(ctx);
-    for (uint32_t s = 0; sender && s < sender->stream_count; s++) {
-        uint32_t first = sender->streams[s].first;
-        if (first != ALDIS__PENDING_NONE && aldis__sender_at(sender, first)->sent_ns < oldest_ns)
-            oldest_ns = aldis__sender_at(sender, first)->sent_ns;
-    }
-    stats.pending = sender ? sender->count : 0;
-    stats.oldest_age_ns = now_of(ctx) - oldest_ns;
-    stats.received = receiver ? receiver->received : 0;
-    stats.duplicates = receiver ? receiver->duplicates : 0;
-    *out_stats = stats;
     return ALDIS_OK;
 }

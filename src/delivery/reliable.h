@@ -6,8 +6,10 @@
 #include "delivery/receiver.h"
 #include "delivery/sender.h"
 
-/* Word b of a track: slot 24, number above the stream's base 16, grade 2, flags 4, endpoint 18. */
+/* Word b of a track: slot 24, number above the stream's base 15, flag 1, grade 2, flags 4, endpoint
+ * 18. */
 enum { ALDIS__BASE_SHIFT = 24, ALDIS__GRADE_SHIFT = 40, ALDIS__ENDPOINT_SHIFT = 46 };
+#define ALDIS__FLAG_ACKED (UINT64_C(1) << 39) /* settled by aldis_ack */
 #define ALDIS__FLAG_ORDERED (UINT64_C(1) << 42)
 #define ALDIS__FLAG_SETTLED (UINT64_C(1) << 43) /* confirmed or refused by the receiver already */
 #define ALDIS__FLAG_QUIET (UINT64_C(1) << 44)   /* a repeat: its end tells nobody */
@@ -29,6 +31,17 @@ static inline uint32_t aldis__endpoint_number(aldis_id id)
 {
     return (uint32_t)(id.bits & 0x3ffff);
 }
+
+static inline aldis_grade aldis__grade_of(uint64_t b)
+{
+    return (aldis_grade)(b >> ALDIS__GRADE_SHIFT & 3);
+}
+
+/** Is it the track of a reliable message? */
+bool aldis__reliable_is(const struct aldis__track *track);
+
+/** What its filter is found by: the sender, or its endpoint, which outlives it. */
+aldis_id aldis__reliable_stream(aldis_id sender, const struct aldis__track *track);
 
 /** The running actor's pending message goes out, and is waited for. */
 void aldis__reliable_launch(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot);

@@ -130,6 +130,7 @@ static void end_all(struct aldis__worker *worker, struct aldis__cell *cell,
         if (!flow->ended)
             end_flow(worker, flow);
     }
+    aldis__alarm_forget(worker, &flows->alarm);
 }
 
 static void free_all(struct aldis__part *part)

@@ -33,6 +33,7 @@ static void asks_restart(struct aldis__worker *worker, struct aldis__cell *cell,
     for (uint32_t i = 0; i < asks->capacity; i++)
         if (asks->asks[i].used)
             close_ask(asks, &asks->asks[i]);
+    aldis__alarm_forget(worker, &asks->alarm);
 }
 
 static void asks_fini(struct aldis__part *part)

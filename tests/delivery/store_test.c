@@ -52,13 +52,16 @@ struct run {
     bool till, ledger;
     uint64_t serial, count;
     uint64_t stop_after; /* delivered */
+    bool till_fails;
 };
 
 /* One life of a process: its print. */
 static uint64_t live_through(const char *name, struct run run)
 {
-    till_world = (struct till_world){
-        .store = open_store(name), .till_name = "till", .stop_after = run.stop_after};
+    till_world = (struct till_world){.store = open_store(name),
+                                     .till_name = "till",
+                                     .stop_after = run.stop_after,
+                                     .till_fails = run.till_fails};
     aldis_system *system = NULL;
     aldis_system_opts opts = {.clock = run.clock, .workers = run.workers, .shards = 8};
     CHECK_ERR(aldis_system_create(&opts, &system), ALDIS_OK);
@@ -94,15 +97,15 @@ static const struct {
 TEST(each_payment_is_accepted_and_booked_once)
 {
     for (size_t w = 0; w < sizeof worlds / sizeof worlds[0]; w++) {
-        live_through("once",
-                     (struct run){worlds[w].clock, worlds[w].workers, true, true, 0, 500, 500});
+        live_through("once", (struct run){worlds[w].clock, worlds[w].workers, true, true, 0, 500,
+                                          500, false});
         CHECK_UINT(till_world.accepted, 500);
         CHECK_UINT(till_world.delivered, 500);
         CHECK_UINT(till_world.books.count, 500);
         CHECK_UINT(till_world.books.cents, 5 * 4950);
         CHECK_UINT(till_world.books.duplicates + till_world.books.unordered, 0);
         /* The next life finds the books, and nothing to send. */
-        live_through("once", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 500, 10, 0});
+        live_through("once", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 500, 10, 0, false});
         CHECK(till_world.restored);
         CHECK_UINT(till_world.books.count, 510);
         CHECK_UINT(till_world.delivered, 10);
@@ -114,7 +117,8 @@ TEST(each_payment_is_accepted_and_booked_once)
 TEST(a_live_system_is_not_idle_before_the_store_has_answered)
 {
     for (uint32_t i = 0; i < 20; i++) {
-        live_through("idle", (struct run){ALDIS_CLOCK_LIVE, 1 + i % 2, true, true, 0, 10, 0});
+        live_through("idle",
+                     (struct run){ALDIS_CLOCK_LIVE, 1 + i % 2, true, true, 0, 10, 0, false});
         CHECK_UINT(till_world.accepted, 10);
         CHECK_UINT(till_world.delivered, 10);
         CHECK_UINT(till_world.books.count, 10);
@@ -124,10 +128,10 @@ TEST(a_live_system_is_not_idle_before_the_store_has_answered)
 
 TEST(what_was_accepted_arrives_in_the_next_life)
 {
-    live_through("later", (struct run){ALDIS_CLOCK_VIRTUAL, 2, true, false, 0, 200, 0});
+    live_through("later", (struct run){ALDIS_CLOCK_VIRTUAL, 2, true, false, 0, 200, 0, false});
     CHECK_UINT(till_world.accepted, 200);
     CHECK_UINT(till_world.delivered, 0);
-    live_through("later", (struct run){ALDIS_CLOCK_LIVE, 2, true, true, 200, 100, 300});
+    live_through("later", (struct run){ALDIS_CLOCK_LIVE, 2, true, true, 200, 100, 300, false});
     CHECK_UINT(till_world.accepted, 100);
     CHECK_UINT(till_world.delivered, 300);
     CHECK_UINT(till_world.books.count, 300);
@@ -135,9 +139,24 @@ TEST(what_was_accepted_arrives_in_the_next_life)
     remove_store("later");
 }
 
+/* The store answers while the till is down. */
+TEST(a_till_that_is_restarted_is_told_of_all_that_it_sent)
+{
+    for (size_t w = 0; w < sizeof worlds / sizeof worlds[0]; w++) {
+        live_through("restart",
+                     (struct run){worlds[w].clock, worlds[w].workers, true, true, 0, 50, 50, true});
+        CHECK_UINT(till_world.till_starts, 2);
+        CHECK_UINT(till_world.accepted, 50);
+        CHECK_UINT(till_world.delivered, 50);
+        CHECK_UINT(till_world.books.count, 50);
+        CHECK_UINT(till_world.books.duplicates + till_world.books.unordered, 0);
+        remove_store("restart");
+    }
+}
+
 TEST(more_than_a_stream_holds_waits)
 {
-    live_through("many", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 3000, 0});
+    live_through("many", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 3000, 0, false});
     CHECK(till_world.again > 0);
     CHECK_UINT(till_world.books.count, 3000);
     CHECK_UINT(till_world.books.duplicates + till_world.books.unordered, 0);
@@ -150,7 +169,7 @@ TEST(the_same_run_on_any_number_of_workers)
     static const uint32_t workers[3] = {1, 2, 4};
     for (size_t i = 0; i < 3; i++) {
         prints[i] = live_through(
-            "equal", (struct run){ALDIS_CLOCK_VIRTUAL, workers[i], true, true, 0, 300, 0});
+            "equal", (struct run){ALDIS_CLOCK_VIRTUAL, workers[i], true, true, 0, 300, 0, false});
         remove_store("equal");
     }
     CHECK_UINT(prints[1], prints[0]);
@@ -211,7 +230,7 @@ TEST(what_is_no_database_is_refused)
 TEST(a_damaged_store_is_refused)
 {
     static char bytes[1 << 20];
-    live_through("damaged", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, false, 0, 500, 0});
+    live_through("damaged", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, false, 0, 500, 0, false});
     FILE *file = fopen(path_of("damaged"), "rb");
     CHECK(file != NULL);
     size_t size = fread(bytes, 1, sizeof bytes, file);
@@ -240,7 +259,7 @@ TEST(a_store_that_cannot_be_written_is_refused)
 /* A limit for the size of files stands for a full disk. */
 TEST(on_a_full_disk_sends_are_refused_and_nothing_is_lost)
 {
-    live_through("full", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, false, 0, 100, 0});
+    live_through("full", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, false, 0, 100, 0, false});
     struct rlimit before, small = {0};
     CHECK_INT(getrlimit(RLIMIT_FSIZE, &before), 0);
     (void)signal(SIGXFSZ, SIG_IGN);
@@ -263,7 +282,7 @@ TEST(on_a_full_disk_sends_are_refused_and_nothing_is_lost)
     CHECK_UINT(till_world.accepted, 20);
     aldis_system_destroy(system);
     CHECK_ERR(aldis_store_close(till_world.store), ALDIS_OK);
-    live_through("full", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 0, 0});
+    live_through("full", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 0, 0, false});
     CHECK_UINT(till_world.books.count, 120);
     CHECK_UINT(till_world.books.duplicates + till_world.books.unordered, 0);
     remove_store("full");
@@ -274,7 +293,7 @@ TEST(on_a_full_disk_sends_are_refused_and_nothing_is_lost)
  * the next life. */
 TEST(an_effect_that_could_not_be_saved_is_not_kept_without_its_message)
 {
-    live_through("half", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 3, 0});
+    live_through("half", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 3, 0, false});
     struct rlimit before, small = {0};
     CHECK_INT(getrlimit(RLIMIT_FSIZE, &before), 0);
     (void)signal(SIGXFSZ, SIG_IGN);
@@ -313,7 +332,7 @@ TEST(an_effect_that_could_not_be_saved_is_not_kept_without_its_message)
     CHECK_UINT(till_world.delivered, 1);
     aldis_system_destroy(system);
     CHECK_ERR(aldis_store_close(till_world.store), ALDIS_OK);
-    live_through("half", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 0, 0});
+    live_through("half", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 0, 0, false});
     CHECK_UINT(till_world.books.count, 5);
     CHECK_UINT(till_world.books.duplicates, 0);
     remove_store("half");

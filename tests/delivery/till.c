@@ -12,6 +12,7 @@ static aldis_err till_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     (void)state;
     (void)arg;
+    till_world.till_starts++;
     till_world.till_err = aldis_durable_open(ctx, till_world.store, till_world.till_name, NULL);
     return till_world.till_err;
 }
@@ -31,7 +32,9 @@ static aldis_err till_on_sale(struct till *self, const struct sale *msg, aldis_c
         return aldis_send_after(ctx, 5 * ALDIS_MS, me, sale, .serial = serial,
                                 .count = msg->count - i);
     }
-    return ALDIS_OK;
+    bool fails = till_world.till_fails;
+    till_world.till_fails = false;
+    return fails ? aldis_fail(ctx, "once") : ALDIS_OK;
 }
 
 static aldis_err till_on_aldis_accepted(struct till *self, const aldis_accepted *msg,
@@ -59,7 +62,8 @@ static aldis_err till_on_aldis_delivered(struct till *self, const aldis_delivere
         aldis_halt(ctx);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(till, struct till, TILL_PROTOCOL, .on_start = till_start);
+ALDIS_BEHAVIOUR(till, struct till, TILL_PROTOCOL, .on_start = till_start,
+                .restart = {.mode = ALDIS_RESTART_ON_FAILURE});
 
 struct ledger {
     struct books books;

@@ -41,6 +41,8 @@ struct till_world {
     void (*on_accepted)(uint64_t serial, aldis_err result);
     void (*on_delivered)(void);
     uint64_t stop_after; /* delivered: then the system halts; 0: never */
+    bool till_fails;     /* once, when it has sent */
+    uint64_t till_starts;
 };
 extern struct till_world till_world;
 

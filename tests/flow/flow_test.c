@@ -198,6 +198,33 @@ TEST_VIRTUAL(what_waits_too_long_expires_and_is_told)
     CHECK_UINT(stats.in_flight, 1);
 }
 
+static aldis_err wait_and_fail(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    EXPECT_OK(wait_briefly(self, act, ctx));
+    return aldis_fail(ctx, "restart me");
+}
+
+/* The alarm of its old state comes while it is down. */
+TEST_VIRTUAL(what_waits_expires_after_a_restart_too)
+{
+    static struct sender sender;
+    fixture_open(f, NULL);
+    sender = (struct sender){.opts = {.concurrent_max = 1, .queue_max = QUEUE}};
+    sender.to = spawn_receiver(f, &(struct script){0}, (aldis_mailbox_opts){0});
+    const struct script script = {
+        .start = sender_start, .undelivered = sender_refused, .user = &sender};
+    const aldis_spawn_opts opts = {.restart = {.mode = ALDIS_RESTART_ON_FAILURE}};
+    puppet_ref from = fixture_spawn(f, &script, &opts);
+    command(f, sender.to.id, ALDIS_CMD_PAUSE);
+    fixture_tell(f, from, wait_and_fail, (struct act){.a = 1 + QUEUE});
+    fixture_settle(f);
+    sender.refusals = 0;
+    fixture_tell(f, from, wait_briefly, (struct act){.a = 1 + QUEUE});
+    fixture_settle(f);
+    CHECK_UINT(sender.refusals, QUEUE);
+    CHECK_ERR(sender.last, ALDIS_EEXPIRED);
+}
+
 TEST_EACH(what_waits_is_discarded_with_its_owner)
 {
     static struct sender sender;

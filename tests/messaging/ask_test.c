@@ -563,6 +563,28 @@ TEST_EACH(a_restarted_asker_hears_no_answer_of_its_old_state)
     CHECK_UINT(answers(30, ALDIS_OK), 1);
 }
 
+static aldis_err ask_and_fail(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    EXPECT_OK(ask(ctx, act->id, act->b, NEVER, second, 5 * ALDIS_MS));
+    return aldis_fail(ctx, "restart me");
+}
+
+/* The alarm of its old state comes while it is down. */
+TEST_EACH(a_restarted_asker_does_not_wait_for_ever)
+{
+    fixture_open(f, NULL);
+    server_ref server = spawn_server(f, NULL);
+    const aldis_spawn_opts opts = {.restart = {.mode = ALDIS_RESTART_ON_FAILURE}};
+    puppet_ref asker = fixture_spawn(f, NULL, &opts);
+    fixture_tell(f, asker, ask_and_fail, (struct act){.id = server.id, .b = 40});
+    fixture_settle(f);
+    fixture_tell(f, asker, ask_one, (struct act){.id = server.id, .a = NEVER, .b = 41});
+    fixture_settle(f);
+    CHECK_UINT(all_answers(40), 0);
+    CHECK_UINT(answers(41, ALDIS_ETIMEDOUT), 1);
+}
+
 /* A system that ends with asks open frees all (the sanitizers look). */
 TEST_EACH(a_system_may_end_with_asks_open)
 {
