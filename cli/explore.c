@@ -3,8 +3,9 @@
  * wrong. Layer: cli.
  *
  * A trial is one run in a process of its own (see aldis/explore.h). It is wrong when the run fails,
- * when its audit or the balance of goods, fuel and money does not hold, or when the faults are over
- * and a ship still does not go on. */
+ * when its audit or the balance of goods, fuel and money does not hold, when a message is delivered
+ * out of order, twice or not at all, or when the faults are over and a ship still does not go
+ * on. */
 #include "../space/space.h"
 
 #include "command.h"
@@ -129,7 +130,8 @@ static const struct argp explore_argp = {
     .doc =
         "Run the scenario in FILE with many seeds and with faults, until a run goes wrong.\v"
         "A run is wrong when it fails, crashes or hangs, when messages, goods, fuel or money are "
-        "lost or doubled, or when the faults are over (they stop at half of the run unless the "
+        "lost or doubled, when messages come out of their order, or when the faults are over (they "
+        "stop at half of the run unless the "
         "plan says when) and a ship still does not go on. The faults are then shrunk to the "
         "fewest that make it go wrong, and the command that repeats it is printed.\n\n"
         "Status 0: no run went wrong. 1: one did. 64: the plan of --faults is wrong. 65, 66: the "
@@ -200,6 +202,12 @@ static bool on_progress(void *arg, const struct space_progress *now)
     return true;
 }
 
+static void on_end(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason)
+{
+    (void)end_reason;
+    (void)aldis_trial_check(((struct run *)arg)->trial, facts->system);
+}
+
 static void look_for_still_ships(struct run *run, aldis_ns end_ns)
 {
     for (uint32_t i = 0; i < run->count; i++) {
@@ -229,6 +237,7 @@ static void trial(void *arg, aldis_trial *trial)
                                   .named = true,
                                   .on_begin = on_begin,
                                   .on_progress = on_progress,
+                                  .on_end = on_end,
                                   .arg = &run};
     if (!run.ships) { /* not a finding of its own, but nothing to pass over */
         aldis_trial_fail(trial, ALDIS_VIOLATION_UNEXPECTED, "no memory");
@@ -286,6 +295,11 @@ static void print_fault(const aldis_fault *fault)
     fputc('\n', stdout);
 }
 
+static aldis_ns heal_by_default(const struct explore_args *args)
+{
+    return (args->until_ns > 0 ? args->until_ns : scenario_duration(args->scenario)) / 2;
+}
+
 static void print_repeat(const struct explore_args *args, const aldis_finding *finding)
 {
     printf("repeat it: aldis explore '%s'", args->input.path);
@@ -296,7 +310,10 @@ static void print_repeat(const struct explore_args *args, const aldis_finding *f
     printf(" --seeds %" PRIu64, finding->seed);
     if (finding->fault_count <= FAULTS_SHOWN && finding->is_shrunk) {
         fputs(" --faults ", stdout);
-        faults_write(finding->faults, finding->fault_count, stdout);
+        /* Where they end decides what counts as stuck. */
+        aldis_ns heal_ns = args->plan.heal_ns;
+        faults_write(finding->faults, finding->fault_count,
+                     heal_ns == heal_by_default(args) ? 0 : heal_ns, stdout);
     } else if (args->faults) {
         printf(" --faults '%s'", args->faults);
     }
@@ -360,8 +377,7 @@ static int choose_plan(struct explore_args *args, struct faults *faults)
     }
     args->plan = own ? *own : *aldis_fault_plan_named("light");
     if (args->plan.heal_ns == 0)
-        args->plan.heal_ns =
-            (args->until_ns > 0 ? args->until_ns : scenario_duration(args->scenario)) / 2;
+        args->plan.heal_ns = heal_by_default(args);
     return EXIT_GOOD;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define ONCE "once:"
+#define HEAL "heal/"
 
 static bool read_kind(const char *text, size_t size, aldis_fault_kind *out)
 {
@@ -39,6 +40,16 @@ static bool read_one(const char *text, aldis_fault *out, const char **rest)
     return **rest == '\0' || **rest == ',';
 }
 
+/* heal/NS */
+static bool read_heal(const char *text, aldis_ns *out_ns, const char **rest)
+{
+    uint64_t ns = 0;
+    if (!origin_read_u64(text + strlen(HEAL), &ns, rest) || ns > ALDIS_FOREVER / 2)
+        return false;
+    *out_ns = (aldis_ns)ns;
+    return **rest == '\0' || **rest == ',';
+}
+
 static int read_single(const char *value, const char *who, struct faults *out)
 {
     size_t count = 1;
@@ -48,16 +59,18 @@ static int read_single(const char *value, const char *who, struct faults *out)
     if (!out->single)
         return EXIT_SYSTEM;
     const char *at = value + strlen(ONCE);
-    for (size_t i = 0; *at; i++) {
+    while (*at) {
         const char *rest = at;
-        if (!read_one(at, &out->single[i], &rest)) {
+        bool heals = strncmp(at, HEAL, strlen(HEAL)) == 0;
+        if (!(heals ? read_heal(at, &out->plan.heal_ns, &rest)
+                    : read_one(at, &out->single[out->plan.fault_count], &rest))) {
             fprintf(stderr,
-                    "%s: --faults: found '%.60s', allowed: KIND/ACTOR/NUMBER or "
-                    "KIND/ACTOR/NUMBER/NS, with a comma between two\n",
+                    "%s: --faults: found '%.60s', allowed: KIND/ACTOR/NUMBER, "
+                    "KIND/ACTOR/NUMBER/NS or heal/NS, with a comma between two\n",
                     who, at);
             return EXIT_MISUSE;
         }
-        out->plan.fault_count = i + 1;
+        out->plan.fault_count += !heals;
         at = *rest == ',' ? rest + 1 : rest;
     }
     out->plan.faults = out->single;
@@ -100,9 +113,11 @@ void faults_fini(struct faults *faults)
     *faults = (struct faults){.file = NULL};
 }
 
-void faults_write(const aldis_fault *faults, size_t count, FILE *out)
+void faults_write(const aldis_fault *faults, size_t count, aldis_ns heal_ns, FILE *out)
 {
     fputs(ONCE, out);
+    if (heal_ns)
+        fprintf(out, HEAL "%" PRId64 "%s", heal_ns, count ? "," : "");
     for (size_t i = 0; i < count; i++) {
         const aldis_fault *fault = &faults[i];
         fprintf(out, "%s%s/%016" PRIx64 "/%" PRIu64, i ? "," : "",

@@ -11,6 +11,7 @@
  *         ... make a system, spawn actors ...
  *         aldis_trial_inject(trial, system);
  *         aldis_system_run(system, ALDIS_HOUR, NULL);
+ *         aldis_trial_check(trial, system);
  *         if (arrived < accepted)
  *             aldis_trial_fail(trial, ALDIS_VIOLATION_LOST, "%d arrived of %d", arrived, accepted);
  *     }
@@ -83,9 +84,17 @@ extern "C" {
 /** The seed of this trial, for aldis_system_opts. */
 ALDIS_API uint64_t aldis_trial_seed(const aldis_trial *trial);
 
-/** Put this trial's faults into the system; call it once, before it runs. Errors: as
- *  aldis_system_inject. */
+/** Put this trial's faults into the system, and a witness, which fails the trial when it sees a
+ *  reliable message (delivery.h) done twice, or out of its order, or confirmed without a handler;
+ *  or a plain one handled after one that its sender had sent later, on the same lane, and that
+ *  arrived no sooner. Call it once, before the system runs. Errors: as aldis_system_inject. */
 ALDIS_API aldis_err aldis_trial_inject(aldis_trial *trial, aldis_system *system);
+
+/** The run is over: let the witness look for reliable messages whose sender was never told of
+ *  their end (lost), that were never sent (unexpected), or that are pending long after the faults
+ *  were over (stuck). Before the system is destroyed. Errors: ALDIS_ESTATE it was not injected, or
+ *  called from a handler; ALDIS_EINVAL. */
+ALDIS_API aldis_err aldis_trial_check(aldis_trial *trial, aldis_system *system);
 
 /** The plan of this trial, to look at. Owner: borrowed for the trial. */
 ALDIS_API const aldis_fault_plan *aldis_trial_plan(const aldis_trial *trial);

@@ -109,6 +109,7 @@ void aldis__fault_send(struct aldis__worker *worker, struct aldis__cell *sender,
     const struct aldis__faults *faults = &worker->ctx.system->virtual_engine->faults;
     struct aldis__fault_site site =
         site_of(worker, msg->from, msg->to, msg->type, sender->sequence);
+    site.fifo = (sender->flags & ALDIS__CELL_LINKED) && aldis__link_is_fifo(sender, msg->to);
     struct aldis__fault_send fault = faults->on_send(faults->arg, &site);
     /* A payload that is shared belongs to the worker of the send. */
     bool copies = fault.copy && can_be_copied(msg) && (fresh || !(msg->flags & ALDIS__MSG_SHARED));
@@ -163,22 +164,65 @@ static aldis__handle handler_of(const struct aldis__kind *kind, uint32_t type)
     return NULL;
 }
 
-/* In the place of each handler: the handler, and what the plan has for the actor after it. */
-static aldis_err handle_with_faults(void *state, const void *payload, aldis_ctx *ctx)
+/* What the message says before its handler, which may keep it, has it. */
+static struct aldis__heard listen(const aldis_ctx *ctx, const void *payload)
 {
-    struct aldis__worker *worker = aldis__worker_of(ctx);
-    struct aldis__cell *cell = ctx->cell;
-    uint32_t type = ctx->msg->type;
-    aldis_id sender = ctx->msg->from;
-    aldis_err err = handler_of(cell->kind, type)(state, payload, ctx);
+    struct aldis__msg *msg = ctx->msg;
+    return (struct aldis__heard){.cell = ctx->cell,
+                                 .from = msg->from,
+                                 .stamp = *aldis__msg_stamp(msg),
+                                 .type = msg->type,
+                                 .flags = msg->flags,
+                                 .rank = (uint8_t)aldis__msg_rank(msg),
+                                 .payload = payload,
+                                 .now_ns = ctx->now_ns};
+}
+
+static void tell_heard(const aldis_ctx *ctx, struct aldis__heard *heard, aldis_err err)
+{
     const struct aldis__faults *faults = &ctx->system->virtual_engine->faults;
-    if (err != ALDIS_OK || aldis__ctx_has_settled(ctx, cell->handled) || !faults->arg)
-        return err;
-    struct aldis__fault_site site = site_of(worker, cell->id, sender, type, cell->handled);
+    if (!faults->arg || !faults->on_heard)
+        return;
+    bool settled = aldis__ctx_has_settled(ctx, ctx->cell->handled);
+    heard->track = settled ? NULL : aldis__ctx_track(ctx);
+    heard->payload = settled ? NULL : heard->payload;
+    heard->err = err;
+    faults->on_heard(faults->arg, heard);
+}
+
+/* After a handler that has done its work: what the plan has for the actor. */
+static aldis_err fail_by_plan(aldis_ctx *ctx, aldis_id sender, uint32_t type)
+{
+    const struct aldis__faults *faults = &ctx->system->virtual_engine->faults;
+    struct aldis__cell *cell = ctx->cell;
+    if (!faults->arg)
+        return ALDIS_OK;
+    struct aldis__fault_site site =
+        site_of(aldis__worker_of(ctx), cell->id, sender, type, cell->handled);
     struct aldis__fault_turn fault = faults->on_handled(faults->arg, &site);
     if (fault.pause_ns > 0)
         (void)aldis_busy(ctx, fault.pause_ns);
     return fault.crash ? aldis_fail(ctx, "a fault plan lets it crash") : ALDIS_OK;
+}
+
+/* In the place of each handler: the handler, and what comes after it. */
+static aldis_err handle_with_faults(void *state, const void *payload, aldis_ctx *ctx)
+{
+    struct aldis__heard heard = listen(ctx, payload);
+    aldis_err err = handler_of(ctx->cell->kind, heard.type)(state, payload, ctx);
+    if (err == ALDIS_OK && !aldis__ctx_has_settled(ctx, ctx->cell->handled))
+        err = fail_by_plan(ctx, heard.from, heard.type);
+    tell_heard(ctx, &heard, err);
+    return err;
+}
+
+/* In the place of the handler of confirmations, which the plan lets alone. */
+static aldis_err hear_confirmation(void *state, const void *payload, aldis_ctx *ctx)
+{
+    struct aldis__heard heard = listen(ctx, payload);
+    aldis_err err = handler_of(ctx->cell->kind, heard.type)(state, payload, ctx);
+    tell_heard(ctx, &heard, err);
+    return err;
 }
 
 /* Only the runtime's own types have no entry in the behaviour: they stay as they are. */
@@ -187,8 +231,11 @@ static void set_handlers(struct aldis__kind *kind, bool wrapped)
     const aldis_behaviour *behaviour = kind->behaviour;
     for (size_t i = 0; i < behaviour->handler_count; i++) {
         uint32_t type = aldis__type_index_if_known(behaviour->handlers[i].type);
+        aldis__handle handle = behaviour->handlers[i].handle;
         if (kind->handle[type])
-            kind->handle[type] = wrapped ? handle_with_faults : behaviour->handlers[i].handle;
+            kind->handle[type] = wrapped ? handle_with_faults : handle;
+        if (type == ALDIS__TYPE_DELIVERED)
+            kind->delivered = wrapped ? hear_confirmation : handle;
     }
 }
 

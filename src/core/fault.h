@@ -25,6 +25,7 @@ struct aldis__fault_site {
     const char *type_name;
     uint64_t number; /* of the actor's messages sent, or handled */
     aldis_ns now_ns;
+    bool fifo; /* sent: over a link that is declared so */
 };
 
 /** What becomes of a message. */
@@ -41,10 +42,25 @@ struct aldis__fault_turn {
     aldis_ns pause_ns; /* it handles nothing for so long */
 };
 
+/* What a handler of the user's was given, and how it ended. */
+struct aldis__heard {
+    const struct aldis__cell *cell; /* the receiver */
+    aldis_id from;
+    struct aldis__stamp stamp; /* when it arrived, and which of its sender's messages it is */
+    uint32_t type;
+    uint8_t flags, rank;              /* of the message */
+    const struct aldis__track *track; /* NULL: not tracked, or kept or rejected by the handler */
+    const void *payload;              /* NULL: kept or rejected */
+    aldis_err err;
+    aldis_ns now_ns;
+};
+
 struct aldis__faults {
     void *arg; /* NULL: there are no faults */
     struct aldis__fault_send (*on_send)(void *arg, const struct aldis__fault_site *site);
     struct aldis__fault_turn (*on_handled)(void *arg, const struct aldis__fault_site *site);
+    /** After each handler, its faults included; confirmations, too. NULL: nobody looks on. */
+    void (*on_heard)(void *arg, const struct aldis__heard *heard);
     void (*destroy)(void *arg); /* of arg, with the system or when others are set */
 };
 

@@ -39,6 +39,12 @@ aldis_ns aldis__link_delay(const struct aldis__cell *sender, aldis_id to, aldis_
     return link && link->latency_ns ? link->latency_ns : default_ns;
 }
 
+bool aldis__link_is_fifo(const struct aldis__cell *sender, aldis_id to)
+{
+    const struct aldis__link *link = find(sender->ext->links, to);
+    return link && link->fifo;
+}
+
 aldis_ns aldis__link_pass(const struct aldis__cell *sender, aldis_id to, aldis_ns at_ns)
 {
     struct aldis__link *link = find(sender->ext->links, to);

@@ -29,4 +29,7 @@ aldis_ns aldis__link_delay(const struct aldis__cell *sender, aldis_id to, aldis_
  *  cells with ALDIS__CELL_LINKED. */
 aldis_ns aldis__link_pass(const struct aldis__cell *sender, aldis_id to, aldis_ns at_ns);
 
+/** Is there a link to `to` that keeps the order? For cells with ALDIS__CELL_LINKED. */
+bool aldis__link_is_fifo(const struct aldis__cell *sender, aldis_id to);
+
 #endif

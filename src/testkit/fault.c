@@ -14,6 +14,7 @@
 #include "core/fault.h"
 #include "core/system.h"
 #include "core/window.h"
+#include "testkit/ledger.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ struct injector {
     pthread_mutex_t lock; /* one call of the listener at a time */
     aldis_fault_fn fn;    /* written between windows */
     void *fn_arg;
+    struct aldis__ledger *ledger; /* NULL: nobody looks on */
 };
 
 /* ------------------------------------------------------------------ single faults */
@@ -199,6 +201,8 @@ static struct aldis__fault_send on_send(void *arg, const struct aldis__fault_sit
     struct injector *injector = arg;
     struct aldis__fault_send out = {0};
     aldis_ns lengths[ALDIS_FAULT_KIND_COUNT] = {0};
+    if (injector->ledger)
+        aldis__ledger_sent(injector->ledger, site);
     unsigned found = answer(injector, site, true, lengths);
     if (found & (1u << ALDIS_FAULT_LOSS | 1u << ALDIS_FAULT_CUT)) {
         bool lost = found & 1u << ALDIS_FAULT_LOSS;
@@ -232,6 +236,11 @@ static struct aldis__fault_turn on_handled(void *arg, const struct aldis__fault_
         note(injector, ALDIS_FAULT_CRASH, site, 0);
     }
     return out;
+}
+
+static void on_heard(void *arg, const struct aldis__heard *heard)
+{
+    aldis__ledger_heard(((struct injector *)arg)->ledger, heard);
 }
 
 /* ------------------------------------------------------------------ checking a plan */
@@ -290,6 +299,7 @@ static void destroy(void *arg)
     pthread_mutex_destroy(&injector->lock);
     free(injector->rules);
     free(injector->faults);
+    aldis__ledger_destroy(injector->ledger);
     free(injector);
 }
 
@@ -343,10 +353,13 @@ static aldis_err check_system(aldis_system *system, const char *call)
     return err;
 }
 
-aldis_err aldis_system_inject(aldis_system *system, const aldis_fault_plan *plan)
+aldis_err aldis__ledger_inject(aldis_system *system, const aldis_fault_plan *plan,
+                               struct aldis__ledger *ledger)
 {
-    struct aldis__faults faults = {
-        .on_send = on_send, .on_handled = on_handled, .destroy = destroy};
+    struct aldis__faults faults = {.on_send = on_send,
+                                   .on_handled = on_handled,
+                                   .on_heard = ledger ? on_heard : NULL,
+                                   .destroy = destroy};
     aldis_err err = check_system(system, "inject");
     if (err == ALDIS_OK && plan)
         err = check_plan(plan);
@@ -354,10 +367,24 @@ aldis_err aldis_system_inject(aldis_system *system, const aldis_fault_plan *plan
         return err;
     if (plan && !(faults.arg = create(system, plan)))
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "inject");
+    if (plan)
+        ((struct injector *)faults.arg)->ledger = ledger;
     aldis__system_lock(system);
     aldis__faults_set(system, &faults);
     aldis__system_unlock(system);
     return ALDIS_OK;
+}
+
+aldis_err aldis_system_inject(aldis_system *system, const aldis_fault_plan *plan)
+{
+    return aldis__ledger_inject(system, plan, NULL);
+}
+
+struct aldis__ledger *aldis__ledger_of(const aldis_system *system)
+{
+    const struct injector *injector =
+        system->virtual_time ? system->virtual_engine->faults.arg : NULL;
+    return injector ? injector->ledger : NULL;
 }
 
 aldis_err aldis_system_on_fault(aldis_system *system, aldis_fault_fn fn, void *arg)

@@ -36,6 +36,8 @@ static aldis_err plan_fails(struct shrinking *s, const aldis_fault_plan *plan, b
     while (!aldis__jobs_wait(s->job, 1, ALDIS__WAIT_MS))
         ;
     *out = s->job->report->violation == s->violation;
+    if (*out) /* what the finding says is to be what its faults do */
+        memcpy(search->finding->text, s->job->report->text, sizeof search->finding->text);
     return ALDIS_OK;
 }
 
@@ -147,7 +149,8 @@ static aldis_err still_fails(struct shrinking *s, const uint32_t *kept, size_t c
 {
     for (size_t i = 0; i < count; i++)
         s->some[i] = s->all[kept[i]].fault;
-    aldis_fault_plan plan = {.faults = s->some, .fault_count = count};
+    aldis_fault_plan plan = {
+        .heal_ns = s->search->opts.plan->heal_ns, .faults = s->some, .fault_count = count};
     return plan_fails(s, &plan, out);
 }
 

@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "core/system.h"
+#include "testkit/ledger.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -47,10 +49,37 @@ static void tell_fault(void *arg, const aldis_fault *fault)
     report->fault_count++; /* last: a crash in between leaves no half of a fault */
 }
 
+static void tell_violation(void *arg, aldis_violation violation, const char *text)
+{
+    aldis_trial_fail(arg, violation, "%s", text);
+}
+
 aldis_err aldis_trial_inject(aldis_trial *trial, aldis_system *system)
 {
-    aldis_err err = aldis_system_inject(system, &trial->plan);
-    return err == ALDIS_OK ? aldis_system_on_fault(system, tell_fault, trial) : err;
+    struct aldis__ledger *ledger = aldis__ledger_create(tell_violation, trial);
+    if (!ledger)
+        return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "inject");
+    aldis_err err = aldis__ledger_inject(system, &trial->plan, ledger);
+    if (err != ALDIS_OK) {
+        aldis__ledger_destroy(ledger);
+        return err;
+    }
+    return aldis_system_on_fault(system, tell_fault, trial);
+}
+
+aldis_err aldis_trial_check(aldis_trial *trial, aldis_system *system)
+{
+    aldis_err err = aldis__system_check_outside(system, "trial_check");
+    if (err != ALDIS_OK)
+        return err;
+    aldis__system_lock(system);
+    struct aldis__ledger *ledger = aldis__ledger_of(system);
+    if (ledger)
+        aldis__ledger_close(ledger, system, trial->plan.heal_ns);
+    aldis__system_unlock(system);
+    return ledger ? ALDIS_OK
+                  : aldis__error_set(ALDIS_ESTATE, aldis_nobody(), "",
+                                     "trial_check: the trial's faults are not in this system");
 }
 
 void aldis_trial_fail(aldis_trial *trial, aldis_violation violation, const char *format, ...)

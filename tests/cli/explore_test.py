@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from tap import case, check, check_equal, check_in, main, write
-from program import ALDIS, HARBOUR, aldis, expect, refused
+from program import ALDIS, HARBOUR, PLANTED, RUSH_HOUR, aldis, expect, refused
 
 FOLDER = tempfile.mkdtemp(prefix="aldis-explore-")
 PLAN = """\
@@ -77,6 +77,7 @@ def single_faults_do_what_they_say():
     plain = run_print()
     check_equal(run_print("--faults", "once:"), plain, "without any")
     check_equal(run_print("--faults", "once:loss/0100000000000001/999999999"), plain, "one that never comes")
+    check_equal(run_print("--faults", "once:heal/1000000,loss/0100000000000001/999999999"), plain, "and an end")
 
 
 @case
@@ -95,13 +96,49 @@ def wrong_plans_are_named_with_their_place():
             check_in(place, err)
     expect(66, "explore", HARBOUR, "--faults", os.path.join(FOLDER, "none.yaml"))
     for value in ("once:los/0100000000000001/1", "once:loss/1/1", "once:loss/0100000000000001",
-                  "once:delay/0100000000000001/1/x", "once:loss/0100000000000001/1;"):
+                  "once:delay/0100000000000001/1/x", "once:loss/0100000000000001/1;", "once:heal/",
+                  "once:heal/1x"):
         _, err = expect(64, "run", HARBOUR, "--faults", value)
         check_in("allowed: KIND/ACTOR/NUMBER", err)
     with open(HARBOUR, encoding="utf-8") as harbour:
         path = file("wrong.yaml", harbour.read() + "\nfaults: moderate\n")
     _, err = expect(65, "check", path)
     check_in('found "moderate", allowed: light, heavy', err)
+
+
+def planted(bug, scenario, *words, again=()):
+    """`aldis explore` of a build with a bug in it, and what its last line repeats."""
+    env = {**os.environ, "ALDIS_PLANTED": bug}
+    status, out, err = aldis("explore", scenario, *words, "-q", program=PLANTED, env=env)
+    check_equal(status, 1, f"status; {out}{err}")
+    lines = out.splitlines()
+    command = shlex.split(lines[-1].removeprefix("repeat it: "))
+    check_equal(command[:3], ["aldis", "explore", scenario], "the command")
+    status, out, _ = aldis(*command[1:], *again, "-q", program=PLANTED, env=env)
+    check_equal(status, 1, "status of the command that repeats it")
+    check_equal(out.splitlines()[0], lines[0], "what it finds")
+    return lines
+
+
+@case
+def a_planted_bug_is_found_and_repeated():
+    lines = planted("turns-swap", RUSH_HOUR, "--seeds", "1..2000", "--faults", "heavy", "--until", "5m")
+    check_in(": order: ", lines[0])
+    check_in(" are enough (", lines[1])
+
+
+@case
+def a_crash_is_a_finding_with_a_seed():
+    lines = planted("crashes", HARBOUR, "--seeds", "4..9", "--until", "2m", "--faults", "heavy")
+    check_in("seed 4: crashed: the trial ended by signal 6", lines[0])
+    check_in("1 are enough", lines[1])
+
+
+@case
+def a_hang_is_a_finding_with_a_seed():
+    lines = planted("hangs", HARBOUR, "--seeds", "4..9", "--until", "2m", "--faults", "heavy",
+                    "--timeout", "1s", "--shrink", "1ms", again=("--timeout", "1s", "--shrink", "1ms"))
+    check_in("seed 4: hung: the trial did not end in its time", lines[0])
 
 
 @case

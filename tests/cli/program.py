@@ -6,14 +6,16 @@ import subprocess
 from tap import BUILD, SOURCE, check, check_equal
 
 ALDIS = os.path.join(BUILD, "aldis")
+PLANTED = os.path.join(BUILD, "tests", "testkit", "aldis_planted")  # see tests/testkit/planted.h
 HARBOUR = os.path.join(SOURCE, "scenarios", "harbour.yaml")
+RUSH_HOUR = os.path.join(SOURCE, "scenarios", "rush-hour.yaml")
 
 
-def aldis(*words, **options):
+def aldis(*words, program=ALDIS, **options):
     """Run it to its end; gives (status, stdout, stderr). A signal's status is negative."""
     options.setdefault("stdin", subprocess.DEVNULL)
     options.setdefault("stdout", subprocess.PIPE)
-    done = subprocess.run([ALDIS, *words], stderr=subprocess.PIPE, text=True, check=False,
+    done = subprocess.run([program, *words], stderr=subprocess.PIPE, text=True, check=False,
                           **options)
     return done.returncode, done.stdout, done.stderr
 
