@@ -45,6 +45,8 @@ typedef struct aldis_place_opts {
     uint32_t events_max;  /**< of one watch, not yet sent, before an enter and its leave cancel each
                                other: 1 .. 2^24; default 4096 */
     aldis_ns refresh_ns;  /**< live: least time between two grids; default 10 ms */
+    bool lookup;          /**< aldis_place_where() is to be answered: costs 64 to 128 bytes a
+                               member, and time for each that has moved in a window */
 } aldis_place_opts;
 
 /** What a watcher is told: somebody has entered or left its sphere, or moved within it. */
@@ -167,6 +169,17 @@ ALDIS_API aldis_err aldis_place_within(aldis_ctx *ctx, aldis_place place,
 ALDIS_API aldis_err aldis_place_nearest(aldis_ctx *ctx, aldis_place place, aldis_point from,
                                         const aldis_behaviour *kind, uint32_t count,
                                         aldis_found *out, uint32_t *out_count);
+
+/**
+ * Where an actor is, in a place that was opened with `lookup`. Virtual time: as of the window's
+ * start; live: the newest.
+ *
+ * Thread: the handler's worker.          Blocks: never for long.
+ * Errors: ALDIS_ENOTFOUND it is not in this place, or has ended; ALDIS_ESTATE the place was opened
+ *         without `lookup`; ALDIS_EINVAL a bad place or context.
+ */
+ALDIS_API aldis_err aldis_place_where(aldis_ctx *ctx, aldis_place place, aldis_id actor,
+                                      aldis_point *out_at);
 
 /**
  * Watch a sphere: this actor gets aldis_entered for each actor that comes into it (and for those

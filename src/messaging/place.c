@@ -481,13 +481,18 @@ static void admit(struct aldis__place *place, struct aldis__place_part *part, ui
 static bool apply_changes(struct aldis__grid *grid, struct aldis__place_part *part, bool keep)
 {
     uint32_t gone = 0;
+    bool lookup = part->place->opts.lookup;
     for (uint32_t i = 0; i < part->changed_count; i++) {
         struct aldis__member *member = &part->members[part->changed[i]];
         if (member->flags & ALDIS__MEMBER_GONE) {
             part->changed[gone++] = part->changed[i];
             aldis__grid_remove(grid, member);
+            if (lookup)
+                aldis__seen_drop(part, member->spot.id);
         } else {
             member->flags = 0;
+            if (lookup)
+                aldis__seen_put(part, &member->spot);
             keep = keep && aldis__grid_move(grid, member);
         }
     }
@@ -532,6 +537,8 @@ static bool end_window_of(struct aldis__place *place, struct aldis__place_part *
     struct aldis__grid *grid = &place->grid->grid;
     bool keep = changes * CHANGES_FOR_BUILD <= members && grid->spots;
     for (size_t p = 0; p < count; p++) {
+        if (place->opts.lookup && !aldis__seen_reserve(parts[p]))
+            return false;
         admit(place, parts[p], &members);
         keep = apply_changes(grid, parts[p], keep);
         parts[p]->listed = false;

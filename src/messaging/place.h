@@ -36,6 +36,10 @@ struct aldis__place_part {
     uint32_t *changed; /* indices of members; room for capacity */
     uint32_t changed_count, joined;
     bool listed; /* on its worker's list */
+    /* virtual time, in a place with lookup: who is where as of the window's start. A table as `map`
+     * is, of the spots themselves; written at the end of a window only. */
+    struct aldis__spot *seen;
+    uint32_t seen_mask, seen_count;
     _Atomic(uint64_t) sets, merged;
 };
 
@@ -143,6 +147,13 @@ bool aldis__place_build_live(struct aldis__place *place);
 /** Send the keeper `refresh`: live at once, virtual at the end of the window. `from` is nobody at
  *  the end of a window, or the keeper that runs. */
 void aldis__place_wake(struct aldis__worker *worker, struct aldis__place *place, aldis_id from);
+
+/* where.c: at the end of a window, in a place with lookup */
+
+/** There is to be room for all members of the part. False: out of memory. */
+bool aldis__seen_reserve(struct aldis__place_part *part);
+void aldis__seen_put(struct aldis__place_part *part, const struct aldis__spot *spot);
+void aldis__seen_drop(struct aldis__place_part *part, aldis_id actor);
 
 /* keeper.c */
 aldis_err aldis__keeper_spawn(struct aldis__place *place);

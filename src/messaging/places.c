@@ -170,6 +170,7 @@ static void destroy_place(struct aldis__place *place)
         free(place->parts[s].members);
         free(place->parts[s].map);
         free(place->parts[s].changed);
+        free(place->parts[s].seen);
         pthread_mutex_destroy(&place->parts[s].lock);
     }
     aldis__watches_destroy(place->watches);

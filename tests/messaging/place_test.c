@@ -202,6 +202,18 @@ static aldis_err do_unwatch(struct scout *self, const struct order *order, aldis
     return ALDIS_OK;
 }
 
+static aldis_point seen_at;
+
+/* Scout b, or whoever has the id in a. */
+static aldis_err do_where(struct scout *self, const struct order *order, aldis_ctx *ctx)
+{
+    (void)self;
+    aldis_id who = order->a ? (aldis_id){order->a} : scouts[order->b].id;
+    seen_at = (aldis_point){-7, -7, -7};
+    outcome = aldis_place_where(ctx, sol, who, &seen_at);
+    return ALDIS_OK;
+}
+
 static void set(struct fixture *f, uint32_t number, double x, double y, double z)
 {
     order(f, number, do_set, (struct order){.sphere.centre = {x, y, z}});
@@ -233,6 +245,60 @@ static const char *told(uint32_t number)
 }
 
 /* ------------------------------------------------------------------ telling and looking */
+
+static void look_for(struct fixture *f, uint32_t asker, uint32_t number)
+{
+    order(f, asker, do_where, (struct order){.b = number});
+    fixture_settle(f);
+}
+
+TEST_EACH(where_an_actor_is_can_be_asked)
+{
+    open_world(f, &(aldis_place_opts){.lookup = true});
+    spawn_scouts(f, SCOUTS);
+    look_for(f, 0, 1);
+    CHECK_ERR(outcome, ALDIS_ENOTFOUND); /* nobody has said anything yet */
+    for (uint32_t round = 1; round <= 3; round++) {
+        for (uint32_t i = 0; i < SCOUTS; i += round)
+            set(f, i, 100.0 * round + i, i, -1.0 * i);
+        fixture_settle(f);
+        for (uint32_t i = 0; i < SCOUTS; i += round) {
+            look_for(f, (i + 1) % SCOUTS, i);
+            CHECK_ERR(outcome, ALDIS_OK);
+            CHECK(seen_at.x == 100.0 * round + i && seen_at.y == i && seen_at.z == -1.0 * i);
+        }
+    }
+    look_for(f, 0, 1); /* not set since the first round */
+    CHECK(seen_at.x == 101);
+    for (uint32_t i = 0; i < SCOUTS; i += 2)
+        order(f, i, do_leave, (struct order){.a = 0});
+    CHECK_OK(aldis_stop(f->system, scouts[1].id));
+    fixture_settle(f);
+    for (uint32_t i = 0; i < SCOUTS; i++) {
+        look_for(f, 3, i);
+        CHECK_ERR(outcome, i == 1 || i % 2 == 0 ? ALDIS_ENOTFOUND : ALDIS_OK);
+        CHECK((outcome == ALDIS_OK) == (seen_at.y == i));
+    }
+    set(f, 2, 5, 2, 0); /* back again */
+    fixture_settle(f);
+    look_for(f, 2, 2);
+    CHECK(outcome == ALDIS_OK && seen_at.x == 5);
+}
+
+TEST_EACH(where_is_refused_without_lookup_and_of_strangers)
+{
+    open_world(f, NULL);
+    spawn_scouts(f, 2);
+    set(f, 1, 1, 2, 3);
+    fixture_settle(f);
+    look_for(f, 0, 1);
+    CHECK_ERR(outcome, ALDIS_ESTATE);
+    CHECK_OK(aldis_place_open(f->system, "sky", &(aldis_place_opts){.lookup = true}, &sol));
+    order(f, 0, do_where, (struct order){.a = UINT64_MAX});
+    fixture_settle(f);
+    CHECK_ERR(outcome, ALDIS_ENOTFOUND);
+    CHECK_ERR(aldis_place_where(NULL, sol, scouts[1].id, &seen_at), ALDIS_EINVAL);
+}
 
 TEST_EACH(tell_reaches_those_inside_once)
 {
@@ -463,18 +529,21 @@ static aldis_err set_and_look(struct scout *self, const struct order *o, aldis_c
     aldis_sphere sphere = {{0, 0, 0}, 100, NULL};
     EXPECT_OK(aldis_place_within(ctx, sol, &sphere, found, SCOUTS, &found_count));
     EXPECT_UINT(found_count, 0);
+    EXPECT_ERR(aldis_place_where(ctx, sol, aldis_self(ctx), &seen_at), ALDIS_ENOTFOUND);
     struct order next = {.run = do_within, .sphere = sphere};
     return aldis_send_copy(ctx, scouts[self->number], order, &next);
 }
 
 TEST_VIRTUAL(a_window_sees_positions_as_at_its_start)
 {
-    open_world(f, NULL);
+    open_world(f, &(aldis_place_opts){.lookup = true});
     spawn_scouts(f, 1);
     order(f, 0, set_and_look, (struct order){0});
     fixture_settle(f);
     CHECK_UINT(found_count, 1);
     CHECK(found[0].at.x == 2);
+    look_for(f, 0, 0);
+    CHECK(seen_at.x == 2);
     aldis_place_stats stats;
     CHECK_OK(aldis_place_get_stats(f->system, sol, &stats));
     CHECK_UINT(stats.sets, 2);
