@@ -12,6 +12,8 @@
 /* What the runtime needs for an actor beside our page: its cell, its word in the directory, and one
  * message under way (measured: docs/design/space.md). */
 #define ACTOR_BYTES 256u
+/* Where a ship is, by its id, and its messages under way: in scenarios with a signal speed. */
+#define SIGNAL_BYTES 256u
 
 static uint32_t account_count(const struct scenario *scenario)
 {
@@ -22,6 +24,8 @@ uint64_t books_bytes_needed(const struct scenario *scenario)
 {
     uint64_t goods = 2 * scenario->market.commodities.count * sizeof(uint32_t);
     uint64_t ship = sizeof(struct ship) + goods + ACTOR_BYTES;
+    if (scenario->signals.speed > 0)
+        ship += SIGNAL_BYTES;
     uint64_t station = sizeof(struct station_page) + goods + ACTOR_BYTES +
                        SCENARIO_QUEUE_MAX * 16u + SCENARIO_BERTHS_MAX * 2u * 32u;
     return scenario->ship_count * ship + scenario->stations.count * station +

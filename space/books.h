@@ -11,6 +11,7 @@
 #include "account.h"
 #include "nearby.h"
 #include "protocol.h"
+#include "signals.h"
 
 struct ship;
 struct chronicle;
@@ -58,6 +59,7 @@ struct chart {
     ledger_ref ledger;
     rescue_ref rescue; /**< nobody: there is none */
     struct nearby nearby;
+    struct signals *signals;     /**< NULL: messages take no more than the lookahead */
     struct chronicle *chronicle; /**< NULL: nobody wants to know */
 };
 
@@ -68,6 +70,11 @@ void books_fini(struct books *books);
 /** How many accounts there are; the account of a number. */
 uint32_t books_accounts(const struct books *books);
 struct account *books_account(const void *books, uint32_t index);
+
+/** The numbers of speakers that have no account, and how many speakers there are: see signals.h. */
+#define SPEAKER_HAZARDS(books) (books_accounts(books))
+#define SPEAKER_WEATHER(books) (books_accounts(books) + 1)
+#define SPEAKERS(books) (books_accounts(books) + 2)
 
 /** Settle the open trade of an account whose responder has ended for good. */
 void books_settle_with_dead(const struct books *books, struct account *account);

@@ -197,6 +197,12 @@ bool dock_leave(struct dock *dock, aldis_id ship)
     return true;
 }
 
+bool dock_has(const struct dock *dock, aldis_id ship)
+{
+    uint32_t at;
+    return find_berth(dock, ship, &at) || find_place(dock, ship, &at);
+}
+
 bool dock_has_berth(const struct dock *dock, aldis_id ship)
 {
     uint32_t at;

@@ -81,6 +81,9 @@ uint32_t dock_served(struct dock *dock, uint32_t berth);
 /** A ship leaves its berth, or gives up its permission or its place. false: it has none. */
 bool dock_leave(struct dock *dock, aldis_id ship);
 
+/** Has the ship a berth, the permission for one, or a place in the queue? */
+bool dock_has(const struct dock *dock, aldis_id ship);
+
 /** Is the ship in a berth (and not only on its way to one)? */
 bool dock_has_berth(const struct dock *dock, aldis_id ship);
 

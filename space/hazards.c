@@ -21,6 +21,7 @@ struct live {
 struct hazards {
     const struct chart *chart;
     double reach;                        /* that a ship covers until the next telling */
+    double stretch;                      /* of the radius that is told, for the signal's own time */
     uint32_t seen[SCENARIO_HAZARDS_MAX]; /* hazards of each schedule so far */
     uint32_t told;                       /* of all schedules: the number of the last one */
     uint32_t left_out;                   /* for lack of a place */
@@ -40,11 +41,17 @@ static aldis_err hazards_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct hazards *self = state;
     self->chart = *(const struct chart *const *)arg;
+    double fastest = 0;
     const struct scenario *scenario = self->chart->scenario;
     for (uint32_t i = 0; i < scenario->classes.count; i++) {
         double reach = scenario->classes.items[i].speed * (double)TELL_AGAIN_NS * 1e-9;
         self->reach = reach > self->reach ? reach : self->reach;
+        fastest =
+            fastest > scenario->classes.items[i].speed ? fastest : scenario->classes.items[i].speed;
     }
+    /* A ship that comes nearer while the warning is on its way is to be among those told. */
+    double signal = scenario->signals.speed;
+    self->stretch = signal > fastest ? 1 / (1 - fastest / signal) : 1;
     aldis_err err = ALDIS_OK;
     for (uint32_t i = 0; err == ALDIS_OK && i < scenario->hazards.count; i++)
         err = arm(self, ctx, i);
@@ -86,10 +93,11 @@ static aldis_err tell(struct hazards *self, aldis_ctx *ctx, uint32_t index)
         chronicle_hazard(self->chart->chronicle, ctx, hazard, true);
         return ALDIS_OK;
     }
-    aldis_err err = nearby_tell(ctx, &self->chart->nearby, place, hazard->radius + self->reach,
-                                &(aldis_send_item){.type = &navigation_hazard_type,
-                                                   .payload = hazard,
-                                                   .size = sizeof *hazard});
+    const struct speaker here = {SPEAKER_HAZARDS(self->chart->books), place};
+    aldis_err err = nearby_tell(
+        ctx, self->chart, &here, (hazard->radius + self->reach) * self->stretch,
+        &(aldis_send_item){
+            .type = &navigation_hazard_type, .payload = hazard, .size = sizeof *hazard});
     aldis_ns left_ns = hazard->until_ns - now_ns;
     hazards_ref me = {.id = aldis_self(ctx)};
     aldis_err armed = aldis_send_after(ctx, left_ns < TELL_AGAIN_NS ? left_ns : TELL_AGAIN_NS, me,

@@ -329,8 +329,9 @@ LEAF(raid)
     if (near == 0)
         return MIND_FAILURE;
     ship_ref prey = {.id = found[aldis_random_below(ctx_of(turn), near)].actor};
-    return is(aldis_send(ctx_of(turn), prey, handle_emergency, .kind = EMERGENCY_PIRATES) ==
-              ALDIS_OK);
+    NEW_MESSAGE(HandleEmergency, fright);
+    fright.kind = EMERGENCY_PIRATES;
+    return is(SHIP_SAY(self, ctx_of(turn), prey, handle_emergency, &fright) == ALDIS_OK);
 }
 
 #define DAY_S 86400.0

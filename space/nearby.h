@@ -13,9 +13,13 @@ struct nearby {
     aldis_place sky;   /**< every ship */
     aldis_place lanes; /**< ships under way, each at its last look; zero: nobody wants to know */
     double slack;      /**< u: a ship may be this far from where it is known to be */
+    uint32_t looks;    /**< a ship under way says where it is at one look in so many */
 };
 
-/** A ship under way says where it is at one look in so many. */
+struct chart;
+struct speaker;
+
+/** In a scenario without a signal speed; else at each. */
 #define NEARBY_LOOKS 8u
 
 /** Open the places of a scenario. Errors: as aldis_place_open. */
@@ -25,10 +29,10 @@ aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct 
 void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, bool flies,
                   uint32_t look);
 
-/** Tell every ship that is nearer to place than radius, and perhaps some a little farther off;
- * never
- *  the caller itself. Errors: as aldis_place_tell_raw. */
-aldis_err nearby_tell(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, double radius,
-                      const aldis_send_item *item);
+/** Tell every ship that is nearer to the speaker than radius, and perhaps some a little farther
+ *  off; never the caller itself. Each hears when the signal reaches it. Errors: as
+ *  aldis_place_tell_raw and aldis_place_within. */
+aldis_err nearby_tell(aldis_ctx *ctx, const struct chart *chart, const struct speaker *from,
+                      double radius, const aldis_send_item *item);
 
 #endif

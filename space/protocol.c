@@ -2,6 +2,7 @@
 /* protocol.c: see protocol.h. */
 #include "protocol.h"
 
+#include <aldis/ask.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,9 +26,20 @@ const char *refusal_text(Refusal reason)
     return (size_t)reason < sizeof texts / sizeof texts[0] ? texts[reason] : "unknown";
 }
 
+aldis_err reply_after(aldis_ctx *ctx, aldis_ns delay_ns, aldis_type *type, const void *payload,
+                      size_t size)
+{
+    if (delay_ns == 0 || aldis_id_is_nobody(aldis_sender(ctx)) ||
+        !aldis_id_is_nobody(aldis_asker(ctx)))
+        return aldis_reply_raw(ctx, type, payload, size);
+    return aldis_ctx_send_opts_raw(ctx, aldis_sender(ctx), type, payload, size,
+                                   &(aldis_send_opts){.delay_ns = delay_ns});
+}
+
 /* Does the kind of actor that sent it understand refusals? Ships do; others are told by the count
  * of failed handlers only, as is whoever sent from outside. */
-aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *state, Refusal reason)
+aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *state, Refusal reason,
+                         aldis_ns delay_ns)
 {
     char text[128];
     if (!aldis_id_is_nobody(aldis_sender(ctx)) &&
@@ -36,19 +48,19 @@ aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *sta
         snprintf(answer.message, sizeof answer.message, "%s", type->name);
         snprintf(answer.state, sizeof answer.state, "%s", state);
         answer.reason = reason;
-        (void)aldis_reply_raw(ctx, &refused_type, &answer, sizeof answer);
+        (void)reply_after(ctx, delay_ns, &refused_type, &answer, sizeof answer);
     }
     snprintf(text, sizeof text, "%s refused while %s: %s", type->name, state, refusal_text(reason));
     return aldis_fail(ctx, text);
 }
 
-void tell_settled(aldis_ctx *ctx, const TradeAnswer *answer, uint32_t account)
+void tell_settled(aldis_ctx *ctx, const TradeAnswer *answer, uint32_t account, aldis_ns delay_ns)
 {
     NEW_MESSAGE(TradeSettled, settled);
     settled.number = answer->number;
     settled.account = account;
     if (answer->accepted && !aldis_id_is_nobody(aldis_sender(ctx)))
-        (void)aldis_reply_raw(ctx, &trade_settled_type, &settled, sizeof settled);
+        (void)reply_after(ctx, delay_ns, &trade_settled_type, &settled, sizeof settled);
 }
 
 aldis_err check_message(aldis_ctx *ctx, const aldis_type *type, const void *payload)

@@ -236,6 +236,9 @@ ALDIS_PROTOCOL(ledger, LEDGER_PROTOCOL);
     M name;                                                                                        \
     memset(&name, 0, sizeof name)
 
+/** The payload of a message that has none. */
+#define NOTHING ((const aldis_none *)NULL)
+
 static inline struct vec vec_of(const Vec3 *v)
 {
     return (struct vec){v->x, v->y, v->z};
@@ -248,9 +251,14 @@ static inline Vec3 wire_vec(struct vec v)
 
 /** Refuse a message by name: tell its sender, if it can be told, and fail the handler with the
  *  reason. state: static. */
-aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *state, Refusal reason);
+aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *state, Refusal reason,
+                         aldis_ns delay_ns);
 /** To whoever sent an answer: it was heard, if there is something to forget. */
-void tell_settled(aldis_ctx *ctx, const TradeAnswer *answer, uint32_t account);
+void tell_settled(aldis_ctx *ctx, const TradeAnswer *answer, uint32_t account, aldis_ns delay_ns);
+/** As aldis_reply_raw, after a delay (of a signal; 0: the default). Requests of aldis_ask are
+ *  answered without. */
+aldis_err reply_after(aldis_ctx *ctx, aldis_ns delay_ns, aldis_type *type, const void *payload,
+                      size_t size);
 
 /** "queue full". Static. */
 const char *refusal_text(Refusal reason);

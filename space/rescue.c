@@ -52,6 +52,22 @@ static aldis_err rescue_start(void *state, const void *arg, aldis_ctx *ctx)
     return ALDIS_OK;
 }
 
+/* What a tug says comes from where it is. What the service hears, it hears at its station. */
+static aldis_ns tug_signal_ns(const struct rescue *self, aldis_ctx *ctx, const struct call *call)
+{
+    const struct speaker tug = {self->account->index, call->place};
+    return signals_delay(self->chart, ctx, &tug, call->ship);
+}
+
+static aldis_ns base_signal_ns(const struct rescue *self, aldis_ctx *ctx, aldis_id to)
+{
+    const struct scenario *scenario = self->chart->scenario;
+    const struct speaker base = {
+        self->account->index,
+        scenario_station_position(scenario, plan_of(self)->station, aldis_now(ctx))};
+    return signals_delay(self->chart, ctx, &base, to);
+}
+
 /* A timer of this call; an earlier one is void. */
 static aldis_err arm(struct rescue *self, aldis_ctx *ctx, uint32_t index, aldis_ns delay_ns)
 {
@@ -130,7 +146,8 @@ static void give_fuel(struct rescue *self, aldis_ctx *ctx, const struct call *ca
     trade->valid_until_ns = until_ns;
     trade->fuel = (uint64_t)nano;
     ship_ref to = {.id = call->ship};
-    if (aldis_send_copy(ctx, to, trade_offer, trade) != ALDIS_OK)
+    aldis_send_opts opts = {.delay_ns = tug_signal_ns(self, ctx, call)};
+    if (aldis_send_with(ctx, to, trade_offer, trade, &opts) != ALDIS_OK)
         (void)account_settle(self->account, pending->number, NULL);
 }
 
@@ -142,7 +159,11 @@ static void press(struct rescue *self, aldis_ctx *ctx)
         return;
     ship_ref to = {.id = pending->peer};
     if (!aldis_is_closed(ctx, to.id)) {
-        (void)aldis_send_copy(ctx, to, trade_offer, &pending->offer.trade);
+        uint32_t index = find_call(self, to.id);
+        aldis_ns delay_ns = index < CALLS_MAX ? tug_signal_ns(self, ctx, &self->calls[index])
+                                              : base_signal_ns(self, ctx, to.id);
+        (void)aldis_send_with(ctx, to, trade_offer, &pending->offer.trade,
+                              &(aldis_send_opts){.delay_ns = delay_ns});
         return;
     }
     books_settle_with_dead(self->chart->books, self->account);
@@ -152,8 +173,11 @@ static aldis_err arrive(struct rescue *self, aldis_ctx *ctx, uint32_t index)
 {
     struct call *call = &self->calls[index];
     ship_ref to = {.id = call->ship};
-    if (aldis_send(ctx, to, aid,
-                   .kind = call->kind == EMERGENCY_OUT_OF_FUEL ? AID_FUEL : AID_TOW) != ALDIS_OK) {
+    NEW_MESSAGE(Aid, help);
+    help.kind = call->kind == EMERGENCY_OUT_OF_FUEL ? AID_FUEL : AID_TOW;
+    if (aldis_send_with(ctx, to, aid, &help,
+                        &(aldis_send_opts){.delay_ns = tug_signal_ns(self, ctx, call)}) !=
+        ALDIS_OK) {
         call->state = CALL_RETURNS; /* nobody is there */
         return arm(self, ctx, index, way_ns(self, call, aldis_now(ctx)));
     }
@@ -216,7 +240,7 @@ static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *
         return aldis_fail(ctx, "an answer to a gift on other terms");
     if (ours)
         chronicle_settled(self->chart->chronicle, ctx, self->account->index, responder, msg);
-    tell_settled(ctx, msg, self->account->index);
+    tell_settled(ctx, msg, self->account->index, base_signal_ns(self, ctx, aldis_sender(ctx)));
     return ALDIS_OK;
 }
 

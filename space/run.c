@@ -157,6 +157,8 @@ static aldis_err spawn_all(struct run *run)
     aldis_err err = spawn_services(run);
     if (err == ALDIS_OK)
         err = spawn_stations(run);
+    if (err == ALDIS_OK && run->chart.signals && !signals_know_stations(&run->chart))
+        err = ALDIS_ENOMEM;
     for (uint32_t i = 0; err == ALDIS_OK && i < scenario->fleets.count; i++)
         err = spawn_fleet(run, &scenario->fleets.items[i]);
     return err;
@@ -414,13 +416,17 @@ static aldis_err make_system(struct run *run)
                          run->scenario->ship_count, opts->events != NULL);
     if (opts->on_system)
         opts->on_system(opts->arg, run->system);
-    err = run->chart.chronicle ? nearby_open(&run->chart.nearby, run->system, run->scenario)
-                               : ALDIS_ENOMEM;
+    if (run->scenario->signals.speed > 0)
+        run->chart.signals = signals_create(run->scenario, SPEAKERS(&run->books),
+                                            opts->live ? 0 : run->scenario->lookahead_ns);
+    bool made = run->chart.chronicle && (run->chart.signals || run->scenario->signals.speed == 0);
+    err = made ? nearby_open(&run->chart.nearby, run->system, run->scenario) : ALDIS_ENOMEM;
     if (err == ALDIS_OK)
         err = run_system(run);
     if (opts->on_system)
         opts->on_system(opts->arg, NULL);
     aldis_system_destroy(run->system);
+    signals_destroy(run->chart.signals);
     chronicle_destroy(run->chart.chronicle);
     return err;
 }

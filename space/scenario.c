@@ -85,6 +85,7 @@ static const struct schema_key scenario_keys[] = {
                 SCENARIO_WEATHER_MAX),
     SCHEMA_MAP(struct scenario, "rescue", OPTIONAL, rescue, &rescue_schema),
     SCHEMA_MAP(struct scenario, "traffic", OPTIONAL, traffic, &traffic_schema),
+    SCHEMA_MAP(struct scenario, "signals", OPTIONAL, signals, &signals_schema),
     SCHEMA_CUSTOM(struct scenario, "faults", OPTIONAL, faults, read_faults),
 };
 

@@ -136,6 +136,10 @@ struct scenario_rescue {
     aldis_ns patience_ns; /**< it gives ships nearby so long to answer first */
 };
 
+struct scenario_signals {
+    double speed; /**< u/s; 0: they take no time */
+};
+
 struct scenario_traffic {
     aldis_ns every_ns; /**< 0: there is no traffic control */
     double distance;   /**< u: two ships under way nearer than this are named */
@@ -235,6 +239,7 @@ struct scenario {
     struct scenario_galaxy galaxy;
     struct scenario_rescue rescue;
     struct scenario_traffic traffic;
+    struct scenario_signals signals;
     uint32_t ship_count; /**< in all fleets */
     uint64_t content;    /**< digest of what it was read from */
 };

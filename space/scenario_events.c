@@ -120,3 +120,32 @@ const struct schema traffic_schema = {.what = "traffic control",
                                       .key_count = COUNT_OF(traffic_keys),
                                       .keys = traffic_keys,
                                       .defaults = &traffic_defaults};
+
+/* ---- Signals ---- */
+
+/* "instant", or a speed with which no ship can keep up: one that could would outrun its own calls.
+ * Twice the fastest, so that warnings of what lies ahead come in time. */
+static void read_signal_speed(struct schema_reader *reader, const struct yaml_node *node,
+                              void *field)
+{
+    struct schema_key key = {.kind = VALUE_SPEED,
+                             .min = 1e-3,
+                             .max = 1e9,
+                             .also = "instant, or, at least twice that of the fastest class, "};
+    const struct scenario *scenario = scenario_of(reader);
+    if (node->kind == YAML_IS_SCALAR && !node->quoted && strcmp(node->text, "instant") == 0)
+        return;
+    for (uint32_t i = 0; i < scenario->classes.count; i++)
+        if (2 * scenario->classes.items[i].speed > key.min)
+            key.min = 2 * scenario->classes.items[i].speed;
+    schema_read_value(reader, &key, node, field);
+}
+
+static const struct schema_key signals_keys[] = {
+    SCHEMA_CUSTOM(struct scenario_signals, "speed", REQUIRED, speed, read_signal_speed),
+};
+
+const struct schema signals_schema = {.what = "signals",
+                                      .size = sizeof(struct scenario_signals),
+                                      .key_count = COUNT_OF(signals_keys),
+                                      .keys = signals_keys};

@@ -27,7 +27,7 @@
     .quarters = 100, .goods = {GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4}
 
 extern const struct schema body_schema, station_schema, galaxy_schema, class_schema, fleet_schema,
-    hazard_schema, weather_schema, market_schema, rescue_schema, traffic_schema;
+    hazard_schema, weather_schema, market_schema, rescue_schema, traffic_schema, signals_schema;
 
 static inline struct scenario *scenario_of(const struct schema_reader *reader)
 {

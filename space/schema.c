@@ -119,6 +119,7 @@ static void range_error(struct schema_reader *reader, const struct schema_key *k
                         const struct yaml_node *node)
 {
     const struct quantity *quantity = &quantities[key->kind];
+    const char *also = key->also ? key->also : "";
     char low[48], high[48], units[64] = "";
     write_amount(key->min, quantity->units, low, sizeof low);
     write_amount(key->max, quantity->units, high, sizeof high);
@@ -127,11 +128,11 @@ static void range_error(struct schema_reader *reader, const struct schema_key *k
         snprintf(units + used, sizeof units - used, "%s%s", used > 0 ? ", " : "", unit->name);
     }
     if (quantity->example)
-        schema_error(reader, node, NULL, "%s from %s to %s, as in %s (%s%s)", quantity->what, low,
-                     high, quantity->example,
+        schema_error(reader, node, NULL, "%s%s from %s to %s, as in %s (%s%s)", also,
+                     quantity->what, low, high, quantity->example,
                      quantity->units[1].name ? "units: " : "unit: ", units);
     else
-        schema_error(reader, node, NULL, "%s from %s to %s", quantity->what, low, high);
+        schema_error(reader, node, NULL, "%s%s from %s to %s", also, quantity->what, low, high);
 }
 
 /* ---- Numbers ---- */

@@ -47,6 +47,7 @@ struct schema_key {
     bool required;              /**< else the struct keeps its default */
     size_t offset;              /**< of the field in the schema's struct */
     double min, max;            /**< both allowed */
+    const char *also;           /**< what else is allowed, for the error text: "a or "; NULL */
     const struct schema *inner; /**< VALUE_MAP, VALUE_LIST */
     const char *const *words;   /**< VALUE_WORD: ends with NULL */
     /** VALUE_CUSTOM: read node into field; report what is wrong with it. */

@@ -86,7 +86,7 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
     chronicle_state(self->chart->chronicle, ctx, self, state);
     bool landed = self->state == SHIP_flying && state != SHIP_flying;
     self->state = state & 15u;
-    if (landed)
+    if (landed || self->chart->signals)
         ship_tell_place(self, ctx);
 }
 
@@ -103,7 +103,8 @@ aldis_err ship_rest(struct ship *self, aldis_ctx *ctx)
 
 aldis_err ship_refuse(struct ship *self, aldis_ctx *ctx, const aldis_type *type, Refusal reason)
 {
-    return refuse_message(ctx, type, ship_state_word(self), reason);
+    return refuse_message(ctx, type, ship_state_word(self), reason,
+                          ship_signal_ns(self, ctx, aldis_sender(ctx)));
 }
 
 /* ---- Short actions ---- */
@@ -165,7 +166,7 @@ static aldis_err tell_status(struct ship *self, const GetStatus *msg, aldis_ctx 
     status.fuel = (uint64_t)self->account.fuel;
     status.credits = self->account.credits;
     /* One that cannot be told does not want to know: the runtime has counted it. */
-    (void)aldis_reply_raw(ctx, &ship_status_type, &status, sizeof status);
+    (void)ship_reply(self, ctx, &ship_status_type, &status, sizeof status);
     return ALDIS_OK;
 }
 

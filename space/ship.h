@@ -8,6 +8,7 @@
  *   ship_trade.c      buying and selling
  *   ship_distress.c   emergencies, its own and others'
  *   ship_formation.c  flying together
+ *   ship_signal.c     how long its messages take
  *   ship_mind.c       what it decides to do without a mind; with one: mind_leaves.h
  *
  * A ship has one timer: the next look at its position while it is under way, or the end of its
@@ -188,6 +189,9 @@ void ship_cast_off(struct ship *self, aldis_ns now_ns);
 /** It is where it is, and the place service knows. */
 void ship_tell_place(struct ship *self, aldis_ctx *ctx);
 
+/** Is it where its station is? Then it goes round with it. */
+bool ship_is_at_station(const struct ship *self);
+
 /* ---- ship_hazard.c ---- */
 
 /** Let the hazards that it is in drive it off its course. It has an extra part. */
@@ -196,6 +200,20 @@ void ship_drift(struct ship *self, aldis_ns now_ns, double seconds);
 struct vec ship_push_at(const struct ship *self, struct vec place, aldis_ns now_ns);
 /** Turn its aim: round the nearest hazard in the way, and against the push at the goal. */
 void ship_avoid(struct ship *self, aldis_ns now_ns, const struct thrust *thrust);
+
+/* ---- ship_signal.c ---- */
+
+/** Where it is now, without moving it. */
+struct vec ship_place(const struct ship *self, aldis_ns now_ns);
+/** The delay of a message that it sends now: see signals_delay. */
+aldis_ns ship_signal_ns(const struct ship *self, aldis_ctx *ctx, aldis_id to);
+/** As aldis_reply_raw, in the time that a signal takes. */
+aldis_err ship_reply(const struct ship *self, aldis_ctx *ctx, aldis_type *type, const void *payload,
+                     size_t size);
+/** Send a copy of what p points to, in the time that a signal takes. */
+#define SHIP_SAY(self, ctx, to, name, p)                                                           \
+    aldis_send_with((ctx), (to), name, (p),                                                        \
+                    &(aldis_send_opts){.delay_ns = ship_signal_ns((self), (ctx), (to).id)})
 
 /* ---- ship_dock.c ---- */
 

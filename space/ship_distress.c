@@ -49,11 +49,12 @@ static void call_for_help(struct ship *self, aldis_ctx *ctx)
     bool brakes = self->account.fuel > 0;
     call.location = wire_vec(brakes ? self->aim : self->motion.position);
     call.account = self->account.index;
+    const struct speaker me = {self->account.index, self->motion.position};
     (void)nearby_tell(
-        ctx, &self->chart->nearby, self->motion.position, call_range(self),
+        ctx, self->chart, &me, call_range(self),
         &(aldis_send_item){.type = &distress_signal_type, .payload = &call, .size = sizeof call});
     if (!aldis_id_is_nobody(self->chart->rescue.id))
-        (void)aldis_send_copy(ctx, self->chart->rescue, distress_signal, &call);
+        (void)SHIP_SAY(self, ctx, self->chart->rescue, distress_signal, &call);
 }
 
 /* What has befallen it may befall others, until then: never told to itself. When it ends, they are
@@ -69,10 +70,11 @@ static void warn_others(struct ship *self, aldis_ctx *ctx, aldis_ns until_ns)
     hazard.location = wire_vec(self->motion.position);
     hazard.at_ns = aldis_now(ctx);
     hazard.until_ns = until_ns;
-    (void)nearby_tell(
-        ctx, &self->chart->nearby, self->motion.position, hazard.radius + call_range(self),
-        &(aldis_send_item){
-            .type = &navigation_hazard_type, .payload = &hazard, .size = sizeof hazard});
+    const struct speaker me = {self->account.index, self->motion.position};
+    (void)nearby_tell(ctx, self->chart, &me, hazard.radius + call_range(self),
+                      &(aldis_send_item){.type = &navigation_hazard_type,
+                                         .payload = &hazard,
+                                         .size = sizeof hazard});
 }
 
 aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
@@ -102,12 +104,14 @@ aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
 static aldis_err end_emergency(struct ship *self, aldis_ctx *ctx)
 {
     struct ship_extra *extra = self->extra;
+    NEW_MESSAGE(StandDown, thanks);
+    thanks.over = true;
     if (!aldis_id_is_nobody(extra->emergency.helper)) {
         ship_ref helper = {.id = extra->emergency.helper};
-        (void)aldis_send(ctx, helper, stand_down, .over = true);
+        (void)SHIP_SAY(self, ctx, helper, stand_down, &thanks);
     }
     if (!aldis_id_is_nobody(self->chart->rescue.id))
-        (void)aldis_send(ctx, self->chart->rescue, stand_down, .over = true);
+        (void)SHIP_SAY(self, ctx, self->chart->rescue, stand_down, &thanks);
     extra->emergency.helper = aldis_nobody();
     warn_others(self, ctx, aldis_now(ctx));
     ship_move(self, aldis_now(ctx));
@@ -169,10 +173,10 @@ SHIP_ACTION(help_accept, distress_answer)
 /* One that is not needed, or not any more. */
 SHIP_ACTION(help_decline, distress_answer)
 {
-    (void)self;
     aldis_id from = aldis_sender(ctx);
+    NEW_MESSAGE(StandDown, answer);
     if (msg->arrival_ns >= aldis_now(ctx) && !aldis_id_is_nobody(from))
-        (void)aldis_reply(ctx, stand_down, .over = false);
+        (void)ship_reply(self, ctx, &stand_down_type, &answer, sizeof answer);
     return ALDIS_OK;
 }
 
@@ -242,6 +246,15 @@ static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_c
     return ALDIS_OK;
 }
 
+/* When it will be there. */
+static void tell_caller(const struct ship *self, aldis_ctx *ctx, aldis_ns arrival_ns)
+{
+    ship_ref caller = {.id = self->extra->rescue.caller};
+    NEW_MESSAGE(DistressAnswer, answer);
+    answer.arrival_ns = arrival_ns;
+    (void)SHIP_SAY(self, ctx, caller, distress_answer, &answer);
+}
+
 aldis_err ship_answer_call(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
@@ -257,8 +270,7 @@ aldis_err ship_answer_call(struct ship *self, aldis_ctx *ctx)
     self->aim = self->extra->rescue.place;
     struct thrust thrust = ship_thrust(self, now_ns);
     double eta_ns = motion_eta(&self->motion, self->aim, &thrust) * 1e9;
-    ship_ref caller = {.id = self->extra->rescue.caller};
-    (void)aldis_send(ctx, caller, distress_answer, .arrival_ns = now_ns + (aldis_ns)eta_ns);
+    tell_caller(self, ctx, now_ns + (aldis_ns)eta_ns);
     return ship_steer(self, ctx);
 }
 
@@ -290,10 +302,8 @@ SHIP_ACTION(distress_pass, distress_signal)
 /* An arrival in the past: it will not come. */
 void ship_break_off_rescue(const struct ship *self, aldis_ctx *ctx)
 {
-    if (self->mission != MISSION_RESCUE)
-        return;
-    ship_ref caller = {.id = self->extra->rescue.caller};
-    (void)aldis_send(ctx, caller, distress_answer, .arrival_ns = 0);
+    if (self->mission == MISSION_RESCUE)
+        tell_caller(self, ctx, 0);
 }
 
 aldis_err ship_reach_caller(struct ship *self, aldis_ctx *ctx)
@@ -305,7 +315,9 @@ aldis_err ship_reach_caller(struct ship *self, aldis_ctx *ctx)
                                    [EMERGENCY_OUT_OF_FUEL] = AID_FUEL};
     struct ship_extra *extra = self->extra;
     ship_ref caller = {.id = extra->rescue.caller};
-    (void)aldis_send(ctx, caller, aid, .kind = aids[extra->rescue.kind]);
+    NEW_MESSAGE(Aid, help);
+    help.kind = aids[extra->rescue.kind];
+    (void)SHIP_SAY(self, ctx, caller, aid, &help);
     if (extra->rescue.kind == EMERGENCY_OUT_OF_FUEL)
         ship_give_fuel(self, ctx, caller.id, self->account.fuel / 4);
     return ship_rest(self, ctx);

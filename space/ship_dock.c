@@ -27,7 +27,7 @@ static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
         item->unit_value = market->commodities.items[i].price * CENTS;
     }
     /* A station that is gone: try another after a rest. */
-    if (aldis_send_copy(ctx, ship_station(self), request_docking, &request) != ALDIS_OK)
+    if (SHIP_SAY(self, ctx, ship_station(self), request_docking, &request) != ALDIS_OK)
         return ship_rest(self, ctx);
     return ship_arm(self, ctx, ASK_AGAIN_NS);
 }
@@ -44,7 +44,7 @@ aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx)
 /* What cannot be told to a station that is gone is lost. */
 void ship_give_up(struct ship *self, aldis_ctx *ctx)
 {
-    (void)aldis_signal(ctx, ship_station(self), undock);
+    (void)SHIP_SAY(self, ctx, ship_station(self), undock, NOTHING);
 }
 
 static aldis_err go_to_berth(struct ship *self, aldis_ctx *ctx, uint32_t berth)
@@ -67,7 +67,9 @@ static aldis_ns patience_ns(const struct ship *self)
 
 static aldis_err reach_berth(struct ship *self, aldis_ctx *ctx)
 {
-    if (aldis_send(ctx, ship_station(self), docked, .berth = self->visit.berth) != ALDIS_OK)
+    NEW_MESSAGE(Docked, here);
+    here.berth = self->visit.berth;
+    if (SHIP_SAY(self, ctx, ship_station(self), docked, &here) != ALDIS_OK)
         return ship_rest(self, ctx);
     ship_enter(self, ctx, SHIP_docked);
     return ship_arm(self, ctx, patience_ns(self));
@@ -90,10 +92,9 @@ SHIP_ACTION(due_docked, ship_due)
 /* An answer to a request that we have given up since. */
 SHIP_ACTION(permit_drop, docking_permission)
 {
-    (void)self;
     station_ref from = {.id = aldis_sender(ctx)};
     if (msg->verdict != DOCKING_REFUSED && !aldis_id_is_nobody(from.id))
-        (void)aldis_signal(ctx, from, undock);
+        (void)SHIP_SAY(self, ctx, from, undock, NOTHING);
     return ALDIS_OK;
 }
 

@@ -61,8 +61,10 @@ struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns)
 
 void ship_tell_place(struct ship *self, aldis_ctx *ctx)
 {
-    nearby_moved(ctx, &self->chart->nearby, self->motion.position, self->state == SHIP_flying,
-                 self->change);
+    bool exact = self->chart->signals != NULL;
+    nearby_moved(ctx, &self->chart->nearby,
+                 exact ? ship_place(self, aldis_now(ctx)) : self->motion.position,
+                 self->state == SHIP_flying, self->change);
 }
 
 /* ---- Moving ---- */
@@ -188,14 +190,16 @@ aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
     return err;
 }
 
+bool ship_is_at_station(const struct ship *self)
+{
+    struct vec then = ship_station_position(self, self->moved_ns);
+    return vec_length(vec_sub(self->motion.position, then)) <= ship_class(self)->arrival;
+}
+
 void ship_cast_off(struct ship *self, aldis_ns now_ns)
 {
-    struct vec berth = ship_station_position(self, now_ns);
-    struct vec then = ship_station_position(self, self->moved_ns);
-    bool at_station = self->state == SHIP_docked || self->state == SHIP_trading ||
-                      vec_length(vec_sub(self->motion.position, then)) <= ship_class(self)->arrival;
-    if (at_station)
-        self->motion.position = berth;
+    if (self->state == SHIP_docked || self->state == SHIP_trading || ship_is_at_station(self))
+        self->motion.position = ship_station_position(self, now_ns);
     self->motion.velocity = (struct vec){0, 0, 0};
     self->moved_ns = now_ns;
 }

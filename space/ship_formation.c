@@ -31,13 +31,14 @@ static struct vec slot_offset(FormationKind kind, uint32_t n, double gap)
 
 /* ---- As a leader ---- */
 
-static aldis_err answer_follower(aldis_ctx *ctx, bool accepted, Refusal reason, struct vec offset)
+static aldis_err answer_follower(const struct ship *self, aldis_ctx *ctx, bool accepted,
+                                 Refusal reason, struct vec offset)
 {
     NEW_MESSAGE(FormationAnswer, answer);
     answer.accepted = accepted;
     answer.reason = reason;
     answer.offset = wire_vec(offset);
-    (void)aldis_reply_raw(ctx, &formation_answer_type, &answer, sizeof answer);
+    (void)ship_reply(self, ctx, &formation_answer_type, &answer, sizeof answer);
     return ALDIS_OK;
 }
 
@@ -52,15 +53,15 @@ SHIP_ACTION(follower_hear, formation_request)
         return ALDIS_ENOMEM;
     struct vec way = vec_sub(vec_of(&msg->position), self->motion.position);
     if (vec_length(way) > ship_class(self)->distress_range)
-        return answer_follower(ctx, false, REFUSAL_TOO_FAR, (struct vec){0, 0, 0});
+        return answer_follower(self, ctx, false, REFUSAL_TOO_FAR, (struct vec){0, 0, 0});
     aldis_id *slot = &extra->formation.followers[msg->place_in_line - 1];
     if (!aldis_id_is_nobody(*slot) && !aldis_id_equal(*slot, from))
-        return answer_follower(ctx, false, REFUSAL_NO_ROOM, (struct vec){0, 0, 0});
+        return answer_follower(self, ctx, false, REFUSAL_NO_ROOM, (struct vec){0, 0, 0});
     *slot = from;
     self->flags |= SHIP_LEADS;
     double gap = 2 * ship_class(self)->arrival;
-    aldis_err err =
-        answer_follower(ctx, true, REFUSAL_NONE, slot_offset(msg->kind, msg->place_in_line, gap));
+    aldis_err err = answer_follower(self, ctx, true, REFUSAL_NONE,
+                                    slot_offset(msg->kind, msg->place_in_line, gap));
     if (err == ALDIS_OK && self->state == SHIP_flying)
         ship_lead(self, ctx, false);
     return err;
@@ -68,11 +69,10 @@ SHIP_ACTION(follower_hear, formation_request)
 
 SHIP_ACTION(follower_deny, formation_request)
 {
-    (void)self;
     (void)msg;
     if (aldis_id_is_nobody(aldis_sender(ctx)))
         return aldis_fail(ctx, "a formation asked for by nobody");
-    return answer_follower(ctx, false, REFUSAL_STATE, (struct vec){0, 0, 0});
+    return answer_follower(self, ctx, false, REFUSAL_STATE, (struct vec){0, 0, 0});
 }
 
 void ship_lead(struct ship *self, aldis_ctx *ctx, bool ends)
@@ -88,7 +88,7 @@ void ship_lead(struct ship *self, aldis_ctx *ctx, bool ends)
     for (uint32_t i = 0; i < SCENARIO_FORMATION_MAX; i++) {
         ship_ref follower = {.id = self->extra->formation.followers[i]};
         if (!aldis_id_is_nobody(follower.id) &&
-            aldis_send_copy(ctx, follower, formation_lead, &lead) != ALDIS_OK)
+            SHIP_SAY(self, ctx, follower, formation_lead, &lead) != ALDIS_OK)
             self->extra->formation.followers[i] = aldis_nobody();
         if (ends)
             self->extra->formation.followers[i] = aldis_nobody();
@@ -116,7 +116,7 @@ bool ship_join(struct ship *self, aldis_ctx *ctx)
     request.place_in_line = self->place_in_line;
     request.position = wire_vec(self->motion.position);
     ship_ref leader = {.id = ship_leader(self)};
-    if (aldis_send_copy(ctx, leader, formation_request, &request) != ALDIS_OK)
+    if (SHIP_SAY(self, ctx, leader, formation_request, &request) != ALDIS_OK)
         return false;
     self->flags |= SHIP_JOINING;
     return true;

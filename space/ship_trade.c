@@ -16,11 +16,12 @@ static aldis_err send_offer(const struct ship *self, aldis_ctx *ctx)
 {
     const struct pending *pending = self->account.dealings->pending;
     const struct offer *offer = &pending->offer;
+    const aldis_send_opts opts = {.delay_ns = ship_signal_ns(self, ctx, pending->peer)};
     if (offer->is_order)
-        return aldis_ctx_send_raw(ctx, pending->peer, &market_order_type, &offer->order,
-                                  sizeof offer->order);
-    return aldis_ctx_send_raw(ctx, pending->peer, &trade_offer_type, &offer->trade,
-                              sizeof offer->trade);
+        return aldis_ctx_send_opts_raw(ctx, pending->peer, &market_order_type, &offer->order,
+                                       sizeof offer->order, &opts);
+    return aldis_ctx_send_opts_raw(ctx, pending->peer, &trade_offer_type, &offer->trade,
+                                   sizeof offer->trade, &opts);
 }
 
 void ship_press_trade(struct ship *self, aldis_ctx *ctx)
@@ -122,7 +123,7 @@ static bool ask_prices(struct ship *self, aldis_ctx *ctx)
     if (self->account.kinds == 0 || !ship_fleet(self)->trades)
         return false;
     NEW_MESSAGE(RequestPrices, request);
-    return aldis_send_copy(ctx, ship_station(self), request_prices, &request) == ALDIS_OK;
+    return SHIP_SAY(self, ctx, ship_station(self), request_prices, &request) == ALDIS_OK;
 }
 
 static bool do_phase(struct ship *self, aldis_ctx *ctx)
@@ -232,7 +233,7 @@ SHIP_ACTION(trade_hear, trade_answer)
         ours && pending->offer.is_order && pending->offer.order.resource == RESOURCE_REPAIR;
     if (ours && !account_settle(account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a trade on other terms");
-    tell_settled(ctx, msg, account->index);
+    tell_settled(ctx, msg, account->index, ship_signal_ns(self, ctx, aldis_sender(ctx)));
     if (!ours)
         return ALDIS_OK; /* a copy: it was settled before */
     chronicle_settled(self->chart->chronicle, ctx, account->index, responder, msg);
@@ -275,12 +276,12 @@ static bool terms_of_offer(const struct ship *self, const TradeOffer *msg, struc
     return true;
 }
 
-static aldis_err answer_offer(aldis_ctx *ctx, const struct record *decided)
+static aldis_err answer_offer(const struct ship *self, aldis_ctx *ctx, const struct record *decided)
 {
     TradeAnswer answer;
     account_answer(decided, &answer);
     /* One that cannot be told reads it in our page. */
-    (void)aldis_reply_raw(ctx, &trade_answer_type, &answer, sizeof answer);
+    (void)ship_reply(self, ctx, &trade_answer_type, &answer, sizeof answer);
     return ALDIS_OK;
 }
 
@@ -293,7 +294,7 @@ static aldis_err refuse_offer(struct ship *self, aldis_ctx *ctx, struct record *
     trade->terms = (struct terms){0};
     if (!account_refuse(&self->account, trade, aldis_now(ctx)))
         return ALDIS_OK;
-    return answer_offer(ctx, trade);
+    return answer_offer(self, ctx, trade);
 }
 
 /* Is it worth it? A gift always is; as much of its fuel as there is room for. */
@@ -325,7 +326,7 @@ SHIP_ACTION(peer_consider, trade_offer)
         return aldis_fail(ctx, "a trade offered by nobody");
     const struct record *done = account_find(&self->account, msg->account, msg->number);
     if (done)
-        return answer_offer(ctx, done);
+        return answer_offer(self, ctx, done);
     Refusal reason = judge_offer(self, msg, &trade.terms);
     if (reason == REFUSAL_NONE)
         reason = account_refusal(account_take(&self->account, &trade, aldis_now(ctx)));
@@ -334,7 +335,7 @@ SHIP_ACTION(peer_consider, trade_offer)
     TradeAnswer taken;
     account_answer(&trade, &taken);
     chronicle_taken(self->chart->chronicle, ctx, self->account.index, msg->account, &taken);
-    aldis_err err = answer_offer(ctx, &trade);
+    aldis_err err = answer_offer(self, ctx, &trade);
     return err == ALDIS_OK && self->state == SHIP_emergency ? ship_recover(self, ctx) : err;
 }
 
@@ -344,7 +345,7 @@ SHIP_ACTION(peer_refuse, trade_offer)
     if (aldis_id_is_nobody(aldis_sender(ctx)))
         return aldis_fail(ctx, "a trade offered by nobody");
     const struct record *done = account_find(&self->account, msg->account, msg->number);
-    return done ? answer_offer(ctx, done) : refuse_offer(self, ctx, &trade, REFUSAL_STATE);
+    return done ? answer_offer(self, ctx, done) : refuse_offer(self, ctx, &trade, REFUSAL_STATE);
 }
 
 /* Hold what the offer gives and send it. */

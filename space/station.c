@@ -23,6 +23,23 @@ static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
     return station_open_market(self, ctx);
 }
 
+aldis_ns station_signal_ns(const struct station *self, aldis_ctx *ctx, aldis_id to)
+{
+    if (!self->chart->signals)
+        return 0;
+    struct vec here = scenario_station_position(self->chart->scenario, self->index, aldis_now(ctx));
+    const struct speaker me = {self->index, here};
+    if (dock_has(&self->dock, to))
+        return signals_delay_to(self->chart, ctx, &me, to, here);
+    return signals_delay(self->chart, ctx, &me, to);
+}
+
+aldis_err station_reply(const struct station *self, aldis_ctx *ctx, aldis_type *type,
+                        const void *payload, size_t size)
+{
+    return reply_after(ctx, station_signal_ns(self, ctx, aldis_sender(ctx)), type, payload, size);
+}
+
 static aldis_err arm(aldis_ctx *ctx, uint32_t berth, uint32_t change, aldis_ns delay_ns)
 {
     aldis_timer timer;
@@ -32,18 +49,19 @@ static aldis_err arm(aldis_ctx *ctx, uint32_t berth, uint32_t change, aldis_ns d
 }
 
 /* false: it is gone, and the runtime has counted the message as refused. */
-static bool tell(aldis_ctx *ctx, aldis_id ship, const DockingPermission *answer)
+static bool tell(const struct station *self, aldis_ctx *ctx, aldis_id ship,
+                 const DockingPermission *answer)
 {
     ship_ref to = {.id = ship};
-    return aldis_send_copy(ctx, to, docking_permission, answer) == ALDIS_OK;
+    return STATION_SAY(self, ctx, to, docking_permission, answer) == ALDIS_OK;
 }
 
-static void refuse(aldis_ctx *ctx, aldis_id ship, Refusal reason)
+static void refuse(const struct station *self, aldis_ctx *ctx, aldis_id ship, Refusal reason)
 {
     NEW_MESSAGE(DockingPermission, answer);
     answer.verdict = DOCKING_REFUSED;
     answer.reason = reason;
-    tell(ctx, ship, &answer);
+    tell(self, ctx, ship, &answer);
 }
 
 /* A ship that cannot be told is gone: its berth is free again. */
@@ -52,7 +70,7 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
     NEW_MESSAGE(DockingPermission, permission);
     permission.verdict = DOCKING_GRANTED;
     permission.berth = answer->berth;
-    if (!tell(ctx, answer->ship, &permission)) {
+    if (!tell(self, ctx, answer->ship, &permission)) {
         dock_leave(&self->dock, answer->ship);
         return ALDIS_OK;
     }
@@ -96,7 +114,7 @@ static void tell_queued(struct station *self, aldis_ctx *ctx, const struct dock_
     wait.verdict = DOCKING_QUEUED;
     wait.place = answer->place;
     wait.estimated_wait_ns = answer->estimated_wait_ns;
-    if (!tell(ctx, answer->ship, &wait))
+    if (!tell(self, ctx, answer->ship, &wait))
         dock_leave(&self->dock, answer->ship);
 }
 
@@ -111,10 +129,10 @@ static aldis_err answer_request(struct station *self, const RequestDocking *msg,
         tell_queued(self, ctx, &answer);
         break;
     case DOCK_FULL:
-        refuse(ctx, ship, REFUSAL_QUEUE_FULL);
+        refuse(self, ctx, ship, REFUSAL_QUEUE_FULL);
         break;
     case DOCK_TOO_LONG:
-        refuse(ctx, ship, REFUSAL_TOO_LONG);
+        refuse(self, ctx, ship, REFUSAL_TOO_LONG);
         break;
     }
     return ALDIS_OK;
@@ -129,7 +147,7 @@ static aldis_err station_on_request_docking(struct station *self, const RequestD
     aldis_err err = check_message(ctx, &request_docking_type, msg);
     Refusal reason = err == ALDIS_OK ? judge_request(self, msg, ctx) : REFUSAL_BAD_SPECS;
     if (reason != REFUSAL_NONE)
-        refuse(ctx, ship, reason);
+        refuse(self, ctx, ship, reason);
     else
         err = answer_request(self, msg, ctx);
     station_note_docks(self);
@@ -166,7 +184,7 @@ static aldis_err station_on_docked(struct station *self, const Docked *msg, aldi
     case DOCK_THERE_ALREADY:
         break;
     case DOCK_NOT_HELD:
-        refuse(ctx, ship, REFUSAL_EXPIRED);
+        refuse(self, ctx, ship, REFUSAL_EXPIRED);
         break;
     }
     return ALDIS_OK;
@@ -187,7 +205,7 @@ static bool end_service(struct station *self, aldis_ctx *ctx, aldis_id ship)
 {
     ship_ref to = {.id = ship};
     self->served++;
-    return aldis_signal(ctx, to, service_done) == ALDIS_OK;
+    return STATION_SAY(self, ctx, to, service_done, NOTHING) == ALDIS_OK;
 }
 
 static aldis_err station_on_berth_due(struct station *self, const struct berth_due *msg,
@@ -201,7 +219,7 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
     case BERTH_FREE:
         return ALDIS_OK;
     case BERTH_HELD:
-        refuse(ctx, ship, REFUSAL_EXPIRED);
+        refuse(self, ctx, ship, REFUSAL_EXPIRED);
         break;
     case BERTH_TAKEN:
         if (end_service(self, ctx, ship))

@@ -32,6 +32,17 @@ struct station_arg {
 /** Keep the page's figures of the docks up to date. */
 void station_note_docks(struct station *self);
 
+/** The delay of a message to a ship, or whoever it is: see signals_delay. Who is in the docks, or
+ *  waits for a berth, is here. */
+aldis_ns station_signal_ns(const struct station *self, aldis_ctx *ctx, aldis_id to);
+/** Send a copy of what p points to, in the time that a signal takes. */
+#define STATION_SAY(self, ctx, to, name, p)                                                        \
+    aldis_send_with((ctx), (to), name, (p),                                                        \
+                    &(aldis_send_opts){.delay_ns = station_signal_ns((self), (ctx), (to).id)})
+/** As aldis_reply_raw, in the time that a signal takes. */
+aldis_err station_reply(const struct station *self, aldis_ctx *ctx, aldis_type *type,
+                        const void *payload, size_t size);
+
 /* ---- station_market.c ---- */
 
 aldis_err station_open_market(struct station *self, aldis_ctx *ctx);

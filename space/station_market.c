@@ -61,7 +61,7 @@ aldis_err station_tell_prices(struct station *self, aldis_ctx *ctx)
                                                    .sells_at = plan_of(self)->repair_price * CENTS,
                                                    .stock = self->page->spares};
     /* Who asked and is gone need not know; nobody cannot be told. */
-    (void)aldis_reply_raw(ctx, &market_prices_type, &answer, sizeof answer);
+    (void)station_reply(self, ctx, &market_prices_type, &answer, sizeof answer);
     return ALDIS_OK;
 }
 
@@ -73,7 +73,7 @@ aldis_err station_tell_services(struct station *self, const RequestServices *msg
     answer.quarters = !msg->quarters || self->page->quarters > self->page->berths_taken;
     answer.fuel = (uint64_t)self->page->account.fuel;
     answer.done_at_ns = aldis_now(ctx) + plan_of(self)->service_ns;
-    (void)aldis_reply_raw(ctx, &service_availability_type, &answer, sizeof answer);
+    (void)station_reply(self, ctx, &service_availability_type, &answer, sizeof answer);
     return ALDIS_OK;
 }
 
@@ -157,10 +157,11 @@ static Refusal match_order(const struct station *self, const MarketOrder *msg, s
 }
 
 /* Who cannot be told asks again, or reads our page when we are gone. */
-static void answer_order(aldis_ctx *ctx, const struct record *decided, TradeAnswer *answer)
+static void answer_order(const struct station *self, aldis_ctx *ctx, const struct record *decided,
+                         TradeAnswer *answer)
 {
     account_answer(decided, answer);
-    (void)aldis_reply_raw(ctx, &trade_answer_type, answer, sizeof *answer);
+    (void)station_reply(self, ctx, &trade_answer_type, answer, sizeof *answer);
 }
 
 /* Take it or refuse it, for good. false: there is no room to remember that; say nothing. */
@@ -194,12 +195,12 @@ aldis_err station_take_order(struct station *self, const MarketOrder *msg, aldis
         .number = msg->number, .peer_account = msg->account, .valid_until_ns = msg->valid_until_ns};
     TradeAnswer answer;
     if (done) {
-        answer_order(ctx, done, &answer);
+        answer_order(self, ctx, done, &answer);
         return ALDIS_OK;
     }
     if (!decide(self, ctx, msg, &trade))
         return ALDIS_OK;
-    answer_order(ctx, &trade, &answer);
+    answer_order(self, ctx, &trade, &answer);
     if (answer.accepted)
         chronicle_taken(self->chart->chronicle, ctx, self->index, msg->account, &answer);
     return ALDIS_OK;
@@ -268,7 +269,7 @@ static void tell_changes(struct station *self, aldis_ctx *ctx)
     for (uint32_t i = 0; update.changes_count > 0 && i < self->dock.berth_count; i++) {
         ship_ref ship = {.id = self->dock.berths[i].ship};
         if (self->dock.berths[i].state == BERTH_TAKEN)
-            (void)aldis_send_copy(ctx, ship, market_update, &update); /* it may be gone */
+            (void)STATION_SAY(self, ctx, ship, market_update, &update); /* it may be gone */
     }
 }
 

@@ -57,14 +57,19 @@ static aldis_err tell(const struct weather *self, aldis_ctx *ctx, uint32_t index
     alert.level = self->regions[index].level;
     alert.radius = plan->radius;
     alert.centre = wire_vec(centre);
-    alert.until_ns = aldis_now(ctx) + VALID_NS;
+    /* Until the next one has come even to the edge. */
+    alert.until_ns = aldis_now(ctx) + VALID_NS + signals_time(self->chart, plan->radius);
+    const struct speaker here = {SPEAKER_WEATHER(self->chart->books), centre};
     for (uint32_t i = 0; i < scenario->stations.count; i++) {
         struct vec way = vec_sub(scenario_station_position(scenario, i, aldis_now(ctx)), centre);
+        aldis_id station = self->chart->stations[i].id;
         if (vec_length(way) < plan->radius)
-            (void)aldis_send_copy(ctx, self->chart->stations[i], weather_alert, &alert);
+            (void)aldis_send_with(
+                ctx, self->chart->stations[i], weather_alert, &alert,
+                &(aldis_send_opts){.delay_ns = signals_delay(self->chart, ctx, &here, station)});
     }
     return nearby_tell(
-        ctx, &self->chart->nearby, centre, plan->radius,
+        ctx, self->chart, &here, plan->radius,
         &(aldis_send_item){.type = &weather_alert_type, .payload = &alert, .size = sizeof alert});
 }
 

@@ -72,6 +72,11 @@ TEST(distress_is_one_run_on_any_workers)
     equal_runs("distress", NULL, 0, 5 * ALDIS_MINUTE);
 }
 
+TEST(signals_is_one_run_on_any_workers)
+{
+    equal_runs("signals", NULL, 0, 5 * ALDIS_MINUTE);
+}
+
 TEST(storm_is_one_run_on_any_workers)
 {
     equal_runs("storm", NULL, 0, 5 * ALDIS_MINUTE);
@@ -183,8 +188,8 @@ static const aldis_fault_rule rules[] = {
 
 TEST(no_scenario_loses_anything_to_faults)
 {
-    static const char *const names[] = {"harbour", "trade-routes", "distress", "storm",
-                                        "rush-hour"};
+    static const char *const names[] = {"harbour", "trade-routes", "distress",
+                                        "storm",   "rush-hour",    "signals"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct scenario *scenario = load(names[i], NULL, 0);
         for (uint64_t seed = 1; seed <= 2; seed++) {

@@ -41,6 +41,8 @@ static inline void stage_open(struct scenario *scenario, uint32_t workers)
     memset(&stage, 0, sizeof stage);
     stage.scenario = scenario;
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = workers, .seed = 5};
+    if (scenario->signals.speed > 0)
+        opts.lookahead_ns = scenario->lookahead_ns;
     CHECK_OK(aldis_system_create(&opts, &stage.system));
     CHECK(books_init(&stage.books, scenario));
     for (uint32_t i = 0; i < scenario->stations.count; i++)
@@ -56,6 +58,11 @@ static inline void stage_open(struct scenario *scenario, uint32_t workers)
                                  .chronicle = chronicle_create(aldis_system_shards(stage.system),
                                                                scenario->stations.count,
                                                                scenario->ship_count, false)};
+    if (scenario->signals.speed > 0) {
+        stage.chart.signals =
+            signals_create(scenario, SPEAKERS(&stage.books), scenario->lookahead_ns);
+        CHECK(stage.chart.signals != NULL);
+    }
     CHECK_OK(nearby_open(&stage.chart.nearby, stage.system, scenario));
     struct ledger_arg arg = {.result = &stage.result};
     CHECK_OK(aldis_spawn(stage.system, ledger, &stage.chart.ledger,
@@ -127,6 +134,7 @@ static inline void stage_close(void)
     CHECK_OK(aldis_system_stop(stage.system, ALDIS_SECOND));
     aldis_system_destroy(stage.system);
     stage_balance();
+    signals_destroy(stage.chart.signals);
     chronicle_destroy(stage.chart.chronicle);
     books_fini(&stage.books);
     scenario_destroy(stage.scenario);
