@@ -113,6 +113,11 @@ static inline const void *aldis__msg_shared_payload(struct aldis__msg *msg)
     return *(struct aldis__shared *const *)aldis__msg_inline(msg) + 1;
 }
 
+static inline size_t aldis__msg_shared_size(struct aldis__msg *msg)
+{
+    return (*(struct aldis__shared *const *)aldis__msg_inline(msg))->size;
+}
+
 /* The topic that it was published to, or "". */
 static inline const char *aldis__msg_topic(struct aldis__msg *msg)
 {

@@ -120,6 +120,7 @@ static size_t send_virtual(struct aldis__multicast *cast, const aldis_id *ids, s
     if ((sender->flags & (ALDIS__CELL_OVERFLOW | ALDIS__CELL_LINKED)) ||
         delay_ns < system->opts.lookahead_ns || at_ns >= ALDIS_FOREVER - 1 || at_ns < delay_ns)
         return 0;
+    const uint64_t window = aldis__vqueue_window_at(&system->shards[0].future, at_ns);
     uint64_t delivered = 0;
     size_t i = 0;
     for (; i < count && worker->run_sent < worker->send_quota; i++) {
@@ -142,7 +143,8 @@ static size_t send_virtual(struct aldis__multicast *cast, const aldis_id *ids, s
         fill(&route, msg, to);
         *aldis__msg_stamp(msg) = (struct aldis__stamp){at_ns, sender->sequence++};
         worker->run_sent++;
-        aldis__virtual_put(worker, aldis__word_home(word), msg);
+        aldis__virtual_put(worker, aldis__word_home(word), (struct aldis__sort_entry){place, msg},
+                           window);
         delivered++;
     }
     count_delivered(cast, delivered);

@@ -58,8 +58,7 @@ struct aldis__vchunk *aldis__vqueue_new_chunk(struct aldis__vqueue *queue,
     return chunk;
 }
 
-bool aldis__vout_add(struct aldis__vout *out, const struct aldis__vqueue *queue,
-                     struct aldis__msg *msg)
+bool aldis__vout_add(struct aldis__vout *out, struct aldis__sort_entry entry, uint64_t window)
 {
     if (aldis__unlikely(out->count == out->capacity)) {
         size_t capacity = out->capacity ? 2 * out->capacity : 64;
@@ -69,8 +68,7 @@ bool aldis__vout_add(struct aldis__vout *out, const struct aldis__vqueue *queue,
         out->entries = entries;
         out->capacity = capacity;
     }
-    out->entries[out->count++] = (struct aldis__vout_entry){aldis__vqueue_window(queue, msg),
-                                                            aldis__vqueue_entry(queue, msg)};
+    out->entries[out->count++] = (struct aldis__vout_entry){window, entry};
     return true;
 }
 
@@ -174,13 +172,15 @@ void aldis__vqueue_take(struct aldis__vqueue *queue, struct aldis__sort_entry *o
     queue->bucket[0][slot] = (struct aldis__vbucket){0};
     queue->used[0] &= ~(UINT64_C(1) << slot);
     queue->count -= bucket.count;
-    for (struct aldis__msg *msg = bucket.loose; msg; msg = msg->next)
-        *out++ = aldis__vqueue_entry(queue, msg);
+    /* From the last to the first: as they came is nearly as they are to run, mostly. */
+    struct aldis__sort_entry *end = out + bucket.count;
     while (bucket.chunks) {
-        memcpy(out, bucket.chunks->entries, bucket.fill * sizeof *out);
-        out += bucket.fill;
+        end -= bucket.fill;
+        memcpy(end, bucket.chunks->entries, bucket.fill * sizeof *end);
         drop_first(queue, &bucket);
     }
+    for (struct aldis__msg *msg = bucket.loose; msg; msg = msg->next)
+        *--end = aldis__vqueue_entry(queue, msg);
     queue->next = find_next(queue);
 }
 

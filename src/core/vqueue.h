@@ -84,15 +84,21 @@ static inline unsigned aldis__vqueue_level(uint64_t window, uint64_t base)
     return (unsigned)(63 - __builtin_clzll(differ)) / ALDIS__VQUEUE_BITS;
 }
 
-static inline uint64_t aldis__vqueue_window(const struct aldis__vqueue *queue,
-                                            struct aldis__msg *msg)
+/** The window of a moment. */
+static inline uint64_t aldis__vqueue_window_at(const struct aldis__vqueue *queue, aldis_ns at_ns)
 {
     /* at / quantum by the reciprocal, which is too small by less than one step: a division costs as
      * much as all the rest of adding a message. */
     __extension__ typedef unsigned __int128 wide; /* on all 64-bit machines */
-    uint64_t at = (uint64_t)aldis__msg_stamp(msg)->at_ns;
+    uint64_t at = (uint64_t)at_ns;
     uint64_t window = (uint64_t)(((wide)at * queue->reciprocal) >> 64);
     return window + (at - window * (uint64_t)queue->quantum_ns >= (uint64_t)queue->quantum_ns);
+}
+
+static inline uint64_t aldis__vqueue_window(const struct aldis__vqueue *queue,
+                                            struct aldis__msg *msg)
+{
+    return aldis__vqueue_window_at(queue, aldis__msg_stamp(msg)->at_ns);
 }
 
 static inline void aldis__vqueue_put(struct aldis__vqueue *queue, struct aldis__sort_entry entry,
@@ -138,9 +144,8 @@ static inline void aldis__vqueue_add(struct aldis__vqueue *queue, struct aldis__
     aldis__vqueue_add_to(queue, aldis__vqueue_entry(queue, msg), aldis__vqueue_window(queue, msg));
 }
 
-/** Note a stamped message for `queue`, which may be in use meanwhile. False: out of memory. */
-bool aldis__vout_add(struct aldis__vout *out, const struct aldis__vqueue *queue,
-                     struct aldis__msg *msg);
+/** Note a message for a queue, which may be in use meanwhile. False: out of memory. */
+bool aldis__vout_add(struct aldis__vout *out, struct aldis__sort_entry entry, uint64_t window);
 /** Add all that was noted, and forget it. */
 void aldis__vqueue_merge(struct aldis__vqueue *queue, struct aldis__vout *out);
 void aldis__vout_fini(struct aldis__vout *out);

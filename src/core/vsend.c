@@ -18,18 +18,18 @@
 
 #define SEQUENCE_FOR_ANOTHER (UINT64_C(1) << (ALDIS__SEQUENCE_BITS - 1))
 
-/* In a shared window: kept for the merge at its end, when no shard runs. Not by links through the
- * messages, which the merge would have to fetch from wherever they lie. */
-static void collect(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
+/* Kept when no shard runs. Not by links through the messages, which the merge would have to fetch
+ * from wherever they lie. */
+void aldis__virtual_collect(struct aldis__worker *worker, uint32_t shard,
+                            struct aldis__sort_entry entry, uint64_t window)
 {
-    const struct aldis__vqueue *future = &worker->ctx.system->shards[shard].future;
     struct aldis__out_chain *chain = &worker->out[shard];
-    if (aldis__likely(aldis__vout_add(&worker->vout[shard], future, msg)))
+    if (aldis__likely(aldis__vout_add(&worker->vout[shard], entry, window)))
         return;
     if (chain->count++ == 0)
-        chain->oldest = msg;
-    msg->next = chain->newest;
-    chain->newest = msg;
+        chain->oldest = entry.msg;
+    entry.msg->next = chain->newest;
+    chain->newest = entry.msg;
 }
 
 static inline void schedule(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
@@ -46,10 +46,13 @@ static inline void schedule(struct aldis__worker *worker, uint32_t shard, struct
     /* In a round of an instant, what is for the next round waits until all shards have run this
      * one: a shard that runs later must not hear of it sooner. */
     bool next_round = system->opts.zero_delay && engine->in_window && at_ns < engine->end_ns;
-    if (worker->direct && !next_round)
-        aldis__vqueue_add(&system->shards[shard].future, msg);
+    struct aldis__vqueue *future = &system->shards[shard].future;
+    struct aldis__sort_entry entry = aldis__vqueue_entry(future, msg);
+    uint64_t window = aldis__vqueue_window_at(future, at_ns);
+    if (next_round)
+        aldis__virtual_collect(worker, shard, entry, window);
     else
-        collect(worker, shard, msg);
+        aldis__virtual_put(worker, shard, entry, window);
 }
 
 bool aldis__virtual_try_send(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
@@ -94,14 +97,6 @@ bool aldis__virtual_try_send(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
     worker->counts[index].sent++;
     schedule(worker, aldis__word_home(word), msg);
     return true;
-}
-
-void aldis__virtual_put(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)
-{
-    if (worker->direct)
-        aldis__vqueue_add(&worker->ctx.system->shards[shard].future, msg);
-    else
-        collect(worker, shard, msg);
 }
 
 /* ------------------------------------------------------------------ stamping */

@@ -12,8 +12,20 @@
 bool aldis__virtual_try_send(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                              size_t size, const aldis_send_opts *opts);
 
-/** Put a stamped message, which comes after the end of the window, on its way to a shard. */
-void aldis__virtual_put(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg);
+/** A message waits for the merge at the end of a shared window. */
+void aldis__virtual_collect(struct aldis__worker *worker, uint32_t shard,
+                            struct aldis__sort_entry entry, uint64_t window);
+
+/** Put a stamped message, which comes in a later window than the one that runs, on its way to a
+ *  shard. */
+static inline void aldis__virtual_put(struct aldis__worker *worker, uint32_t shard,
+                                      struct aldis__sort_entry entry, uint64_t window)
+{
+    if (worker->direct)
+        aldis__vqueue_add_to(&worker->ctx.system->shards[shard].future, entry, window);
+    else
+        aldis__virtual_collect(worker, shard, entry, window);
+}
 
 /** Put what all workers have sent to one shard in a shared window into its calendar. */
 void aldis__virtual_merge(aldis_system *system, uint32_t shard);
