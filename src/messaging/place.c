@@ -45,6 +45,19 @@ static inline struct aldis__member *find(const struct aldis__place_part *part, a
     return index ? &part->members[index - 1] : NULL;
 }
 
+/* The same for the shard's owner. Actors run in the order of their slots, in which most of them
+ * have come: so the one that is looked for is mostly the next one, and the map, and a cache miss,
+ * are saved. */
+static inline struct aldis__member *find_next(struct aldis__place_part *part, aldis_id actor)
+{
+    if (part->next < part->count && aldis_id_equal(part->members[part->next].spot.id, actor))
+        return &part->members[part->next++];
+    struct aldis__member *member = find(part, actor);
+    if (member)
+        part->next = (uint32_t)(member - part->members) + 1;
+    return member;
+}
+
 static bool grow_map(struct aldis__place_part *part)
 {
     uint32_t size = part->map ? 2 * (part->map_mask + 1) : MAP_FIRST;
@@ -306,7 +319,7 @@ aldis_err aldis_place_set(aldis_ctx *ctx, aldis_place handle, double x, double y
     const struct aldis__spot spot = {x, y, z, ctx->cell->id};
     if (!ctx->system->virtual_time)
         return set_live(worker, part, &spot);
-    struct aldis__member *member = find(part, ctx->cell->id);
+    struct aldis__member *member = find_next(part, ctx->cell->id);
     if (aldis__unlikely(!member))
         member = join(part, ctx->cell);
     if (aldis__unlikely(!member))

@@ -31,6 +31,7 @@ struct aldis__place_part {
     uint32_t count, capacity;
     uint32_t *map; /* by id: index in members + 1, 0: free; open addressing, at most half full */
     uint32_t map_mask;
+    uint32_t next; /* after the member that was looked for last: a window sweeps through them */
     uint32_t shard;
     /* virtual time: since the window began */
     uint32_t *changed; /* indices of members; room for capacity */
