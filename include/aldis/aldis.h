@@ -8,6 +8,7 @@
 #include <aldis/blob.h>
 #include <aldis/causal.h>
 #include <aldis/channel.h>
+#include <aldis/credit.h>
 #include <aldis/dead_letter.h>
 #include <aldis/delivery.h>
 #include <aldis/error.h>

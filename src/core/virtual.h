@@ -39,6 +39,10 @@ void aldis__virtual_op_command(struct aldis__worker *worker, struct aldis__msg *
 aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *msg, uint32_t home,
                               aldis_ns delay_ns);
 
+/** How long a message of `sender` to `to` is under way that names no delay. */
+aldis_ns aldis__virtual_transit(const aldis_system *system, const struct aldis__cell *sender,
+                                aldis_id to);
+
 /** May a message of the running actor come at `at_ns`? ALDIS_ELOOP, and the run ends with it:
  *  there have been too many rounds at this instant. */
 aldis_err aldis__virtual_check_round(struct aldis__worker *worker, const struct aldis__msg *msg,

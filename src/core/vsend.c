@@ -197,16 +197,22 @@ static aldis_err too_many(const struct aldis__msg *msg, uint64_t count, const ch
                             (unsigned long long)count, option);
 }
 
+aldis_ns aldis__virtual_transit(const aldis_system *system, const struct aldis__cell *sender,
+                                aldis_id to)
+{
+    aldis_ns default_ns = system->opts.default_delay_ns;
+    return sender->flags & ALDIS__CELL_LINKED ? aldis__link_delay(sender, to, default_ns)
+                                              : default_ns;
+}
+
 /* When a message that is sent now arrives. */
 static aldis_err arrival(struct aldis__worker *worker, const struct aldis__msg *msg,
                          aldis_ns delay_ns, aldis_ns *out_at_ns)
 {
     const struct aldis_system_opts *opts = &worker->ctx.system->opts;
     const aldis_ctx *ctx = &worker->ctx;
-    if (delay_ns == 0 && (ctx->cell->flags & ALDIS__CELL_LINKED))
-        delay_ns = aldis__link_delay(ctx->cell, msg->to, opts->default_delay_ns);
-    else if (delay_ns == 0)
-        delay_ns = opts->default_delay_ns;
+    if (delay_ns == 0)
+        delay_ns = aldis__virtual_transit(ctx->system, ctx->cell, msg->to);
     else if (delay_ns == ALDIS_NO_DELAY)
         delay_ns = 0;
     if (delay_ns < opts->lookahead_ns && !aldis_id_equal(msg->to, ctx->cell->id) &&

@@ -50,6 +50,12 @@ static aldis_err puppet_on_aldis_status(struct puppet *self, const aldis_status 
     return ALDIS_OK;
 }
 
+static aldis_err puppet_on_aldis_credit_notice(struct puppet *self,
+                                               const aldis_credit_notice *notice, aldis_ctx *ctx)
+{
+    return self->script.credit ? self->script.credit(self, notice, ctx) : ALDIS_OK;
+}
+
 static aldis_err puppet_on_aldis_down(struct puppet *self, const aldis_down *down, aldis_ctx *ctx)
 {
     return self->script.down ? self->script.down(self, down, ctx) : ALDIS_OK;

@@ -31,7 +31,10 @@ ALDIS_UNUSED_ static aldis_type raw_type = {"raw", 0, ALDIS_SIZE_VARIES, NULL, 0
 ALDIS_MESSAGE(odd, uint32_t);
 
 #define PUPPET_PROTOCOL(X, kind)                                                                   \
-    X(kind, act) X(kind, num) X(kind, tick) X(kind, raw) X(kind, aldis_status) X(kind, aldis_down)
+    X(kind, act)                                                                                   \
+    X(kind, num)                                                                                   \
+    X(kind, tick)                                                                                  \
+    X(kind, raw) X(kind, aldis_status) X(kind, aldis_down) X(kind, aldis_credit_notice)
 ALDIS_PROTOCOL(puppet, PUPPET_PROTOCOL);
 #define PLAIN_PROTOCOL(X, kind) X(kind, act) X(kind, num)
 ALDIS_PROTOCOL(plain, PLAIN_PROTOCOL);
@@ -52,6 +55,7 @@ struct script {
     aldis_err (*raw)(struct puppet *self, const unsigned char *bytes, size_t size, aldis_ctx *ctx);
     void (*status)(struct puppet *self, const aldis_status *status, aldis_ctx *ctx);
     aldis_err (*down)(struct puppet *self, const aldis_down *down, aldis_ctx *ctx);
+    aldis_err (*credit)(struct puppet *self, const aldis_credit_notice *notice, aldis_ctx *ctx);
 };
 
 struct puppet {
