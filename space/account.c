@@ -27,6 +27,13 @@ static int64_t given(int64_t amount)
     return amount > 0 ? amount : 0;
 }
 
+int64_t account_fuel_room(const struct account *account)
+{
+    const struct pending *pending = account_pending(account);
+    int64_t room = account->tank - account->fuel;
+    return pending ? room - pending->held.fuel - pending->fuel_room : room;
+}
+
 /* Tonnes that one side of the terms would get; sign 1: the initiator, -1: the responder. */
 static uint64_t tonnes_to_get(const struct account *account, const struct terms *terms, int sign)
 {
@@ -44,7 +51,7 @@ static enum account_verdict can_do(const struct account *account, const struct t
         return ACCOUNT_NO_MONEY;
     if (given(sign * terms->fuel) > account->fuel)
         return ACCOUNT_NO_STOCK;
-    if (given(-sign * terms->fuel) > account->tank - account->fuel)
+    if (given(-sign * terms->fuel) > account_fuel_room(account))
         return ACCOUNT_NO_ROOM;
     for (uint32_t i = 0; i < SCENARIO_COMMODITIES_MAX; i++) {
         int64_t tonnes = given(sign * (int64_t)terms->goods[i]);
@@ -110,6 +117,7 @@ enum account_verdict account_hold(struct account *account, const struct terms *m
     pending->peer = peer;
     pending->peer_account = peer_account;
     pending->room = (uint32_t)tonnes_to_get(account, most, 1);
+    pending->fuel_room = given(-most->fuel);
     pending->valid_until_ns = valid_until_ns;
     pending->held.credits = given(most->credits);
     pending->held.fuel = given(most->fuel);
@@ -129,6 +137,7 @@ static bool is_covered(const struct account *account, const struct terms *terms)
     const struct pending *pending = account_pending(account);
     bool covered = given(terms->credits) <= pending->held.credits &&
                    given(terms->fuel) <= pending->held.fuel &&
+                   given(-terms->fuel) <= pending->fuel_room &&
                    tonnes_to_get(account, terms, 1) <= pending->room;
     for (uint32_t i = 0; covered && i < SCENARIO_COMMODITIES_MAX; i++)
         covered = given(terms->goods[i]) <= (i < account->kinds ? pending->held.goods[i] : 0) &&

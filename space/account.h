@@ -53,7 +53,8 @@ struct pending {
     uint64_t number;
     aldis_id peer;
     uint32_t peer_account;
-    uint32_t room; /**< tonnes of the hold kept free for it */
+    uint32_t room;     /**< tonnes of the hold kept free for it */
+    int64_t fuel_room; /**< nano of the tank kept free for it */
     aldis_ns valid_until_ns;
     struct terms held; /**< none negative: what has left purse, tank and hold */
     struct offer offer;
@@ -104,6 +105,9 @@ enum account_verdict {
 
 /** Tonnes that still fit. */
 uint32_t account_room(const struct account *account);
+
+/** Nano of fuel that still fit: what is held, and what may come of an open trade, has its place. */
+int64_t account_fuel_room(const struct account *account);
 
 /** Give an account that is all zero its place in the books, and room for its goods: a word for each
  *  of `kinds` commodities; borrowed. */

@@ -40,8 +40,16 @@
 
 _Static_assert(SCENARIO_COMMODITIES_MAX == 16, "the schema's counts");
 
+/* Times of the system's clock, with room for what is added to them; places and velocities that the
+ * place service takes, so that no difference of two is infinite. */
+#define TIME_NS_MAX 9.2e18
+#define PLACE_MAX 1e15
+#define CENTS_MAX 1e16
+
 /* clang-format off */
-ALDIS_WIRE_STRUCT(Vec3);
+ALDIS_WIRE_STRUCT_RULES(Vec3, ALDIS_WIRE_RANGE(Vec3, x, -PLACE_MAX, PLACE_MAX),
+                        ALDIS_WIRE_RANGE(Vec3, y, -PLACE_MAX, PLACE_MAX),
+                        ALDIS_WIRE_RANGE(Vec3, z, -PLACE_MAX, PLACE_MAX));
 ALDIS_WIRE_STRUCT(OfferItem);
 ALDIS_WIRE_STRUCT_RULES(RequestItem, ALDIS_WIRE_RANGE(RequestItem, resource, 0, RESOURCE_FUEL));
 ALDIS_WIRE_STRUCT_RULES(ShipSpecs, ALDIS_WIRE_RANGE(ShipSpecs, length, 1e-3, 1e6),
@@ -51,13 +59,16 @@ ALDIS_WIRE_STRUCT_RULES(PriceChange, ALDIS_WIRE_RANGE(PriceChange, resource, 0, 
 
 ALDIS_WIRE_STRUCT_RULES(FormationRequest, ALDIS_WIRE_RANGE(FormationRequest, place_in_line, 1, 8));
 ALDIS_WIRE_STRUCT(FormationAnswer);
-ALDIS_WIRE_STRUCT(FormationLead);
+ALDIS_WIRE_STRUCT_RULES(FormationLead, ALDIS_WIRE_RANGE(FormationLead, at_ns, 0, TIME_NS_MAX));
 ALDIS_WIRE_STRUCT_RULES(TradeOffer, ALDIS_WIRE_RANGE(TradeOffer, gift, 0, 1),
+                        ALDIS_WIRE_RANGE(TradeOffer, valid_until_ns, 0, TIME_NS_MAX),
                         ALDIS_WIRE_RANGE(TradeOffer, fuel, 0, 1e18));
-ALDIS_WIRE_STRUCT(TradeAnswer);
+ALDIS_WIRE_STRUCT_RULES(TradeAnswer,
+                        ALDIS_WIRE_RANGE(TradeAnswer, credits, -CENTS_MAX, CENTS_MAX),
+                        ALDIS_WIRE_RANGE(TradeAnswer, fuel, -1e18, 1e18));
 ALDIS_WIRE_STRUCT(TradeSettled);
 ALDIS_WIRE_STRUCT_RULES(DistressSignal, ALDIS_WIRE_RANGE(DistressSignal, severity, 0, 10));
-ALDIS_WIRE_STRUCT_RULES(DistressAnswer, ALDIS_WIRE_RANGE(DistressAnswer, arrival_ns, 0, 9.2e18));
+ALDIS_WIRE_STRUCT_RULES(DistressAnswer, ALDIS_WIRE_RANGE(DistressAnswer, arrival_ns, 0, TIME_NS_MAX));
 ALDIS_WIRE_STRUCT(StandDown);
 ALDIS_WIRE_STRUCT(Aid);
 ALDIS_WIRE_STRUCT(RequestDocking);
@@ -66,14 +77,19 @@ ALDIS_WIRE_STRUCT(RequestPrices);
 ALDIS_WIRE_STRUCT_RULES(RequestServices, ALDIS_WIRE_RANGE(RequestServices, fuel, 0, 1e18));
 ALDIS_WIRE_STRUCT_RULES(MarketOrder, ALDIS_WIRE_RANGE(MarketOrder, resource, 0, RESOURCE_REPAIR),
                         ALDIS_WIRE_RANGE(MarketOrder, quantity, 1, 1e18),
-                        ALDIS_WIRE_RANGE(MarketOrder, limit, 0, 1e12));
+                        ALDIS_WIRE_RANGE(MarketOrder, limit, 0, 1e12),
+                        ALDIS_WIRE_RANGE(MarketOrder, valid_until_ns, 0, TIME_NS_MAX));
 ALDIS_WIRE_STRUCT_RULES(DockingPermission,
-                        ALDIS_WIRE_RANGE(DockingPermission, estimated_wait_ns, 0, 9.2e18));
-ALDIS_WIRE_STRUCT(MarketPrices);
-ALDIS_WIRE_STRUCT(ServiceAvailability);
-ALDIS_WIRE_STRUCT_RULES(NavigationHazard, ALDIS_WIRE_RANGE(NavigationHazard, radius, 0, 1e9));
+                        ALDIS_WIRE_RANGE(DockingPermission, estimated_wait_ns, 0, TIME_NS_MAX));
+ALDIS_WIRE_STRUCT_RULES(MarketPrices, ALDIS_WIRE_RANGE(MarketPrices, at_ns, 0, TIME_NS_MAX));
+ALDIS_WIRE_STRUCT_RULES(ServiceAvailability,
+                        ALDIS_WIRE_RANGE(ServiceAvailability, done_at_ns, 0, TIME_NS_MAX));
+ALDIS_WIRE_STRUCT_RULES(NavigationHazard, ALDIS_WIRE_RANGE(NavigationHazard, radius, 0, 1e9),
+                        ALDIS_WIRE_RANGE(NavigationHazard, at_ns, 0, TIME_NS_MAX),
+                        ALDIS_WIRE_RANGE(NavigationHazard, until_ns, 0, TIME_NS_MAX));
 ALDIS_WIRE_STRUCT(MarketUpdate);
-ALDIS_WIRE_STRUCT_RULES(WeatherAlert, ALDIS_WIRE_RANGE(WeatherAlert, radius, 0, 1e12));
+ALDIS_WIRE_STRUCT_RULES(WeatherAlert, ALDIS_WIRE_RANGE(WeatherAlert, radius, 0, 1e12),
+                        ALDIS_WIRE_RANGE(WeatherAlert, until_ns, 0, TIME_NS_MAX));
 ALDIS_WIRE_STRUCT_RULES(UpdatePosition, ALDIS_WIRE_RANGE(UpdatePosition, dt, 0, 1e9));
 ALDIS_WIRE_STRUCT(SetDestination);
 ALDIS_WIRE_STRUCT(InitiateDocking);

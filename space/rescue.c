@@ -231,6 +231,9 @@ static aldis_err rescue_on_stand_down(struct rescue *self, const StandDown *msg,
 
 static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *msg, aldis_ctx *ctx)
 {
+    aldis_err err = check_message(ctx, &trade_answer_type, msg);
+    if (err != ALDIS_OK)
+        return err;
     struct terms terms = account_answer_terms(msg);
     const struct pending *pending = account_pending(self->account);
     bool ours = account_is_open(self->account) && pending->number == msg->number &&

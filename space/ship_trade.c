@@ -307,7 +307,7 @@ static Refusal judge_offer(const struct ship *self, const TradeOffer *msg, struc
         return REFUSAL_STATE;
     if (!msg->gift && value <= floor)
         return REFUSAL_TOO_LITTLE;
-    int64_t room = self->account.tank - self->account.fuel;
+    int64_t room = account_fuel_room(&self->account);
     if (msg->gift && terms->fuel > room)
         terms->fuel = room;
     return REFUSAL_NONE;

@@ -127,6 +127,34 @@ TEST(an_offer_is_void_after_its_time_and_a_second_one_has_to_wait)
     close_book(&book);
 }
 
+/* Fuel that is ordered has its place in the tank, whatever else comes meanwhile. */
+TEST(a_tank_is_never_filled_twice)
+{
+    struct book book;
+    open_book(&book);
+    struct account *ship = &book.accounts[0]; /* 1000 of 2000 */
+    const struct terms order = {.fuel = -600}, gift = {.fuel = 600}, small = {.fuel = 400};
+    CHECK_INT(account_hold(ship, &order, responder_id, 1, 100), ACCOUNT_DONE);
+    CHECK_INT(account_fuel_room(ship), 400);
+    CHECK_INT(
+        account_take(
+            ship,
+            &(struct record){.number = 1, .peer_account = 1, .valid_until_ns = 100, .terms = gift},
+            0),
+        ACCOUNT_NO_ROOM);
+    CHECK_INT(
+        account_take(
+            ship,
+            &(struct record){.number = 2, .peer_account = 1, .valid_until_ns = 100, .terms = small},
+            0),
+        ACCOUNT_DONE);
+    CHECK(!account_settle(ship, 1, &(struct terms){.fuel = -601}));
+    CHECK(account_settle(ship, 1, &order));
+    CHECK_INT(ship->fuel, 2000);
+    CHECK_INT(account_fuel_room(ship), 0);
+    close_book(&book);
+}
+
 TEST(an_answer_on_other_terms_or_to_another_trade_is_refused)
 {
     struct book book;
