@@ -329,8 +329,10 @@ static int judge(const struct run_args *args, aldis_err err, const struct space_
         return EXIT_WRONG;
     }
     if (report->lost) {
-        fprintf(stderr, "aldis run: %s: balance: %s; the last exchanges:\n%s", args->input.path,
-                report->balance, report->evidence ? report->evidence : "");
+        fprintf(stderr, "aldis run: %s: balance: %s; what led to it%s:\n%s", args->input.path,
+                report->balance,
+                args->opts.check_balance ? "" : " (--check-balance finds the very window)",
+                report->evidence ? report->evidence : "");
         return EXIT_WRONG;
     }
     if (report->end_reason == ALDIS_RUN_LAG) {

@@ -13,6 +13,7 @@ enum entry_kind {
     ENTRY_STATE,
     ENTRY_REFUSAL,
     ENTRY_EMERGENCY,
+    ENTRY_OFFERED,
     ENTRY_TRADE,
     ENTRY_TAKEN,
     ENTRY_NEAR_MISS,
@@ -166,6 +167,25 @@ static struct entry trade_entry(const TradeAnswer *answer)
     return entry;
 }
 
+void chronicle_offered(struct chronicle *chronicle, aldis_ctx *ctx, const struct account *account,
+                       const struct terms *terms)
+{
+    const struct pending *pending = account_pending(account);
+    if (!chronicle || !pending)
+        return;
+    TradeAnswer said = {.number = pending->number,
+                        .credits = terms->credits,
+                        .fuel = terms->fuel,
+                        .accepted = true};
+    memcpy(said.goods, terms->goods, sizeof said.goods);
+    struct entry entry = trade_entry(&said);
+    entry.kind = ENTRY_OFFERED;
+    entry.name = "offered";
+    entry.account = account->index;
+    entry.peer = pending->peer_account;
+    add(chronicle, ctx, entry);
+}
+
 void chronicle_settled(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
                        uint32_t responder, const TradeAnswer *answer)
 {
@@ -304,9 +324,9 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
 #define STATE_NAME(name) #name,
     static const char *const states[] = {SPACE_SHIP_STATES(STATE_NAME)};
 #undef STATE_NAME
-    static const char *const kinds[] = {"state",         "refused",     "emergency",
-                                        "trade_settled", "trade_taken", "near_miss",
-                                        "hazard",        "hazard_over", "weather"};
+    static const char *const kinds[] = {
+        "state",       "refused",   "emergency", "trade_offered", "trade_settled",
+        "trade_taken", "near_miss", "hazard",    "hazard_over",   "weather"};
     fprintf(out, "{\"at_ns\":%" PRId64, e->at_ns);
     print_name("event", kinds[e->kind], out);
     print_account("actor", e->account, scenario, out);
@@ -323,6 +343,7 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
         print_name("kind", e->name, out);
         fprintf(out, ",\"place\":[%.9g,%.9g,%.9g]", e->place[0], e->place[1], e->place[2]);
         break;
+    case ENTRY_OFFERED:
     case ENTRY_TRADE:
     case ENTRY_TAKEN:
         print_name("result", e->name, out);
@@ -365,11 +386,52 @@ aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *sc
     return ferror(out) ? ALDIS_EIO : ALDIS_OK;
 }
 
-void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario, FILE *out,
-                        uint32_t lines)
+static bool is_trade(const struct entry *e)
+{
+    return e->kind == ENTRY_OFFERED || e->kind == ENTRY_TRADE || e->kind == ENTRY_TAKEN;
+}
+
+static bool same_trade(const struct entry *a, const struct entry *b)
+{
+    uint32_t one = a->kind == ENTRY_TAKEN ? a->peer : a->account;
+    uint32_t other = b->kind == ENTRY_TAKEN ? b->peer : b->account;
+    return one == other && a->number == b->number;
+}
+
+/* Is it of a trade that was made since then? Those stand at the end. */
+static bool has_part(const struct chronicle *chronicle, size_t count, const struct entry *e,
+                     aldis_ns since_ns)
+{
+    for (size_t i = count; i-- > 0 && chronicle->sorted[i].at_ns >= since_ns;)
+        if (is_trade(&chronicle->sorted[i]) && same_trade(&chronicle->sorted[i], e))
+            return true;
+    return false;
+}
+
+/* Keep the trades only, and of those the ones made since then, if there are any. */
+static size_t keep_chain(const struct chronicle *chronicle, size_t count, aldis_ns since_ns)
+{
+    struct entry *sorted = chronicle->sorted;
+    size_t trades = 0, kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_trade(&sorted[i]))
+            sorted[trades++] = sorted[i];
+    if (trades == 0 || sorted[trades - 1].at_ns < since_ns)
+        return trades;
+    /* Backwards, since what is looked for stands behind. */
+    for (size_t i = trades; i-- > 0;)
+        if (has_part(chronicle, trades, &sorted[i], since_ns))
+            sorted[trades - ++kept] = sorted[i];
+    memmove(sorted, &sorted[trades - kept], kept * sizeof *sorted);
+    return kept;
+}
+
+void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario,
+                        aldis_ns since_ns, FILE *out, uint32_t lines)
 {
     size_t count;
     (void)sort_all(chronicle, &count); /* without memory the verdict stands without its evidence */
+    count = keep_chain(chronicle, count, since_ns);
     for (size_t i = count > lines ? count - lines : 0; i < count; i++)
         print_entry(&chronicle->sorted[i], scenario, out);
 }

@@ -12,6 +12,8 @@
 
 struct ship;
 struct books;
+struct account;
+struct terms;
 
 struct chronicle;
 
@@ -30,7 +32,10 @@ void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct
                        Refusal reason);
 void chronicle_emergency(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
                          EmergencyKind kind);
-/** A trade of this account with another: settled by its initiator; taken by its responder. */
+/** A trade of this account with another: offered, with what it gives at most and gets at least, and
+ *  settled by its initiator; taken by its responder. */
+void chronicle_offered(struct chronicle *chronicle, aldis_ctx *ctx, const struct account *account,
+                       const struct terms *terms);
 void chronicle_settled(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
                        uint32_t responder, const TradeAnswer *answer);
 void chronicle_taken(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
@@ -50,8 +55,10 @@ void chronicle_near_miss(struct chronicle *chronicle, aldis_ctx *ctx, const stru
  *  ALDIS_ENOMEM some of it is lost; ALDIS_EIO it cannot be written. */
 aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out);
 
-/** At rest: the last exchanges, at most `lines` of them, as text. */
-void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario, FILE *out,
-                        uint32_t lines);
+/** At rest: all that led to the trades that were made at since_ns or later, as far as it is kept:
+ *  who offered, took and settled each; at most the last `lines`. If there was none, so many of the
+ *  last trades of all. */
+void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario,
+                        aldis_ns since_ns, FILE *out, uint32_t lines);
 
 #endif

@@ -68,7 +68,8 @@ ALDIS_WIRE_STRUCT_RULES(TradeAnswer,
                         ALDIS_WIRE_RANGE(TradeAnswer, fuel, -1e18, 1e18));
 ALDIS_WIRE_STRUCT(TradeSettled);
 ALDIS_WIRE_STRUCT_RULES(DistressSignal, ALDIS_WIRE_RANGE(DistressSignal, severity, 0, 10));
-ALDIS_WIRE_STRUCT_RULES(DistressAnswer, ALDIS_WIRE_RANGE(DistressAnswer, arrival_ns, 0, TIME_NS_MAX));
+ALDIS_WIRE_STRUCT_RULES(DistressAnswer,
+                        ALDIS_WIRE_RANGE(DistressAnswer, arrival_ns, 0, TIME_NS_MAX));
 ALDIS_WIRE_STRUCT(StandDown);
 ALDIS_WIRE_STRUCT(Aid);
 ALDIS_WIRE_STRUCT(RequestDocking);

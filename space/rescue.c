@@ -137,6 +137,7 @@ static void give_fuel(struct rescue *self, aldis_ctx *ctx, const struct call *ca
     if (nano == 0 ||
         account_hold(self->account, &most, call->ship, call->account, until_ns) != ACCOUNT_DONE)
         return; /* nothing to give: the ship calls on */
+    chronicle_offered(self->chart->chronicle, ctx, self->account, &most);
     struct pending *pending = self->account->dealings->pending;
     TradeOffer *trade = &pending->offer.trade;
     memset(&pending->offer, 0, sizeof pending->offer);

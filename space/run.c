@@ -29,6 +29,7 @@ struct run {
     struct ledger_result result;
     station_ref *stations;
     uint32_t *prices;
+    aldis_ns checked_ns; /* all was there at this time */
 };
 
 /* ---- Setting up ---- */
@@ -251,19 +252,21 @@ static bool tell_progress(const struct run *run, aldis_ns until_ns)
 }
 
 /* Is everything still there? If not, say what is not, and what led to it. */
-static bool check_balance(struct run *run)
+static bool check_balance(struct run *run, aldis_ns now_ns)
 {
     struct space_report *report = run->report;
     if (report->lost)
         return false;
     report->lost =
         !books_balance(&run->books, run->scenario, report->balance, sizeof report->balance);
-    if (!report->lost)
+    if (!report->lost) {
+        run->checked_ns = now_ns;
         return true;
+    }
     size_t size = 0;
     FILE *out = open_memstream(&report->evidence, &size);
     if (out) {
-        chronicle_evidence(run->chart.chronicle, run->scenario, out, 64);
+        chronicle_evidence(run->chart.chronicle, run->scenario, run->checked_ns, out, 64);
         fclose(out);
     }
     return false;
@@ -271,9 +274,8 @@ static bool check_balance(struct run *run)
 
 static void check_window(void *arg, const aldis_window *window)
 {
-    (void)window;
     struct run *run = arg;
-    if (!check_balance(run))
+    if (!check_balance(run, window->end_ns))
         aldis_system_halt(run->system);
 }
 
@@ -284,7 +286,8 @@ static aldis_err drain_events(const struct run *run)
     return chronicle_drain(run->chart.chronicle, run->scenario, run->opts->events);
 }
 
-static aldis_err run_pieces(const struct run *run, aldis_ns until_ns)
+/* A live run is not at rest between its pieces. */
+static aldis_err run_pieces(struct run *run, aldis_ns until_ns)
 {
     aldis_ns piece_ns = until_ns / PIECES > 0 ? until_ns / PIECES : 1;
     if (run->opts->piece_ns > 0)
@@ -299,6 +302,8 @@ static aldis_err run_pieces(const struct run *run, aldis_ns until_ns)
         if (go_on)
             err = aldis_system_run(run->system, done_ns, &end);
         else
+            end = ALDIS_RUN_HALTED;
+        if (!run->opts->live && !check_balance(run, done_ns))
             end = ALDIS_RUN_HALTED;
         aldis_err drained = drain_events(run);
         err = err != ALDIS_OK ? err : drained;
@@ -377,7 +382,7 @@ static aldis_err gather_result(struct run *run)
     report->near_misses = run->books.near_misses;
     report->waits = run->result.waits;
     report->wait_errors = run->result.wait_errors;
-    (void)check_balance(run);
+    (void)check_balance(run, report->virtual_ns);
     report->stations = calloc(count, sizeof *report->stations);
     if (!report->stations)
         return ALDIS_ENOMEM;

@@ -62,6 +62,7 @@ static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint3
     if (account_hold(&self->account, &most, ship_station(self).id, self->station, until_ns) !=
         ACCOUNT_DONE)
         return false;
+    chronicle_offered(self->chart->chronicle, ctx, &self->account, &most);
     struct pending *pending = self->account.dealings->pending;
     memset(&pending->offer, 0, sizeof pending->offer);
     pending->offer.is_order = true;
@@ -362,6 +363,7 @@ static enum account_verdict offer(struct ship *self, aldis_ctx *ctx, aldis_id to
     struct pending *pending = account_pending(&self->account);
     if (verdict != ACCOUNT_DONE || !pending)
         return verdict;
+    chronicle_offered(self->chart->chronicle, ctx, &self->account, &terms);
     trade->number = pending->number;
     trade->account = self->account.index;
     memset(&pending->offer, 0, sizeof pending->offer);

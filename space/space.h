@@ -195,7 +195,8 @@ struct space_run_opts {
     bool paced;         /**< virtual time follows the wall clock, as pace says */
     aldis_pace_opts pace;
     bool check_balance; /**< look after every window whether goods, fuel and money are all there;
-                             else only at the end. Takes aldis_system_on_window for itself */
+                             else after every piece (live: at the end). If not, the run ends.
+                             Takes aldis_system_on_window for itself */
     FILE *events;       /**< what happened goes there as JSON lines; not live. NULL: nowhere */
     /** What goes wrong, in place of the scenario's own plan; not live. Borrowed for the run. NULL:
      *  the scenario's. (A plan without rules and faults: nothing.) */
@@ -248,7 +249,8 @@ struct space_report {
     uint64_t ships[SPACE_SHIP_STATE_COUNT]; /**< by state */
     bool lost;                              /**< goods, fuel or credits are not what they were */
     char balance[160];                      /**< "balanced", or what is not, with its figures */
-    char *evidence; /**< lost: the last exchanges, as JSON lines; else NULL */
+    char *evidence; /**< lost: who offered, took and settled the trades that were made since all
+                         was there, as JSON lines; else NULL */
     uint64_t dockings;
     uint64_t refusals;              /**< requests answered with a refusal */
     uint64_t near_misses;           /**< that traffic control has named */

@@ -171,6 +171,103 @@ TEST(ships_that_are_killed_take_nothing_with_them)
     scenario_destroy(scenario);
 }
 
+/* ---- Goods out of nowhere ---- */
+
+/* Offers a ship what it has not got, in the name of another account. */
+struct forger {
+    uint32_t unused;
+};
+
+struct forge {
+    aldis_id ship;
+};
+ALDIS_MESSAGE(forge, struct forge);
+
+#define FORGER_PROTOCOL(X, kind) X(kind, forge) X(kind, trade_answer)
+ALDIS_PROTOCOL(forger, FORGER_PROTOCOL);
+
+#define FORGED_NUMBER 987654321
+
+static aldis_err forger_on_forge(struct forger *self, const struct forge *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    NEW_MESSAGE(TradeOffer, offer);
+    offer.number = FORGED_NUMBER;
+    offer.account = 4; /* of the rescue service, which has no goods */
+    offer.valid_until_ns = ALDIS_HOUR;
+    offer.offering_count = 1;
+    offer.offering[0] = (OfferItem){.commodity = 2, .tonnes = 9, .unit_value = 10000};
+    ship_ref ship = {.id = msg->ship};
+    return aldis_send_copy(ctx, ship, trade_offer, &offer);
+}
+
+static aldis_err forger_on_trade_answer(struct forger *self, const TradeAnswer *msg, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)msg;
+    (void)ctx;
+    return ALDIS_OK;
+}
+
+ALDIS_BEHAVIOUR(forger, struct forger, FORGER_PROTOCOL, .on_start = NULL);
+
+#define FORGED_AT (7 * ALDIS_MINUTE)
+
+static bool forge_once(void *arg, const struct space_progress *progress)
+{
+    struct killer *killer = arg; /* of the balance, this time */
+    if (killer->killed > 0 || progress->now_ns < FORGED_AT)
+        return true;
+    aldis_id ship;
+    forger_ref forger;
+    killer->killed = 1;
+    CHECK_OK(aldis_system_lookup(killer->system, "ship-9", &ship));
+    CHECK_OK(aldis_spawn(killer->system, forger, &forger, NULL));
+    CHECK_OK(aldis_send(killer->system, forger, forge, .ship = ship));
+    return true;
+}
+
+/* The run stops at once, and names the trade by which something came out of nowhere. */
+static void check_forgery(bool every_window, aldis_ns latest_ns)
+{
+    struct scenario *scenario = load("trade-routes", NULL, 0);
+    struct killer killer = {.system = NULL};
+    struct space_report report;
+    CHECK_OK(space_run(scenario,
+                       &(struct space_run_opts){.named = true,
+                                                .check_balance = every_window,
+                                                .on_progress = forge_once,
+                                                .on_system = keep,
+                                                .piece_ns = ALDIS_MINUTE,
+                                                .arg = &killer,
+                                                .until_ns = ALDIS_HOUR},
+                       &report));
+    CHECK(report.lost);
+    CHECK_INT(report.end_reason, ALDIS_RUN_HALTED);
+    CHECK(report.virtual_ns > FORGED_AT && report.virtual_ns <= latest_ns);
+    /* The goods came from nobody, and what the ship paid went to nobody. */
+    CHECK(strncmp(report.balance, "credits (cents): ", 17) == 0);
+    CHECK(strstr(report.balance, "-90000") != NULL);
+    CHECK(report.evidence != NULL);
+    uint32_t lines = 0;
+    for (const char *at = report.evidence; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    CHECK(lines > 0 && lines <= 64);
+    if (every_window) { /* then it is a handful of trades, and this one is among them */
+        CHECK(lines < 10);
+        CHECK(strstr(report.evidence, "\"trade_taken\",\"actor\":\"ship-9\"") != NULL);
+        CHECK(strstr(report.evidence, "\"number\":987654321") != NULL);
+    }
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}
+
+TEST(what_comes_out_of_nowhere_stops_the_run_and_is_named)
+{
+    check_forgery(true, FORGED_AT + ALDIS_SECOND);
+    check_forgery(false, FORGED_AT + ALDIS_MINUTE);
+}
+
 /* ---- Messages that are lost, doubled and late; actors that stand still ---- */
 
 static const aldis_fault_rule rules[] = {
@@ -188,8 +285,8 @@ static const aldis_fault_rule rules[] = {
 
 TEST(no_scenario_loses_anything_to_faults)
 {
-    static const char *const names[] = {"harbour", "trade-routes", "distress",
-                                        "storm",   "rush-hour",    "signals"};
+    static const char *const names[] = {"harbour",   "trade-routes", "distress", "storm",
+                                        "rush-hour", "minds",        "signals"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct scenario *scenario = load(names[i], NULL, 0);
         for (uint64_t seed = 1; seed <= 2; seed++) {
