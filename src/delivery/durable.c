@@ -49,9 +49,11 @@ static const struct aldis__part_class durable_class = {.name = "aldis.delivery.d
                                                        .on_end = on_end,
                                                        .fini = fini};
 
+/* NULL: it is no endpoint. */
 static struct durable_part *part_of(const struct aldis__cell *cell)
 {
-    return (struct durable_part *)(void *)aldis__part_of(cell, &durable_class);
+    struct durable_part *part = (struct durable_part *)(void *)aldis__part_of(cell, &durable_class);
+    return part && part->store ? part : NULL;
 }
 
 uint32_t aldis__durable_endpoint(const struct aldis__cell *cell)
@@ -283,6 +285,8 @@ static void on_saved(aldis_ctx *ctx, const struct aldis__committed *committed)
     struct aldis__filter *filter =
         receiver ? aldis__filter_of(receiver, aldis__endpoint_id(committed->sender)) : NULL;
     struct durable_part *durable = part_of(ctx->cell);
+    if (!durable)
+        return;
     if (committed->result != ALDIS_OK)
         durable->save_failed = true; /* not acknowledged: it comes again */
     else if (committed->whole)
@@ -466,6 +470,19 @@ static aldis_err read_all(aldis_ctx *ctx, aldis_store *store, uint32_t endpoint,
     return err;
 }
 
+/* What could not be read leaves nothing behind: it is not sent, and nothing is saved over it. */
+static void close_again(aldis_ctx *ctx, struct durable_part *part)
+{
+    struct aldis__sender *sender = aldis__sender_of(ctx->cell);
+    for (uint32_t i = 0; sender && i < sender->stream_count; i++)
+        while (aldis__is_endpoint(sender->streams[i].to) && sender->streams[i].count) {
+            aldis__sender_release(sender, sender->streams[i].first, false);
+            aldis__sender_unwait(sender);
+        }
+    aldis__store_vacate(part->store, part->endpoint, ctx->cell->id);
+    part->store = NULL;
+}
+
 /* Again, after a restart in place: all that was read is here, and newer than what the file has. */
 static aldis_err open_again(aldis_ctx *ctx, const struct durable_part *part, aldis_store *store,
                             uint32_t endpoint, bool *out_restored)
@@ -492,7 +509,7 @@ aldis_err aldis_durable_open(aldis_ctx *ctx, aldis_store *store, const char *nam
     if (!endpoint)
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "durable_open");
     struct durable_part *part = part_of(ctx->cell);
-    if (part && part->store)
+    if (part)
         return open_again(ctx, part, store, endpoint, out_restored);
     part = (struct durable_part *)(void *)aldis__part_make(ctx->cell, &durable_class);
     if (!part)
@@ -504,7 +521,9 @@ aldis_err aldis_durable_open(aldis_ctx *ctx, aldis_store *store, const char *nam
     part->endpoint = endpoint;
     bool restored = false;
     err = read_all(ctx, store, endpoint, &restored);
-    if (err == ALDIS_OK && out_restored)
+    if (err != ALDIS_OK)
+        close_again(ctx, part);
+    else if (out_restored)
         *out_restored = restored;
     return err;
 }

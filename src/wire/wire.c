@@ -6,6 +6,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "wire/frame.h"
 #include "wire/schema.h"
 #include <pb_decode.h>
 #include <pb_encode.h>
@@ -163,8 +164,7 @@ static bool check_header(const uint8_t *bytes, size_t size, aldis_wire_report *r
     return true;
 }
 
-static bool check_frame(const aldis_type *type, const uint8_t *bytes, size_t size,
-                        aldis_wire_report *report)
+static bool check_whole(const uint8_t *bytes, size_t size, aldis_wire_report *report)
 {
     if (!check_header(bytes, size, report))
         return false;
@@ -179,6 +179,20 @@ static bool check_frame(const aldis_type *type, const uint8_t *bytes, size_t siz
     if (found != said)
         return blame_whole(report, ALDIS_ECODEC, "the checksum is 0x%08x; the header says 0x%08x",
                            found, said);
+    return true;
+}
+
+bool aldis__frame_is_whole(const uint8_t *bytes, size_t size)
+{
+    aldis_wire_report report;
+    return bytes && check_whole(bytes, size, &report);
+}
+
+static bool check_frame(const aldis_type *type, const uint8_t *bytes, size_t size,
+                        aldis_wire_report *report)
+{
+    if (!check_whole(bytes, size, report))
+        return false;
     uint32_t number = load32(bytes + AT_NUMBER), expected = aldis_type_number(type);
     if (number != expected)
         return blame_whole(report, ALDIS_ECODEC, "the type number is 0x%08x; %s has 0x%08x", number,

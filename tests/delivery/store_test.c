@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -206,6 +207,44 @@ TEST(another_database_is_refused)
     sqlite3_close(db);
     expect_refusal("foreign", ALDIS_ECODEC, "another program's");
     remove_store("foreign");
+    CHECK_INT(sqlite3_open(path_of("blank"), &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "PRAGMA application_id = 7", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    expect_refusal("blank", ALDIS_ECODEC, "another program's");
+    remove_store("blank");
+}
+
+static void change_store(const char *name, const char *sql)
+{
+    sqlite3 *db;
+    aldis_store *store = open_store(name);
+    CHECK_ERR(aldis_store_close(store), ALDIS_OK);
+    CHECK_INT(sqlite3_open(path_of(name), &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+TEST(a_store_of_another_version_or_without_its_tables_is_refused)
+{
+    change_store("version", "PRAGMA user_version = 9");
+    expect_refusal("version", ALDIS_ECODEC, "it has version 9; known is 1");
+    remove_store("version");
+    change_store("tables", "DROP TABLE outbox");
+    expect_refusal("tables", ALDIS_ECODEC, "damaged: no such table: outbox");
+    remove_store("tables");
+}
+
+/* Sound pages, with something else in them than was written. */
+TEST(what_lies_in_a_store_has_checksums)
+{
+    live_through("bits", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 5, 0, false});
+    change_store("bits", "UPDATE endpoint SET state = zeroblob(length(state))");
+    expect_refusal("bits", ALDIS_ECODEC, "damaged: the checksum of a saved state is wrong");
+    remove_store("bits");
+    live_through("bits", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, false, 0, 5, 0, false});
+    change_store("bits", "UPDATE outbox SET frame = zeroblob(length(frame)) WHERE number = 3");
+    expect_refusal("bits", ALDIS_ECODEC, "damaged: the checksum of a message is wrong");
+    remove_store("bits");
 }
 
 static void write_file(const char *name, const void *bytes, size_t size)
@@ -230,30 +269,44 @@ TEST(what_is_no_database_is_refused)
 TEST(a_damaged_store_is_refused)
 {
     static char bytes[1 << 20];
-    live_through("damaged", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, false, 0, 500, 0, false});
-    FILE *file = fopen(path_of("damaged"), "rb");
+    live_through("broken", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, false, 0, 500, 0, false});
+    FILE *file = fopen(path_of("broken"), "rb");
     CHECK(file != NULL);
     size_t size = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
     CHECK(size > 16384);
     for (size_t i = 4096; i < size; i += 512) /* all over it, but not its first page */
         memset(bytes + i, 0xa5, 64);
-    write_file("damaged", bytes, size);
-    expect_refusal("damaged", ALDIS_ECODEC, "damaged");
-    remove_store("damaged");
+    write_file("broken", bytes, size);
+    expect_refusal("broken", ALDIS_ECODEC, "it is damaged");
+    for (size_t left = 100; left < size; left *= 4) { /* and cut off */
+        write_file("broken", bytes, left);
+        expect_refusal("broken", ALDIS_ECODEC, "it is damaged");
+    }
+    remove_store("broken");
 }
 
 TEST(a_store_that_cannot_be_written_is_refused)
 {
     aldis_store *store = open_store("readonly");
     CHECK_ERR(aldis_store_close(store), ALDIS_OK);
-    if (geteuid() == 0) {
-        remove_store("readonly");
-        SKIP("root may write everything");
+    CHECK_INT(chmod(path_of("readonly"), 0444), 0);
+    CHECK_INT(chmod(folder, 0755), 0);
+    pid_t child = fork(); /* root may write everything: so as somebody else */
+    CHECK(child >= 0);
+    if (child == 0) {
+        if (geteuid() == 0 && setuid(65534) != 0)
+            _exit(2);
+        store = NULL;
+        aldis_err err = aldis_store_open(path_of("readonly"), NULL, &store);
+        _exit(err == ALDIS_EIO && !store && strstr(aldis_error_last()->text, "read-only") ? 0 : 1);
     }
-    CHECK_INT(chmod(path_of("readonly"), 0400), 0);
-    expect_refusal("readonly", ALDIS_EIO, "read-only");
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK_INT(status, 0);
     remove_store("readonly");
+    expect_refusal(".", ALDIS_EIO, "cannot be opened"); /* a folder */
+    remove_store("none");
 }
 
 /* A limit for the size of files stands for a full disk. */
@@ -336,6 +389,70 @@ TEST(an_effect_that_could_not_be_saved_is_not_kept_without_its_message)
     CHECK_UINT(till_world.books.count, 5);
     CHECK_UINT(till_world.books.duplicates, 0);
     remove_store("half");
+}
+
+/* ------------------------------------------------------------------ other states */
+
+/* A ledger of another version of the program, whose books are smaller. It tries twice: as one that
+ * is restarted would. */
+static aldis_err small_first, small_second, small_send;
+static char small_text[200];
+
+struct small_ledger {
+    uint64_t count;
+};
+
+static aldis_err small_ledger_start(void *state, const void *arg, aldis_ctx *ctx)
+{
+    (void)state;
+    (void)arg;
+    small_first = aldis_durable_open(ctx, till_world.store, "ledger", NULL);
+    snprintf(small_text, sizeof small_text, "%s", aldis_error_last()->text);
+    small_second = aldis_durable_open(ctx, till_world.store, "ledger", NULL);
+    small_send = aldis_send_durable(ctx, "ledger", payment, 0, NULL, .serial = 1);
+    return ALDIS_OK;
+}
+
+static aldis_err small_ledger_on_payment(struct small_ledger *self, const Payment *msg,
+                                         aldis_ctx *ctx)
+{
+    (void)msg;
+    (void)ctx;
+    self->count++;
+    return ALDIS_OK;
+}
+ALDIS_PROTOCOL(small_ledger, LEDGER_PROTOCOL);
+ALDIS_BEHAVIOUR(small_ledger, struct small_ledger, LEDGER_PROTOCOL, .on_start = small_ledger_start,
+                .durable = ALDIS_DURABLE(struct small_ledger, count));
+
+TEST(a_state_of_another_size_is_refused_and_stays)
+{
+    live_through("size", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 30, 0, false});
+    live_through("size", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, false, 30, 20, 0, false});
+    till_world = (struct till_world){.store = open_store("size"), .till_name = "till"};
+    aldis_system *system = NULL;
+    aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = 1, .shards = 8};
+    CHECK_ERR(aldis_system_create(&opts, &system), ALDIS_OK);
+    small_ledger_ref small;
+    till_ref till;
+    CHECK_ERR(aldis_spawn(system, small_ledger, &small, NULL), ALDIS_OK);
+    CHECK_ERR(aldis_system_run(system, 10 * ALDIS_MS, NULL), ALDIS_OK);
+    CHECK_ERR(small_first, ALDIS_ECODEC);
+    char sizes[80];
+    snprintf(sizes, sizeof sizes, "the saved state has %zu bytes, that of small_ledger 8",
+             sizeof(struct books));
+    CHECK(strstr(small_text, sizes) != NULL);
+    CHECK_ERR(small_second, ALDIS_ECODEC);
+    CHECK_ERR(small_send, ALDIS_ESTATE);
+    CHECK_ERR(aldis_spawn(system, till, &till, NULL), ALDIS_OK); /* with 20 to send */
+    CHECK_ERR(aldis_system_run(system, ALDIS_SECOND, NULL), ALDIS_OK);
+    CHECK_UINT(till_world.delivered, 0);
+    aldis_system_destroy(system);
+    CHECK_ERR(aldis_store_close(till_world.store), ALDIS_OK);
+    live_through("size", (struct run){ALDIS_CLOCK_VIRTUAL, 1, true, true, 0, 0, 0, false});
+    CHECK_UINT(till_world.books.count, 50);
+    CHECK_UINT(till_world.books.duplicates + till_world.books.unordered, 0);
+    remove_store("size");
 }
 
 /* ------------------------------------------------------------------ names */
