@@ -71,7 +71,7 @@ static aldis_err deliver(const char *name, aldis_grade grade)
 {
     static const aldis_fault_rule bad_link[] = {{.kind = ALDIS_FAULT_LOSS, .chance = 0.2}};
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .seed = 1};
-    aldis_reliable_opts how = {.grade = grade, .max_retries = 10};
+    aldis_reliable_opts how = {.grade = grade, .max_attempts = 11};
     aldis_system *system;
     ship_ref ship;
     aldis_err err = aldis_system_create(&opts, &system);

@@ -136,8 +136,8 @@ int main(void)
     static const struct way ways[] = {
         {.name = "fire-and-forget", .plain = 1},
         {.name = "at most once", .how = {.grade = ALDIS_AT_MOST_ONCE}},
-        {.name = "at least once", .how = {.grade = ALDIS_AT_LEAST_ONCE, .max_retries = 10}},
-        {.name = "effect once", .how = {.grade = ALDIS_EFFECT_ONCE, .max_retries = 10}},
+        {.name = "at least once", .how = {.grade = ALDIS_AT_LEAST_ONCE, .max_attempts = 11}},
+        {.name = "effect once", .how = {.grade = ALDIS_EFFECT_ONCE, .max_attempts = 11}},
     };
     printf("of %d credits:    paid failed received\n", FEES * CREDITS);
     for (int i = 0; i < 4; i++) {

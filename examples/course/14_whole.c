@@ -66,7 +66,7 @@ ALDIS_PROTOCOL(rescue, RESCUE_PROTOCOL);
 ALDIS_PROTOCOL(ledger, LEDGER_PROTOCOL);
 
 /* Whatever moves money, goods or berths is sent so: with exactly one effect. */
-static const aldis_reliable_opts surely = {.grade = GRADE, .max_retries = 50};
+static const aldis_reliable_opts surely = {.grade = GRADE, .max_attempts = 51};
 
 static int64_t least(int64_t a, int64_t b)
 {

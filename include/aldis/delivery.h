@@ -37,14 +37,11 @@ typedef struct aldis_message_id {
     uint64_t number; /**< 1, 2, ... in its stream; 2^63 + 1, ... for what is in none */
 } aldis_message_id;
 
-/** As max_retries: the first attempt is the only one. */
-#define ALDIS_NO_RETRIES UINT32_MAX
-
 /** How one message is to be delivered. Zeroes are the defaults. */
 typedef struct aldis_reliable_opts {
     aldis_grade grade;
-    /** Repeats after the first attempt: default 3. At-most-once has none. */
-    uint32_t max_retries;
+    /** In all, the first one included: default 4, so 3 retries. At-most-once has 1. */
+    uint32_t max_attempts;
     aldis_ns timeout_ns;      /**< of the first attempt; default 1 s; doubled for each repeat */
     aldis_ns timeout_max_ns;  /**< default 30 s */
     uint32_t jitter_permille; /**< time-outs vary by so much either way: 1 .. 1000; default 200 */
@@ -68,13 +65,12 @@ ALDIS_MESSAGE(aldis_delivered, aldis_delivered);
 
 /** One message that waits for its confirmation. */
 typedef struct aldis_pending {
-    aldis_message_id id; /**< durable: `to` is nobody */
-    const char
-        *type_name;   /**< static; "": durable, of a former life, and its receiver is not there */
-    aldis_ns sent_ns; /**< its first attempt */
-    uint32_t retries; /**< so far */
-    uint32_t max_retries;
-    aldis_ns timeout_ns; /**< of the attempt that is under way */
+    aldis_message_id id;   /**< durable: `to` is nobody */
+    const char *type_name; /**< static; "": durable, and nobody who could say it is there */
+    aldis_ns sent_ns;      /**< its first attempt */
+    uint32_t retries;      /**< so far: attempts after the first */
+    uint32_t max_retries;  /**< 0: one attempt only; UINT32_MAX: no limit (durable) */
+    aldis_ns timeout_ns;   /**< of the attempt that is under way */
 } aldis_pending;
 
 enum { ALDIS_ATTEMPTS_COUNTED = 8 };

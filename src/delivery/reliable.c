@@ -21,7 +21,7 @@ _Static_assert(ALDIS__FILTER_WORDS * 64 == ALDIS__STREAM_WINDOW, "a bit for each
 #define SLOT_OF(b) ((uint32_t)((b)&ALDIS__PENDING_NONE))
 #define ABOVE_BASE_OF(b) (((b) >> ALDIS__BASE_SHIFT) & 0x7fff)
 
-enum { ALARM_TURN_MAX = 1024, RETRIES_DEFAULT = 3, JITTER_DEFAULT = 200 };
+enum { ALARM_TURN_MAX = 1024, ATTEMPTS_DEFAULT = 4, JITTER_DEFAULT = 200 };
 #define TIMEOUT_DEFAULT_NS ALDIS_SECOND
 #define TIMEOUT_MAX_DEFAULT_NS (30 * ALDIS_SECOND)
 
@@ -598,10 +598,10 @@ static aldis_err resolve(const aldis_reliable_opts *given, aldis_reliable_opts *
     unsigned rank = aldis__lane_rank(opts.lane);
     if (rank == ALDIS__RANK_COUNT || rank == ALDIS__RANK_CONTROL)
         return bad("lane", (int)opts.lane, "normal, critical, high, low");
-    if (opts.max_retries == 0)
-        opts.max_retries = RETRIES_DEFAULT;
-    if (opts.max_retries == ALDIS_NO_RETRIES || opts.grade == ALDIS_AT_MOST_ONCE)
-        opts.max_retries = 0;
+    if (opts.max_attempts == 0)
+        opts.max_attempts = ATTEMPTS_DEFAULT;
+    if (opts.grade == ALDIS_AT_MOST_ONCE)
+        opts.max_attempts = 1;
     if (opts.timeout_ns == 0)
         opts.timeout_ns = TIMEOUT_DEFAULT_NS;
     if (opts.timeout_max_ns == 0)
@@ -625,7 +625,7 @@ static void fill(const aldis_ctx *ctx, struct aldis__pending *pending, aldis_typ
     pending->wait_max_ns = opts->timeout_max_ns;
     pending->context = opts->context;
     pending->attempts = 0;
-    pending->max_retries = opts->max_retries;
+    pending->max_retries = opts->max_attempts - 1;
     pending->jitter_permille = (uint16_t)opts->jitter_permille;
     pending->result = ALDIS_OK;
     pending->grade = (uint8_t)opts->grade;

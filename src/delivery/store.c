@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* store.c: the queue of changes, the thread that commits them, and who is who. See store.h; the file
- * itself is file.c's. Layer: delivery. */
+/* store.c: the queue of changes, the thread that commits them, and who is who. See store.h; the
+ * file itself is file.c's. Layer: delivery. */
 #include "delivery/store.h"
 
 #include "base/clock.h"

@@ -129,7 +129,7 @@ static uint64_t deliver(aldis_reliable_opts opts, uint32_t workers)
     run.opts = opts;
     run.opts.timeout_ns = 30 * ALDIS_MS;
     run.opts.timeout_max_ns = 120 * ALDIS_MS;
-    run.opts.max_retries = 1000000;
+    run.opts.max_attempts = 1000000;
     CHECK_ERR(aldis_system_create(&system_opts, &system), ALDIS_OK);
     inject(system);
     keeper_ref keeper;

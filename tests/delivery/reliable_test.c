@@ -398,7 +398,7 @@ TEST_EACH(no_retries_is_one_attempt)
     fixture_open(f, NULL);
     depot_ref depot = open_depot(f, NACKS);
     courier_ref courier = open_courier(f);
-    give(f, courier, depot.id, 1, (aldis_reliable_opts){.max_retries = ALDIS_NO_RETRIES});
+    give(f, courier, depot.id, 1, (aldis_reliable_opts){.max_attempts = 1});
     fixture_await(f, "aldis_delivered", 1);
     look_at(f, courier);
     CHECK_UINT(seen.last.result, ALDIS_ERATE);
@@ -460,7 +460,7 @@ TEST_VIRTUAL(all_attempts_unanswered)
     CHECK_ERR(aldis_pause(f->system, depot.id), ALDIS_OK);
     pass(f, 10 * ALDIS_MS);
     give(f, courier, depot.id, 2,
-         (aldis_reliable_opts){.max_retries = 1, .timeout_ns = ALDIS_SECOND});
+         (aldis_reliable_opts){.max_attempts = 2, .timeout_ns = ALDIS_SECOND});
     pass(f, 4 * ALDIS_SECOND);
     look_at(f, courier);
     CHECK_UINT(seen.told, 2);
@@ -604,7 +604,7 @@ TEST_VIRTUAL(what_is_pending_can_be_read)
     courier_ref courier = open_courier(f);
     CHECK_ERR(aldis_pause(f->system, depot.id), ALDIS_OK);
     pass(f, 10 * ALDIS_MS);
-    give(f, courier, depot.id, 3, (aldis_reliable_opts){.max_retries = 7, .jitter_permille = 1});
+    give(f, courier, depot.id, 3, (aldis_reliable_opts){.max_attempts = 8, .jitter_permille = 1});
     pass(f, 1500 * ALDIS_MS);
     CHECK_ERR(aldis_signal(f->system, courier, look), ALDIS_OK);
     pass(f, 10 * ALDIS_MS);
@@ -640,7 +640,7 @@ static uint64_t run_through_a_small_mailbox(struct fixture *f, aldis_reliable_op
     courier_ref courier = open_courier(f);
     opts.timeout_ns = 20 * ALDIS_MS;
     opts.timeout_max_ns = 80 * ALDIS_MS;
-    opts.max_retries = 100000;
+    opts.max_attempts = 100000;
     give(f, courier, depot.id, count, opts);
     fixture_settle(f);
     look_at(f, courier);
@@ -747,7 +747,7 @@ static void count_through_restarts(struct fixture *f, aldis_reliable_opts opts, 
     fixture_settle(f);
     opts.timeout_ns = 20 * ALDIS_MS;
     opts.timeout_max_ns = 40 * ALDIS_MS;
-    opts.max_retries = 1000000;
+    opts.max_attempts = 1000000;
     give(f, courier, the_counter.id, count, opts);
     fixture_settle(f);
     look_at(f, courier);

@@ -73,7 +73,7 @@ static aldis_err courier_on_go_on(struct courier *self, const aldis_none *msg, a
     uint64_t *number = &sent[self->at.index];
     aldis_reliable_opts how = {.grade = ALDIS_EFFECT_ONCE,
                                .ordered = self->at.index == 0,
-                               .max_retries = 12,
+                               .max_attempts = 13,
                                .timeout_ns = 200 * ALDIS_MS,
                                .timeout_max_ns = ALDIS_SECOND};
     (void)msg;

@@ -69,7 +69,7 @@ static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
 static aldis_err ship_on_pay(struct ship *self, const aldis_none *msg, aldis_ctx *ctx)
 {
     (void)msg;
-    const aldis_reliable_opts how = {.grade = ALDIS_AT_LEAST_ONCE, .max_retries = 10};
+    const aldis_reliable_opts how = {.grade = ALDIS_AT_LEAST_ONCE, .max_attempts = 11};
     aldis_err err = ALDIS_OK;
     for (uint32_t i = 0; i < FEES && err == ALDIS_OK; i++)
         err = aldis_send_reliable(ctx, self->station, fee, NULL, &how, i, CREDITS);
