@@ -61,12 +61,13 @@ bench: all
 	$(BUILD)/aldis bench
 
 # An installation is often done as root: nothing is fetched here, and nothing built that is up to
-# date already; `make` comes first.
+# date already; `make` comes first. ldconfig lets the loader find a new library in /usr/local/lib.
 install:
 	@test -f $(BUILD)/build.ninja || { echo "nothing is built yet: run make first" >&2; exit 1; }
 	@test "$$(pkg-config --variable=prefix $(BUILD)/meson-private/aldis.pc)" = "$(abspath $(PREFIX))" || \
 		meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
 	meson install -C $(BUILD) --quiet $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+	@test -n "$(DESTDIR)" -o "$$(id -u)" -ne 0 || ldconfig
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan

@@ -150,8 +150,12 @@ aldis_err aldis__send_check_receiver(aldis_system *system, aldis_id to, uint32_t
                               type);
     if (word & ALDIS__WORD_CLOSING)
         return receiver_error(ALDIS_ESHUTDOWN, to, type);
-    if (!aldis__system_kind(system, aldis__word_kind(word))->handle[type])
-        return receiver_error(ALDIS_EUNACCEPTED, to, type);
+    const struct aldis__kind *kind = aldis__system_kind(system, aldis__word_kind(word));
+    if (aldis__unlikely(!kind->handle[type]))
+        return aldis__error_set(ALDIS_EUNACCEPTED, to, aldis__type_info(type)->name,
+                                "send: actor %016llx is a %s, whose protocol does not list %s",
+                                (unsigned long long)to.bits, kind->behaviour->name,
+                                aldis__type_info(type)->name);
     *out_word = word;
     return ALDIS_OK;
 }
