@@ -16,6 +16,9 @@
 struct ship;
 struct chronicle;
 
+/** A course that passes a hazard keeps this far off its centre, as a part of its radius. */
+#define HAZARD_BERTH 1.1
+
 /** What a station has, beside its docks. */
 struct station_page {
     struct account account;

@@ -4,13 +4,15 @@
 #include "books.h"
 #include "chronicle.h"
 #include "digest.h"
+#include "motion.h"
 #include "nearby.h"
 
 #include <aldis/timer.h>
 #include <string.h>
 
-/* Of one that lives longer, newcomers near it are told this often. */
-#define TELL_AGAIN_NS (30 * ALDIS_SECOND)
+/* Of one that lives longer, newcomers near it are told this often. The way that ships make meanwhile
+ * is how far off they are told: seldom and far is more work than often and near. */
+#define TELL_AGAIN_NS (10 * ALDIS_SECOND)
 #define LIVE_MAX 256
 
 struct live {
@@ -20,7 +22,7 @@ struct live {
 
 struct hazards {
     const struct chart *chart;
-    double reach;                        /* that a ship covers until the next telling */
+    double reach;                        /* so far off a ship has to know of it */
     double stretch;                      /* of the radius that is told, for the signal's own time */
     uint32_t seen[SCENARIO_HAZARDS_MAX]; /* hazards of each schedule so far */
     uint32_t told;                       /* of all schedules: the number of the last one */
@@ -37,6 +39,12 @@ static aldis_err arm(const struct hazards *self, aldis_ctx *ctx, uint32_t schedu
     return aldis_send_after(ctx, delay_ns, me, hazard_due, .schedule = schedule);
 }
 
+/* From one telling to the next, until that is heard. */
+static double seconds_between(const struct scenario *scenario)
+{
+    return (double)(TELL_AGAIN_NS + 2 * scenario->lookahead_ns) * 1e-9;
+}
+
 static aldis_err hazards_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct hazards *self = state;
@@ -44,7 +52,9 @@ static aldis_err hazards_start(void *state, const void *arg, aldis_ctx *ctx)
     double fastest = 0;
     const struct scenario *scenario = self->chart->scenario;
     for (uint32_t i = 0; i < scenario->classes.count; i++) {
-        double reach = scenario->classes.items[i].speed * (double)TELL_AGAIN_NS * 1e-9;
+        const struct scenario_class *class = &scenario->classes.items[i];
+        const struct thrust thrust = {.speed = class->speed, .acceleration = class->acceleration};
+        double reach = motion_foresight(&thrust, seconds_between(scenario));
         self->reach = reach > self->reach ? reach : self->reach;
         fastest =
             fastest > scenario->classes.items[i].speed ? fastest : scenario->classes.items[i].speed;
@@ -93,15 +103,18 @@ static aldis_err tell(struct hazards *self, aldis_ctx *ctx, uint32_t index)
         chronicle_hazard(self->chart->chronicle, ctx, hazard, true);
         return ALDIS_OK;
     }
+    aldis_ns left_ns = hazard->until_ns - now_ns;
+    aldis_ns next_ns = left_ns < TELL_AGAIN_NS ? left_ns : TELL_AGAIN_NS;
+    hazard->again_ns = now_ns + next_ns;
+    double own_way = vec_length(vec_of(&hazard->velocity)) * seconds_between(self->chart->scenario);
     const struct speaker here = {SPEAKER_HAZARDS(self->chart->books), place};
     aldis_err err = nearby_tell(
-        ctx, self->chart, &here, (hazard->radius + self->reach) * self->stretch,
+        ctx, self->chart, &here,
+        (hazard->radius * HAZARD_BERTH + own_way + self->reach) * self->stretch,
         &(aldis_send_item){
             .type = &navigation_hazard_type, .payload = hazard, .size = sizeof *hazard});
-    aldis_ns left_ns = hazard->until_ns - now_ns;
     hazards_ref me = {.id = aldis_self(ctx)};
-    aldis_err armed = aldis_send_after(ctx, left_ns < TELL_AGAIN_NS ? left_ns : TELL_AGAIN_NS, me,
-                                       hazard_due, .hazard = index + 1);
+    aldis_err armed = aldis_send_after(ctx, next_ns, me, hazard_due, .hazard = index + 1);
     return err != ALDIS_OK ? err : armed;
 }
 

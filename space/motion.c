@@ -101,6 +101,12 @@ double motion_eta(const struct motion *motion, struct vec aim, const struct thru
     return brake_s + p.rise_s + p.cruise_s + p.brake_s;
 }
 
+double motion_foresight(const struct thrust *thrust, double seconds)
+{
+    return 1.25 * thrust->speed * seconds +
+           thrust->speed * thrust->speed / (2 * thrust->acceleration);
+}
+
 /* Brake straight ahead for at most `seconds`; returns the seconds left over once at rest. */
 static double brake(struct motion *motion, double speed, const struct thrust *thrust,
                     double seconds, double *out_way)

@@ -10,9 +10,6 @@
 
 #include <math.h>
 
-/* A course that passes a hazard keeps this far off, as a part of its radius. */
-#define BERTH_OFF 1.1
-
 static struct vec centre_of(const struct ship_hazard *hazard, aldis_ns now_ns)
 {
     double age = (double)(now_ns - hazard->at_ns) * 1e-9;
@@ -79,7 +76,7 @@ static bool point_beside(struct vec from, struct vec aim, struct vec centre, dou
     if (distance >= radius)
         return false;
     side = distance > 1e-6 ? vec_scale(side, 1 / distance) : across(heading);
-    *out = vec_add(centre, vec_scale(side, radius * BERTH_OFF));
+    *out = vec_add(centre, vec_scale(side, radius * HAZARD_BERTH));
     return true;
 }
 
@@ -138,21 +135,60 @@ static struct ship_hazard *place_for(struct ship *self, const struct ship_hazard
     return edge_of(self, told, now_ns) < edge_of(self, farthest, now_ns) ? farthest : NULL;
 }
 
+/* Who is told again before it can be near it need not keep it in mind: by the class's speed, from
+ * where it was at its last look, or, at rest, from where its station is now or will be then. */
+static bool can_wait(const struct ship *self, const struct ship_hazard *told, aldis_ns again_ns,
+                     aldis_ns now_ns)
+{
+    const struct scenario *scenario = self->chart->scenario;
+    if (again_ns <= now_ns)
+        return false;
+    bool flies = self->state == SHIP_flying;
+    aldis_ns since_ns = flies ? self->moved_ns : now_ns;
+    double seconds = (double)(again_ns - since_ns + 2 * scenario->lookahead_ns) * 1e-9;
+    const struct scenario_class *class = ship_class(self);
+    const struct thrust thrust = {.speed = class->speed, .acceleration = class->acceleration};
+    double reach = motion_foresight(&thrust, seconds) + vec_length(told->velocity) * seconds +
+                   told->radius * HAZARD_BERTH;
+    struct vec centre = centre_of(told, now_ns);
+    if (vec_length(vec_sub(centre, self->motion.position)) <= reach)
+        return false;
+    return flies || (vec_length(vec_sub(centre, ship_station_position(self, now_ns))) > reach &&
+                     vec_length(vec_sub(centre, ship_station_position(self, again_ns))) > reach);
+}
+
+/* It is heard of again, or has come out of reach: with one telling in between that may be lost. */
+static aldis_ns known_until(const NavigationHazard *msg)
+{
+    aldis_ns silent_ns = msg->again_ns + (msg->again_ns - msg->at_ns);
+    return msg->again_ns > 0 && silent_ns < msg->until_ns ? silent_ns : msg->until_ns;
+}
+
 SHIP_ACTION(hazard_note, navigation_hazard)
 {
+    struct ship_hazard told = {.location = vec_of(&msg->location),
+                               .velocity = vec_of(&msg->velocity),
+                               .radius = msg->radius,
+                               .at_ns = msg->at_ns,
+                               .until_ns = known_until(msg),
+                               .key = digest_mix(aldis_sender(ctx).bits, msg->number)};
+    aldis_ns now_ns = aldis_now(ctx);
+    bool waits = can_wait(self, &told, msg->again_ns, now_ns);
+    if (waits && !self->extra)
+        return ALDIS_OK;
     if (!ship_extra(self))
         return ALDIS_ENOMEM;
-    if (self->state == SHIP_flying)
-        ship_move(self, aldis_now(ctx)); /* so far by what it knew */
-    const struct ship_hazard told = {.location = vec_of(&msg->location),
-                                     .velocity = vec_of(&msg->velocity),
-                                     .radius = msg->radius,
-                                     .at_ns = msg->at_ns,
-                                     .until_ns = msg->until_ns,
-                                     .key = digest_mix(aldis_sender(ctx).bits, msg->number)};
-    struct ship_hazard *place = place_for(self, &told, aldis_now(ctx));
-    if (place)
-        *place = told;
-    return self->state == SHIP_flying && self->mission != MISSION_FOLLOW ? ship_steer(self, ctx)
-                                                                         : ALDIS_OK;
+    if (waits)
+        told.until_ns = 0; /* forgotten, if it was known */
+    struct ship_hazard *place = place_for(self, &told, now_ns);
+    if (!place)
+        return ALDIS_OK;
+    bool is_news = place->until_ns <= now_ns || place->key != told.key || told.until_ns <= now_ns ||
+                   told.radius != place->radius;
+    if (is_news && self->state == SHIP_flying)
+        ship_move(self, now_ns); /* so far by what it knew */
+    *place = told;
+    return is_news && self->state == SHIP_flying && self->mission != MISSION_FOLLOW
+               ? ship_steer(self, ctx)
+               : ALDIS_OK;
 }

@@ -64,7 +64,30 @@ static uint32_t known(const struct ship *page)
     return count;
 }
 
-/* The service tells of a hazard every half minute: it is one hazard, and pushes once. */
+/* One that is told again in time for it: a ship that cannot be there before keeps no warning; one
+ * that can does, and forgets it when it is not told again, since then it is out of reach. */
+TEST(a_hazard_is_kept_in_mind_by_those_who_can_meet_it)
+{
+    struct ship *page = open_with(CUTTER);
+    const aldis_ns now_ns = aldis_system_now(stage.system);
+    /* 10 s and two lookaheads, the way to brake, and the berth that is given */
+    const double reach = 1.25 * 20 * 10.2 + 20.0 * 20 / (2 * 4) + 110;
+    for (uint32_t i = 0; i < 2; i++) {
+        double distance = i == 0 ? reach + 5 : reach - 5;
+        CHECK_OK(aldis_send(stage.system, stage.ships[CUTTER], navigation_hazard, .number = i,
+                            .radius = 100, .location = {0, distance, 0}, .at_ns = now_ns,
+                            .until_ns = ALDIS_HOUR, .again_ns = now_ns + 10 * ALDIS_SECOND));
+        stage_run(aldis_system_now(stage.system) + ALDIS_MS);
+        CHECK_UINT(known(page), i);
+    }
+    stage_run(now_ns + 15 * ALDIS_SECOND); /* one telling was lost */
+    CHECK_UINT(known(page), 1);
+    stage_run(now_ns + 21 * ALDIS_SECOND);
+    CHECK_UINT(known(page), 0);
+    stage_close();
+}
+
+/* The service tells of a hazard every few seconds: it is one hazard, and pushes once. */
 TEST(a_hazard_told_again_is_the_same_one)
 {
     struct ship *page = open_with(CUTTER);

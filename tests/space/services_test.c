@@ -51,23 +51,26 @@ TEST(hazards_come_move_and_die_by_their_schedule)
     struct ship *ship = stage_ship(0, 0);
     hazards_ref hazards;
     STAGE_SERVICE(hazards, &hazards);
+    uint64_t keys[20];
     uint32_t seen = 0;
-    aldis_ns last_until = 0;
     for (uint32_t i = 0; i < 2000; i++) {
         stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
         for (uint32_t j = 0; ship->extra && j < SHIP_HAZARDS_MAX; j++) {
             const struct ship_hazard *hazard = &ship->extra->hazards[j];
-            if (hazard->until_ns <= last_until)
+            uint32_t k = 0;
+            while (k < seen && keys[k] != hazard->key)
+                k++;
+            if (hazard->until_ns == 0 || k < seen)
                 continue;
-            last_until = hazard->until_ns;
-            seen++;
+            CHECK(seen < 20);
+            keys[seen++] = hazard->key;
             CHECK(hazard->radius == 120);
             CHECK(fabs(vec_length(hazard->velocity) - 2) < 1e-9);
             CHECK(hazard->location.x >= -1e-6 && hazard->location.x <= 600 + 1e-6);
             CHECK(hazard->until_ns - hazard->at_ns <= 50 * ALDIS_SECOND);
         }
     }
-    CHECK(seen >= 1 && seen <= 20); /* those that came near enough to be told */
+    CHECK(seen >= 1); /* those that came near enough to be told */
     stage_close();
 }
 
