@@ -12,7 +12,7 @@
 
 /* Of one that lives longer, newcomers near it are told this often. The way that ships make meanwhile
  * is how far off they are told: seldom and far is more work than often and near. */
-#define TELL_AGAIN_NS (10 * ALDIS_SECOND)
+#define TELL_AGAIN_NS (5 * ALDIS_SECOND)
 #define LIVE_MAX 256
 
 struct live {

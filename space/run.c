@@ -16,6 +16,9 @@
 #define PIECES 100
 #define LIVE_PIECE_NS (200 * ALDIS_MS)
 
+/* With fewer ships they all start in one window. */
+#define START_PORTION_MIN 8192
+
 #define STOP_TIMEOUT_NS (10 * ALDIS_SECOND)
 
 /* One run. */
@@ -109,6 +112,18 @@ static aldis_err name_ship(const struct run *run, ship_ref ship, uint32_t number
     return aldis_system_register(run->system, ship.id, name);
 }
 
+/* Many ships start in portions, a nanosecond apart: what it takes to start one is then free for the
+ * next, and not held by each of a million. Few start all at once. */
+static aldis_err start_portion(const struct run *run, uint32_t spawned)
+{
+    uint32_t portion = run->scenario->ship_count / 16;
+    if (portion < START_PORTION_MIN)
+        portion = START_PORTION_MIN;
+    if (run->opts->live || spawned % portion != 0)
+        return ALDIS_OK;
+    return aldis_system_run(run->system, aldis_system_now(run->system) + 1, NULL);
+}
+
 static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet *fleet)
 {
     aldis_err err = ALDIS_OK;
@@ -129,6 +144,8 @@ static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet 
             leader = ship.id;
         if (err == ALDIS_OK && run->opts->named)
             err = name_ship(run, ship, fleet->first + i + 1);
+        if (err == ALDIS_OK)
+            err = start_portion(run, fleet->first + i + 1);
     }
     return err;
 }

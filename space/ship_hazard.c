@@ -135,26 +135,44 @@ static struct ship_hazard *place_for(struct ship *self, const struct ship_hazard
     return edge_of(self, told, now_ns) < edge_of(self, farthest, now_ns) ? farthest : NULL;
 }
 
-/* Who is told again before it can be near it need not keep it in mind: by the class's speed, from
- * where it was at its last look, or, at rest, from where its station is now or will be then. */
+/* Does the ship, now at `from`, have to know of it for the next seconds? Not if it is farther off than
+ * the ship can come at its speed, with the way to brake; nor if it lies so far off the way that the
+ * ship drifts. In t seconds thrust a takes it a t^2 / 2 off that, and then it may be so fast that it
+ * needs as much again to stop. What drives ships is given a quarter of their speed. */
+static bool concerns(const struct ship *self, const struct ship_hazard *told, struct vec from,
+                     struct vec velocity, double seconds, aldis_ns now_ns)
+{
+    const struct scenario_class *class = ship_class(self);
+    const struct thrust thrust = {.speed = class->speed, .acceleration = class->acceleration};
+    struct vec off = vec_sub(centre_of(told, now_ns), from);
+    double berth = told->radius * HAZARD_BERTH + vec_length(told->velocity) * seconds;
+    if (vec_length(off) > motion_foresight(&thrust, seconds) + berth)
+        return false;
+    double brake_s = vec_length(velocity) / (2 * thrust.acceleration);
+    struct vec way = vec_scale(velocity, seconds + brake_s);
+    double square = vec_dot(way, way), part = square > 0 ? vec_dot(off, way) / square : 0;
+    part = part < 0 ? 0 : part > 1 ? 1 : part;
+    double aside = vec_length(vec_sub(off, vec_scale(way, part)));
+    return aside <= berth + thrust.acceleration * seconds * seconds + thrust.speed * seconds / 4;
+}
+
+/* It is told again before it can meet it. Under way it was at its place at its last look; at rest it
+ * may go round with its station, and depart from there. */
 static bool can_wait(const struct ship *self, const struct ship_hazard *told, aldis_ns again_ns,
                      aldis_ns now_ns)
 {
-    const struct scenario *scenario = self->chart->scenario;
+    static const struct vec still = {0, 0, 0};
     if (again_ns <= now_ns)
         return false;
-    bool flies = self->state == SHIP_flying;
-    aldis_ns since_ns = flies ? self->moved_ns : now_ns;
-    double seconds = (double)(again_ns - since_ns + 2 * scenario->lookahead_ns) * 1e-9;
-    const struct scenario_class *class = ship_class(self);
-    const struct thrust thrust = {.speed = class->speed, .acceleration = class->acceleration};
-    double reach = motion_foresight(&thrust, seconds) + vec_length(told->velocity) * seconds +
-                   told->radius * HAZARD_BERTH;
-    struct vec centre = centre_of(told, now_ns);
-    if (vec_length(vec_sub(centre, self->motion.position)) <= reach)
-        return false;
-    return flies || (vec_length(vec_sub(centre, ship_station_position(self, now_ns))) > reach &&
-                     vec_length(vec_sub(centre, ship_station_position(self, again_ns))) > reach);
+    aldis_ns heard_ns = again_ns + 2 * self->chart->scenario->lookahead_ns;
+    struct vec place = self->motion.position;
+    if (self->state == SHIP_flying || self->state == SHIP_emergency)
+        return !concerns(self, told, place, self->motion.velocity,
+                         (double)(heard_ns - self->moved_ns) * 1e-9, now_ns);
+    double seconds = (double)(heard_ns - now_ns) * 1e-9;
+    return !concerns(self, told, place, still, seconds, now_ns) &&
+           !concerns(self, told, ship_station_position(self, now_ns), still, seconds, now_ns) &&
+           !concerns(self, told, ship_station_position(self, heard_ns), still, seconds, now_ns);
 }
 
 /* It is heard of again, or has come out of reach: with one telling in between that may be lost. */

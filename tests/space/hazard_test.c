@@ -87,6 +87,26 @@ TEST(a_hazard_is_kept_in_mind_by_those_who_can_meet_it)
     stage_close();
 }
 
+/* Under way it keeps what lies ahead, and not what lies as near behind it or beside. */
+TEST(a_ship_under_way_keeps_what_lies_ahead)
+{
+    static const struct vec places[] = {{1, 0, 0}, {-1, 0, 0}, {0, 1, 0}};
+    struct ship *page = open_with(BARGE); /* it takes 400 u to its speed, or to stop */
+    CHECK_OK(aldis_send(stage.system, stage.ships[BARGE], set_destination, .station = 1));
+    stage_run(ALDIS_MINUTE);
+    CHECK(fabs(page->motion.velocity.x - 20) < 1e-6);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct vec place = vec_add(page->motion.position, vec_scale(places[i], 400));
+        CHECK_OK(aldis_send(stage.system, stage.ships[BARGE], navigation_hazard, .number = i,
+                            .radius = 50, .location = {place.x, place.y, place.z},
+                            .at_ns = aldis_system_now(stage.system), .until_ns = ALDIS_HOUR,
+                            .again_ns = aldis_system_now(stage.system) + 5 * ALDIS_SECOND));
+        stage_run(aldis_system_now(stage.system) + ALDIS_MS);
+        CHECK_UINT(known(page), 1);
+    }
+    stage_close();
+}
+
 /* The service tells of a hazard every few seconds: it is one hazard, and pushes once. */
 TEST(a_hazard_told_again_is_the_same_one)
 {
