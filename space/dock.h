@@ -26,6 +26,7 @@ struct dock_berth {
     uint32_t change; /**< counts its changes of state */
     aldis_id ship;
     aldis_ns free_ns; /**< when it is expected to be free */
+    aldis_ns due_ns;  /**< when the station's patience with the ship ends */
 };
 
 struct dock_place {

@@ -106,7 +106,11 @@ struct ship {
     union {
         struct vec aim; /**< under way, or in an emergency: where it means to come to rest */
         struct {
-            aldis_ns asked_ns, estimate_ns;
+            aldis_ns asked_ns; /**< for its berth */
+            union {
+                aldis_ns estimate_ns; /**< docking: what the station has said */
+                aldis_ns until_ns;    /**< docked: its patience ends */
+            };
             uint32_t berth;
             uint8_t goods;        /**< trading: the next commodity to sell */
             uint8_t resume_state; /**< trading with a ship: what it did before */

@@ -29,7 +29,7 @@ static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
     /* A station that is gone: try another after a rest. */
     if (SHIP_SAY(self, ctx, ship_station(self), request_docking, &request) != ALDIS_OK)
         return ship_rest(self, ctx);
-    return ship_arm(self, ctx, ASK_AGAIN_NS);
+    return ship_arm(self, ctx, NAP_NS);
 }
 
 aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx)
@@ -72,19 +72,27 @@ static aldis_err reach_berth(struct ship *self, aldis_ctx *ctx)
     if (SHIP_SAY(self, ctx, ship_station(self), docked, &here) != ALDIS_OK)
         return ship_rest(self, ctx);
     ship_enter(self, ctx, SHIP_docked);
-    return ship_arm(self, ctx, patience_ns(self));
+    self->visit.until_ns = aldis_now(ctx) + patience_ns(self);
+    return ship_arm(self, ctx, NAP_NS);
 }
 
 SHIP_ACTION(due_docking, ship_due)
 {
     (void)msg;
-    return self->phase == PHASE_APPROACH ? reach_berth(self, ctx) : send_request(self, ctx);
+    if (self->phase == PHASE_APPROACH)
+        return reach_berth(self, ctx);
+    aldis_ns waited_ns = aldis_now(ctx) - self->visit.asked_ns;
+    return waited_ns % ASK_AGAIN_NS < NAP_NS ? send_request(self, ctx)
+                                             : ship_arm(self, ctx, NAP_NS);
 }
 
 /* Nobody has told us that the service is over: leave all the same. */
 SHIP_ACTION(due_docked, ship_due)
 {
     (void)msg;
+    aldis_ns left_ns = self->visit.until_ns - aldis_now(ctx);
+    if (left_ns > 0)
+        return ship_arm(self, ctx, left_ns < NAP_NS ? left_ns : NAP_NS);
     ship_give_up(self, ctx);
     return ship_rest(self, ctx);
 }

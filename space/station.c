@@ -42,10 +42,23 @@ aldis_err station_reply(const struct station *self, aldis_ctx *ctx, aldis_type *
 
 static aldis_err arm(aldis_ctx *ctx, uint32_t berth, uint32_t change, aldis_ns delay_ns)
 {
+    station_ref me = {.id = aldis_self(ctx)};
+    const struct berth_due due = {.berth = berth, .change = change};
     aldis_timer timer;
+    if (aldis_send_after(ctx, delay_ns, me, berth_due, .berth = berth, .change = change) ==
+        ALDIS_OK)
+        return ALDIS_OK;
+    /* It has sent too much in this window. A timer has a place of its own, and costs more. */
     return aldis_timer_start_raw(ctx, &(aldis_timer_opts){.delay_ns = delay_ns}, &berth_due_type,
-                                 &(struct berth_due){.berth = berth, .change = change},
-                                 sizeof(struct berth_due), &timer);
+                                 &due, sizeof due, &timer);
+}
+
+/* Have patience with the ship in a berth. */
+static aldis_err arm_patience(struct station *self, aldis_ctx *ctx, uint32_t berth, uint32_t change)
+{
+    aldis_ns delay_ns = self->dock.station->permission_ns;
+    self->dock.berths[berth].due_ns = aldis_now(ctx) + delay_ns;
+    return arm(ctx, berth, change, delay_ns < NAP_NS ? delay_ns : NAP_NS);
 }
 
 /* false: it is gone, and the runtime has counted the message as refused. */
@@ -78,7 +91,7 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
         return ALDIS_OK;
     self->page->grants++;
     self->page->wait_total_ns += answer->wait_ns;
-    return arm(ctx, answer->berth, answer->change, self->dock.station->permission_ns);
+    return arm_patience(self, ctx, answer->berth, answer->change);
 }
 
 /* Offer what is free to whoever waits. */
@@ -215,6 +228,9 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
     if (!berth)
         return ALDIS_OK; /* it has gone on in time */
     aldis_id ship = berth->ship;
+    aldis_ns left_ns = berth->due_ns - aldis_now(ctx);
+    if (berth->state != BERTH_TAKEN && left_ns > 0)
+        return arm(ctx, msg->berth, msg->change, left_ns < NAP_NS ? left_ns : NAP_NS);
     switch (berth->state) {
     case BERTH_FREE:
         return ALDIS_OK;
@@ -223,8 +239,7 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
         break;
     case BERTH_TAKEN:
         if (end_service(self, ctx, ship))
-            return arm(ctx, msg->berth, dock_served(&self->dock, msg->berth),
-                       self->dock.station->permission_ns);
+            return arm_patience(self, ctx, msg->berth, dock_served(&self->dock, msg->berth));
         break;
     case BERTH_LEAVING:
         break; /* it has had its time to leave */
