@@ -10,8 +10,8 @@
 #include <aldis/timer.h>
 #include <string.h>
 
-/* Of one that lives longer, newcomers near it are told this often. The way that ships make meanwhile
- * is how far off they are told: seldom and far is more work than often and near. */
+/* Of one that lives longer, newcomers near it are told this often. How far off they are told is the
+ * way that ships make meanwhile: seldom and far is more work than often and near. */
 #define TELL_AGAIN_NS (5 * ALDIS_SECOND)
 #define LIVE_MAX 256
 

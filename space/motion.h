@@ -24,8 +24,8 @@ struct thrust {
 /** Seconds until a ship that moves so can be at rest at aim. */
 double motion_eta(const struct motion *motion, struct vec aim, const struct thrust *thrust);
 
-/** How far ahead a ship has to know what it comes to in the next `seconds`, u: so far as it may come,
- *  a quarter more for what drives it, and the way in which it can stop. */
+/** How far ahead a ship has to know what it comes to in the next `seconds`, u: so far as it may
+ *  come, a quarter more for what drives it, and the way in which it can stop. */
 double motion_foresight(const struct thrust *thrust, double seconds);
 
 /** Move for `seconds` towards aim. Returns the seconds left over once at rest there, else 0. */

@@ -155,9 +155,9 @@ ALDIS_SIGNAL(ship_refused);
 
 /* ---- An actor's own timers: one that it has outlived says so by its number ---- */
 
-/* One that is void stays under way until it is due. Where a ship or a station mostly hears before its
- * patience ends, it looks after each nap whether that is so, rather than to leave a timer of minutes
- * behind. */
+/* One that is void stays under way until it is due. Where a ship or a station mostly hears before
+ * its patience ends, it looks after each nap whether that is so, rather than to leave a timer of
+ * minutes behind. */
 #define NAP_NS (10 * ALDIS_SECOND)
 
 struct ship_due {

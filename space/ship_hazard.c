@@ -135,10 +135,10 @@ static struct ship_hazard *place_for(struct ship *self, const struct ship_hazard
     return edge_of(self, told, now_ns) < edge_of(self, farthest, now_ns) ? farthest : NULL;
 }
 
-/* Does the ship, now at `from`, have to know of it for the next seconds? Not if it is farther off than
- * the ship can come at its speed, with the way to brake; nor if it lies so far off the way that the
- * ship drifts. In t seconds thrust a takes it a t^2 / 2 off that, and then it may be so fast that it
- * needs as much again to stop. What drives ships is given a quarter of their speed. */
+/* Does the ship, now at `from`, have to know of it for the next seconds? Not if it is farther off
+ * than the ship can come at its speed, with the way to brake; nor if it lies so far off the way
+ * that the ship drifts. In t seconds thrust a takes it a t^2 / 2 off that, and then it may be so
+ * fast that it needs as much again to stop. What drives ships is given a quarter of their speed. */
 static bool concerns(const struct ship *self, const struct ship_hazard *told, struct vec from,
                      struct vec velocity, double seconds, aldis_ns now_ns)
 {
@@ -156,16 +156,19 @@ static bool concerns(const struct ship *self, const struct ship_hazard *told, st
     return aside <= berth + thrust.acceleration * seconds * seconds + thrust.speed * seconds / 4;
 }
 
-/* It is told again before it can meet it. Under way it was at its place at its last look; at rest it
- * may go round with its station, and depart from there. */
+/* It is told again before it can meet it. Under way it was at its place at its last look; at rest
+ * it may go round with its station, and depart from there. */
 static bool can_wait(const struct ship *self, const struct ship_hazard *told, aldis_ns again_ns,
                      aldis_ns now_ns)
 {
     static const struct vec still = {0, 0, 0};
     if (again_ns <= now_ns)
         return false;
-    aldis_ns heard_ns = again_ns + 2 * self->chart->scenario->lookahead_ns;
     struct vec place = self->motion.position;
+    double distance = vec_length(vec_sub(centre_of(told, now_ns), place));
+    /* A signal takes its time; with twice that it may have gone farther off meanwhile. */
+    aldis_ns heard_ns = again_ns + 2 * self->chart->scenario->lookahead_ns +
+                        2 * signals_time(self->chart, distance);
     if (self->state == SHIP_flying || self->state == SHIP_emergency)
         return !concerns(self, told, place, self->motion.velocity,
                          (double)(heard_ns - self->moved_ns) * 1e-9, now_ns);
