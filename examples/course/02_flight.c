@@ -79,6 +79,7 @@ struct ship {
     aldis_ns moved_ns; /* when it was where it is */
     aldis_ns tick_ns;
     aldis_timer ticker;
+    bool ticking;
 };
 
 static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
@@ -106,11 +107,13 @@ static void move(struct ship *self, aldis_ctx *ctx)
 
 static aldis_err ship_on_fly_to(struct ship *self, const struct fly_to *msg, aldis_ctx *ctx)
 {
-    bool ticking = self->x_km != self->goal_km;
     move(self, ctx);
     self->goal_km = msg->x_km;
     self->ordered_ns = self->moved_ns = aldis_now(ctx);
-    return ticking ? ALDIS_OK : aldis_timer_every(ctx, self->tick_ns, tick, &self->ticker);
+    if (self->ticking)
+        return ALDIS_OK;
+    self->ticking = true;
+    return aldis_timer_every(ctx, self->tick_ns, tick, &self->ticker);
 }
 
 static aldis_err ship_on_tick(struct ship *self, const aldis_none *msg, aldis_ctx *ctx)
@@ -121,6 +124,7 @@ static aldis_err ship_on_tick(struct ship *self, const aldis_none *msg, aldis_ct
         return ALDIS_OK;
     printf("  %d s after the order: at %" PRId64 " km, at rest, fuel for %" PRId64 " km\n",
            (int)((aldis_now(ctx) - self->ordered_ns) / ALDIS_SECOND), self->x_km, self->fuel_km);
+    self->ticking = false;
     return aldis_timer_cancel(ctx, self->ticker);
 }
 ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL, .on_start = ship_start);
