@@ -34,7 +34,7 @@ typedef enum aldis_grade {
 /** Names a reliable message, for ever. */
 typedef struct aldis_message_id {
     aldis_id from, to;
-    uint64_t number; /**< 1, 2, ... in its stream; 2^63 + 1, ... for what is in none */
+    uint64_t number; /**< 1, 2, ... in its stream; above 2^63 and rising for what is in none */
 } aldis_message_id;
 
 /** How one message is to be delivered. Zeroes are the defaults. */
@@ -49,6 +49,11 @@ typedef struct aldis_reliable_opts {
     bool ordered;             /**< handled in the order in which they were sent */
     aldis_lane lane;          /**< of the attempts; ordered streams should keep to one */
     uint64_t context;         /**< comes back with the confirmation */
+    aldis_ns delay_ns;        /**< of each attempt, as for a send; its time-out is on top */
+    /** Not in the figures of its sender and receiver. Who has sent and received at-least-once,
+     *  unordered and uncounted only, and has nothing pending, keeps no memory for it: for actors
+     *  that are many and mostly quiet. */
+    bool uncounted;
 } aldis_reliable_opts;
 
 /** What became of a reliable message: told to its sender exactly once. Only the runtime sends it.

@@ -21,6 +21,18 @@ struct aldis__part *aldis__part_make(struct aldis__cell *cell,
     return part;
 }
 
+void aldis__part_drop(struct aldis__cell *cell, struct aldis__part *part)
+{
+    struct aldis__part **link = &cell->ext->parts;
+    while (*link != part)
+        link = &(*link)->next;
+    *link = part->next;
+    if (part->class->fini)
+        part->class->fini(part);
+    free(part);
+    aldis__cell_shrink(cell);
+}
+
 void aldis__parts_end(struct aldis__worker *worker, struct aldis__cell *cell)
 {
     struct aldis__part *part = cell->ext ? cell->ext->parts : NULL;

@@ -46,6 +46,10 @@ static inline struct aldis__part *aldis__part_of(const struct aldis__cell *cell,
 struct aldis__part *aldis__part_make(struct aldis__cell *cell,
                                      const struct aldis__part_class *class);
 
+/** End it: fini() is called, and the cell's second block is given back if nothing else is in it.
+ *  From a message's end only: no pointer into either may be in use. */
+void aldis__part_drop(struct aldis__cell *cell, struct aldis__part *part);
+
 /** The actor ends. */
 void aldis__parts_end(struct aldis__worker *worker, struct aldis__cell *cell);
 /** The actor's incarnation ends. */

@@ -342,6 +342,15 @@ void aldis__alarm_clear(struct aldis__worker *worker, struct aldis__alarm *alarm
         aldis__wheel_remove(worker->ctx.shard->wheel, &alarm->timer->node);
 }
 
+void aldis__alarm_end(struct aldis__worker *worker, struct aldis__alarm *alarm)
+{
+    if (!alarm->timer)
+        return;
+    aldis__alarm_clear(worker, alarm);
+    aldis__timer_free(&worker->ctx.shard->timers, alarm->timer);
+    alarm->timer = NULL;
+}
+
 void aldis__alarm_forget(struct aldis__worker *worker, struct aldis__alarm *alarm)
 {
     aldis__alarm_clear(worker, alarm);

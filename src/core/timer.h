@@ -32,6 +32,8 @@ bool aldis__alarm_set(struct aldis__worker *worker, struct aldis__cell *cell,
                       const struct aldis__tracker *tracker);
 /** Nothing is to be done: live, it will not come. */
 void aldis__alarm_clear(struct aldis__worker *worker, struct aldis__alarm *alarm);
+/** The part that it lies in goes. One under way, or in the mailbox, comes all the same. */
+void aldis__alarm_end(struct aldis__worker *worker, struct aldis__alarm *alarm);
 /** The actor is restarted: an alarm that comes while it is down is lost, so it is set anew. */
 void aldis__alarm_forget(struct aldis__worker *worker, struct aldis__alarm *alarm);
 /** An alarm's message has come. False: it is one that has been overtaken by another. */

@@ -185,6 +185,11 @@ void aldis__turn_control(struct aldis__worker *worker, struct aldis__shard *shar
         cell->ext->control_depth--;
         aldis__control_handle(worker, shard, cell, msg);
     }
+    if (aldis__unlikely(worker->spent != NULL)) {
+        if (worker->spent == cell)
+            aldis__cell_shrink(cell);
+        worker->spent = NULL;
+    }
 }
 
 void aldis__turn_end(struct aldis__worker *worker, struct aldis__shard *shard,

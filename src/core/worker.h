@@ -84,6 +84,7 @@ struct aldis__worker {
     uint32_t idle_rounds, crowded_rounds;
 
     struct aldis__kind *kind_cache[ALDIS__KIND_CACHE];
+    struct aldis__cell *spent; /* whose second block was for the control message just handled */
     struct aldis__spare_ext *spare_exts; /* second blocks of cells, to use again: see cell.c */
     uint32_t spare_ext_count;
 

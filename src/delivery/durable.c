@@ -465,6 +465,7 @@ static aldis_err read_all(aldis_ctx *ctx, aldis_store *store, uint32_t endpoint,
     struct aldis__store_reader reader = {&opening, open_state, open_done, open_next, open_pending};
     if (!opening.sender || !opening.receiver)
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "durable_open");
+    opening.sender->keeps = true;
     aldis_err err = aldis__store_read(store, endpoint, &reader);
     *out_restored = opening.restored;
     return err;

@@ -81,18 +81,20 @@ static aldis_err transmit(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t
                                  slot | above << ALDIS__BASE_SHIFT |
                                      (uint64_t)pending->grade << ALDIS__GRADE_SHIFT |
                                      (pending->ordered ? ALDIS__FLAG_ORDERED : 0)};
+    if (pending->uncounted)
+        track.b |= ALDIS__FLAG_UNCOUNTED;
     pending->attempts++;
     if (pending->durable) {
         track.b |= ALDIS__FLAG_DURABLE | (uint64_t)aldis__durable_endpoint(ctx->cell)
                                              << ALDIS__ENDPOINT_SHIFT;
         return aldis__durable_transmit(ctx, pending, &track);
     }
-    aldis_send_opts opts = {.lane = (aldis_lane)pending->lane};
+    aldis_send_opts opts = {.lane = (aldis_lane)pending->lane, .delay_ns = pending->delay_ns};
     struct aldis__parcel parcel = {.to = pending->to,
                                    .type = pending->type,
                                    .payload = aldis__pending_payload(pending),
                                    .size = pending->size,
-                                   .opts = pending->lane ? &opts : NULL};
+                                   .opts = pending->lane || pending->delay_ns ? &opts : NULL};
     return aldis__send_tracked(ctx, &parcel, &track);
 }
 
@@ -100,14 +102,14 @@ static aldis_err transmit(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t
 static bool is_final(aldis_err err)
 {
     return err == ALDIS_ENOTFOUND || err == ALDIS_ESTALE || err == ALDIS_ESHUTDOWN ||
-           err == ALDIS_EUNACCEPTED || err == ALDIS_EINVAL || err == ALDIS_ETOOLARGE ||
-           err == ALDIS_EEXPIRED;
+           err == ALDIS_EUNACCEPTED || err == ALDIS_EINVAL || err == ALDIS_ELOOKAHEAD ||
+           err == ALDIS_ETOOLARGE || err == ALDIS_EEXPIRED;
 }
 
 static void wait_for(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
 {
     struct aldis__pending *pending = aldis__sender_at(sender, slot);
-    aldis_ns due_ns = later(now_of(ctx), jittered(ctx, pending));
+    aldis_ns due_ns = later(later(now_of(ctx), pending->delay_ns), jittered(ctx, pending));
     pending->due_ns = due_ns < pending->deadline_ns ? due_ns : pending->deadline_ns;
     aldis__sender_wait(sender, slot);
     set_alarm(aldis__worker_of(ctx), ctx->cell, sender);
@@ -149,7 +151,7 @@ static void give_up(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot,
         wait_for(ctx, sender, slot);
         return;
     }
-    sender->stats.failed++;
+    sender->stats.failed += !pending->uncounted;
     release(aldis__worker_of(ctx), sender, slot);
 }
 
@@ -172,7 +174,7 @@ static void retry(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
         give_up(ctx, sender, slot, ALDIS_ETIMEDOUT);
         return;
     }
-    sender->stats.retries++;
+    sender->stats.retries += !pending->uncounted;
     aldis_ns longer_ns =
         pending->wait_ns > pending->wait_max_ns / 2 ? pending->wait_max_ns : 2 * pending->wait_ns;
     pending->wait_ns = longer_ns;
@@ -201,6 +203,8 @@ static aldis_err on_retry(struct aldis__worker *worker, struct aldis__cell *cell
     struct aldis__sender *sender = aldis__sender_of(cell);
     (void)msg;
     (void)track;
+    if (!sender)
+        return ALDIS_OK; /* it had nothing left to wait for, and is gone */
     sender->retry_waits = false;
     for (int i = 0; i < ALARM_TURN_MAX; i++) {
         uint32_t slot = aldis__sender_pop_due(sender, now_of(ctx));
@@ -209,6 +213,7 @@ static aldis_err on_retry(struct aldis__worker *worker, struct aldis__cell *cell
         retry(ctx, sender, slot);
     }
     set_alarm(worker, cell, sender);
+    aldis__sender_leave(worker, cell);
     return ALDIS_OK;
 }
 
@@ -224,6 +229,8 @@ static void retry_ended(struct aldis__worker *worker, struct aldis__msg *msg,
     struct aldis__cell *cell =
         aldis__system_cell(system, aldis__id_index(msg->to, system->node_base));
     struct aldis__sender *sender = aldis__sender_of(cell);
+    if (!sender)
+        return;
     sender->retry_waits = false;
     (void)aldis__alarm_set(worker, cell, &sender->alarm, now_of(&worker->ctx) + ALDIS_MS,
                            &alarm_tracker);
@@ -241,7 +248,9 @@ static aldis_err on_alarm(struct aldis__worker *worker, struct aldis__cell *cell
     static aldis_type retry_type = {"aldis.retry", 0, 0, NULL, 0};
     struct aldis__sender *sender = aldis__sender_of(cell);
     (void)msg;
-    if (!aldis__alarm_came(&sender->alarm, track) || sender->retry_waits)
+    if (!sender) /* it had nothing left to wait for, and is gone */
+        worker->spent = cell;
+    if (!sender || !aldis__alarm_came(&sender->alarm, track) || sender->retry_waits)
         return ALDIS_OK;
     struct aldis__track behind = {&retry_tracker, ALDIS_FOREVER, 0, 0};
     struct aldis__parcel parcel = {.to = cell->id, .type = &retry_type};
@@ -288,9 +297,11 @@ static enum aldis__admission admit_ack(struct aldis__worker *worker, struct aldi
     told->id.to = msg->from;
     if (pending->durable)
         aldis__durable_confirmed(cell, pending);
-    sender->stats.confirmed++;
+    unsigned counted = !pending->uncounted;
+    sender->stats.confirmed += counted;
     sender->stats.by_attempts[attempts < ALDIS_ATTEMPTS_COUNTED ? attempts - 1
-                                                                : ALDIS_ATTEMPTS_COUNTED - 1]++;
+                                                                : ALDIS_ATTEMPTS_COUNTED - 1] +=
+        counted;
     release(worker, sender, slot);
     aldis__sender_unwait(sender);
     return ALDIS__ADMIT_HANDLE;
@@ -300,7 +311,9 @@ static aldis_err tell(struct aldis__worker *worker, struct aldis__cell *cell,
                       struct aldis__msg *msg, struct aldis__track *track)
 {
     (void)track;
-    return cell->kind->delivered(cell->state, aldis__msg_body(msg), &worker->ctx);
+    aldis_err err = cell->kind->delivered(cell->state, aldis__msg_body(msg), &worker->ctx);
+    aldis__sender_leave(worker, cell);
+    return err;
 }
 
 static const struct aldis__tracker ack_tracker = {.name = "aldis.delivery.ack",
@@ -368,6 +381,13 @@ aldis_id aldis__reliable_stream(aldis_id sender, const struct aldis__track *trac
     return sender;
 }
 
+/* Neither a number to remember nor a figure to count: its receiver keeps nothing of it. */
+static bool leaves_nothing(const struct aldis__track *track)
+{
+    return !has_filter(track) && !(track->b & ALDIS__FLAG_DURABLE) &&
+           (track->b & ALDIS__FLAG_UNCOUNTED);
+}
+
 /* Its effect is committed, or has still to be. */
 static void again_durable(struct aldis__worker *worker, struct aldis__cell *cell,
                           const struct aldis__filter *filter, const struct aldis__msg *msg,
@@ -389,6 +409,8 @@ static enum aldis__admission quietly(struct aldis__msg *msg, struct aldis__track
 static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__cell *cell,
                                    struct aldis__msg *msg, struct aldis__track *track)
 {
+    if (leaves_nothing(track))
+        return ALDIS__ADMIT_HANDLE;
     struct aldis__receiver *receiver = aldis__receiver_make(cell);
     if (!receiver)
         return quietly(msg, track); /* no memory: it comes again */
@@ -427,6 +449,8 @@ static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__c
 static bool settle(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id sender,
                    const struct aldis__track *track)
 {
+    if (leaves_nothing(track))
+        return aldis__durable_save(cell);
     struct aldis__receiver *receiver = aldis__receiver_make(cell);
     if (!receiver || !aldis__durable_save(cell))
         return false;
@@ -546,6 +570,8 @@ static bool is_token(aldis_ctx *ctx, const aldis_ack_token *token, const struct 
         aldis__grade_of(token->bits) == ALDIS_EFFECT_ONCE || aldis_id_is_nobody(token->sender) ||
         aldis__send_check_place(ctx->system, token->sender, ALDIS__TYPE_TRACK, &word) != ALDIS_OK)
         return false;
+    if (leaves_nothing(track))
+        return true;
     struct aldis__receiver *receiver = aldis__receiver_of(ctx->cell);
     if (!receiver || !has_filter(track))
         return receiver != NULL;
@@ -591,6 +617,8 @@ static aldis_err resolve(const aldis_reliable_opts *given, aldis_reliable_opts *
         return bad("timeout_ns", opts.timeout_ns, "0 or more");
     if (opts.timeout_max_ns < 0)
         return bad("timeout_max_ns", opts.timeout_max_ns, "0 or more");
+    if (opts.delay_ns < 0)
+        return bad("delay_ns", opts.delay_ns, "0 or more");
     if (opts.deadline_ns < 0)
         return bad("deadline_ns", opts.deadline_ns, "0 (none) or more");
     if (opts.jitter_permille > 1000)
@@ -631,6 +659,8 @@ static void fill(const aldis_ctx *ctx, struct aldis__pending *pending, aldis_typ
     pending->grade = (uint8_t)opts->grade;
     pending->lane = (uint8_t)opts->lane;
     pending->ordered = opts->ordered;
+    pending->uncounted = opts->uncounted;
+    pending->delay_ns = opts->delay_ns;
     pending->durable = false;
     void *inside = pending->size > ALDIS__PENDING_INLINE ? pending->block : pending->bytes;
     if (pending->size)
@@ -679,9 +709,10 @@ aldis_err aldis_send_reliable_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type,
     err = transmit(ctx, sender, slot);
     if (is_final(err) || (err != ALDIS_OK && resolved.grade == ALDIS_AT_MOST_ONCE)) {
         aldis__sender_release(sender, slot, true);
-        return err;
+        return err; /* a sender without anything pending goes with the next confirmation */
     }
-    sender->stats.sent++;
+    sender->keeps |= !resolved.uncounted;
+    sender->stats.sent += !resolved.uncounted;
     if (out_id)
         *out_id = (aldis_message_id){ctx->cell->id, to, pending->number};
     wait_for(ctx, sender, slot);

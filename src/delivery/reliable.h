@@ -7,13 +7,14 @@
 #include "delivery/sender.h"
 
 /* Word b of a track: slot 24, number above the stream's base 15, flag 1, grade 2, flags 4, endpoint
- * 18. */
+ * 18 (of messages that are not durable: one more flag). */
 enum { ALDIS__BASE_SHIFT = 24, ALDIS__GRADE_SHIFT = 40, ALDIS__ENDPOINT_SHIFT = 46 };
 #define ALDIS__FLAG_ACKED (UINT64_C(1) << 39) /* settled by aldis_ack */
 #define ALDIS__FLAG_ORDERED (UINT64_C(1) << 42)
-#define ALDIS__FLAG_SETTLED (UINT64_C(1) << 43) /* confirmed or refused by the receiver already */
-#define ALDIS__FLAG_QUIET (UINT64_C(1) << 44)   /* a repeat: its end tells nobody */
-#define ALDIS__FLAG_DURABLE (UINT64_C(1) << 45) /* from an endpoint of a store */
+#define ALDIS__FLAG_SETTLED (UINT64_C(1) << 43)   /* confirmed or refused by the receiver already */
+#define ALDIS__FLAG_QUIET (UINT64_C(1) << 44)     /* a repeat: its end tells nobody */
+#define ALDIS__FLAG_DURABLE (UINT64_C(1) << 45)   /* from an endpoint of a store */
+#define ALDIS__FLAG_UNCOUNTED (UINT64_C(1) << 46) /* not durable: in nobody's figures */
 
 /* What stands for an endpoint of a store where an actor's id stands else. No actor has node 255. */
 static inline aldis_id aldis__endpoint_id(uint32_t endpoint)

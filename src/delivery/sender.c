@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAMS_FIRST = 4, HEAP_FIRST = 64, STALE_MIN = 64 };
+enum { STREAMS_FIRST = 4, HEAP_FIRST = 8, STALE_MIN = 64, LOOSE_SHIFT = 20 };
 
 /* ------------------------------------------------------------------ life */
 
@@ -44,9 +44,23 @@ struct aldis__sender *aldis__sender_make(struct aldis__cell *cell)
 {
     struct aldis__sender *sender =
         (struct aldis__sender *)(void *)aldis__part_make(cell, &sender_class);
-    if (sender && sender->chunk_count == 0)
-        sender->free = ALDIS__PENDING_NONE;
+    if (!sender || sender->first_loose)
+        return sender;
+    sender->free = ALDIS__PENDING_NONE;
+    /* An actor may have had a sender before. Each message of that one was confirmed or given up by
+     * one that the actor has handled, so no number comes twice. */
+    sender->first_loose =
+        ALDIS__NUMBER_LOOSE | ((cell->handled << LOOSE_SHIFT & ~ALDIS__NUMBER_LOOSE) + 1);
     return sender;
+}
+
+void aldis__sender_leave(struct aldis__worker *worker, struct aldis__cell *cell)
+{
+    struct aldis__sender *sender = aldis__sender_of(cell);
+    if (!sender || sender->count > 0 || sender->keeps || sender->retry_waits)
+        return;
+    aldis__alarm_end(worker, &sender->alarm);
+    aldis__part_drop(cell, &sender->part);
 }
 
 /* ------------------------------------------------------------------ streams */
@@ -103,11 +117,11 @@ static uint32_t stream_to(struct aldis__sender *sender, aldis_id to, bool loose)
     if (sender->stream_count == sender->stream_capacity && !grow_streams(sender))
         return UINT32_MAX;
     uint32_t index = sender->stream_count++;
-    sender->streams[index] =
-        (struct aldis__stream){.to = to,
-                               .next_number = loose ? ALDIS__NUMBER_LOOSE + 1 : 1,
-                               .first = ALDIS__PENDING_NONE,
-                               .last = ALDIS__PENDING_NONE};
+    sender->keeps |= !loose;
+    sender->streams[index] = (struct aldis__stream){.to = to,
+                                                    .next_number = loose ? sender->first_loose : 1,
+                                                    .first = ALDIS__PENDING_NONE,
+                                                    .last = ALDIS__PENDING_NONE};
     *place_of(sender, to, loose) = index + 1;
     return index;
 }

@@ -20,10 +20,10 @@
 #include <aldis/delivery.h>
 
 enum {
-    ALDIS__PENDING_MAX = 1 << 20, /* messages of one sender */
-    ALDIS__STREAM_WINDOW = 1024,  /* pending in one stream */
-    ALDIS__PENDING_INLINE = 40,   /* payload bytes that need no block of their own */
-    ALDIS__PENDING_CHUNK = 64,
+    ALDIS__PENDING_MAX = 1 << 20,        /* messages of one sender */
+    ALDIS__STREAM_WINDOW = 1024,         /* pending in one stream */
+    ALDIS__PENDING_INLINE = 40,          /* payload bytes that need no block of their own */
+    ALDIS__PENDING_CHUNK = 8,            /* few: many actors have one message pending at a time */
     ALDIS__PENDING_NONE = (1 << 24) - 1, /* no slot */
 };
 #define ALDIS__PENDING_BYTES_MAX (UINT64_C(256) << 20)
@@ -36,6 +36,7 @@ struct aldis__pending {
     aldis_id to;
     aldis_ns sent_ns, due_ns, deadline_ns;
     aldis_ns wait_ns, wait_max_ns; /* of this attempt; of any */
+    aldis_ns delay_ns;             /* of the send; 0: the default */
     uint64_t context;
     uint32_t stream, prev, next; /* slots; of free slots: next */
     uint32_t attempts, max_retries;
@@ -43,7 +44,7 @@ struct aldis__pending {
     uint16_t jitter_permille;
     uint16_t result; /* what its sender could not be told yet; ALDIS_OK: nothing */
     uint8_t grade, lane;
-    bool ordered;
+    bool ordered, uncounted;
     bool durable, committed; /* its payload is a frame, `to` an endpoint; the file has it */
     union {
         unsigned char bytes[ALDIS__PENDING_INLINE];
@@ -82,6 +83,8 @@ struct aldis__sender {
     uint32_t heap_count, heap_capacity, heap_stale;
     struct aldis__alarm alarm; /* for the first time-out */
     bool retry_waits;          /* the alarm has come, and what is due waits for its turn */
+    bool keeps;                /* something to be known for ever: a stream's number, or figures */
+    uint64_t first_loose;      /* number of the first message in no stream; see sender_make() */
 
     aldis_delivery_stats stats; /* as a sender; pending and oldest age unused */
 };
@@ -90,6 +93,8 @@ struct aldis__sender {
 struct aldis__sender *aldis__sender_of(const struct aldis__cell *cell);
 /** The same, made if need be. NULL: out of memory. */
 struct aldis__sender *aldis__sender_make(struct aldis__cell *cell);
+/** Forget it if nothing is pending and nothing in it has to be kept. From the end of a message. */
+void aldis__sender_leave(struct aldis__worker *worker, struct aldis__cell *cell);
 /** Its restart: in reliable.c, which knows how to wait. */
 void aldis__sender_restart(struct aldis__worker *worker, struct aldis__cell *cell,
                            struct aldis__part *part);

@@ -2,7 +2,9 @@
 /* reliable_test.c: grades, repeats, confirmations, order. */
 #include "../core/fixture.h"
 
+#include "core/system.h"
 #include <aldis/delivery.h>
+#include <aldis/fault.h>
 #include <string.h>
 
 /* ------------------------------------------------------------------ a sender, a receiver */
@@ -234,6 +236,97 @@ TEST_EACH(the_context_comes_back)
     fixture_close(f);
 }
 
+/* ------------------------------------------------------------------ nothing left behind */
+
+static bool has_second_block(struct fixture *f, aldis_id actor)
+{
+    uint64_t place = aldis__id_index(actor, f->system->node_base);
+    return aldis__system_cell(f->system, place)->ext != NULL;
+}
+
+TEST_EACH(what_is_uncounted_leaves_nothing_behind)
+{
+    uint64_t last = 0;
+    fixture_open(f, NULL);
+    depot_ref depot = open_depot(f, PLAIN);
+    courier_ref courier = open_courier(f);
+    look_at(f, courier);
+    for (uint64_t round = 1; round <= 3; round++) {
+        give(f, courier, depot.id, 20, (aldis_reliable_opts){.uncounted = true});
+        fixture_await(f, "aldis_delivered", 20 * round);
+        look_at(f, courier);
+        CHECK_UINT(seen.ok, 20 * round);
+        CHECK_UINT(seen_stats.sent + seen_stats.confirmed + seen_stats.pending, 0);
+        CHECK(!has_second_block(f, courier.id) && !has_second_block(f, depot.id));
+        CHECK(seen.last.id.number > last); /* no number comes twice */
+        last = seen.last.id.number;
+    }
+    give(f, courier, depot.id, 1, (aldis_reliable_opts){.uncounted = false});
+    fixture_await(f, "aldis_delivered", 61);
+    give(f, courier, depot.id, 1, (aldis_reliable_opts){.uncounted = true});
+    fixture_await(f, "aldis_delivered", 62);
+    look_at(f, courier);
+    CHECK_UINT(seen_stats.sent, 1); /* figures stay */
+    CHECK_UINT(seen_stats.confirmed, 1);
+    fixture_close(f);
+}
+
+TEST_VIRTUAL(what_is_uncounted_is_repeated_and_told_all_the_same)
+{
+    static const aldis_fault_rule rules[] = {{.kind = ALDIS_FAULT_LOSS, .chance = 0.3},
+                                             {.kind = ALDIS_FAULT_DUPLICATE, .chance = 0.3},
+                                             {.kind = ALDIS_FAULT_DELAY, .chance = 0.3}};
+    fixture_open(f, NULL);
+    CHECK_OK(aldis_system_inject(f->system, &(aldis_fault_plan){.rules = rules, .rule_count = 3}));
+    depot_ref depot = open_depot(f, PLAIN);
+    courier_ref courier = open_courier(f);
+    for (uint64_t round = 1; round <= 40; round++) {
+        give(f, courier, depot.id, 1 + round % 3,
+             (aldis_reliable_opts){
+                 .uncounted = true, .max_attempts = 31, .timeout_ns = 20 * ALDIS_MS});
+        pass(f, ALDIS_MINUTE);
+        look_at(f, courier);
+        CHECK_UINT(seen.ok, seen.sent);
+        CHECK_UINT(seen.told, seen.sent);
+        CHECK(!has_second_block(f, courier.id));
+    }
+    /* One that has ended: told once, and then nothing is left either. */
+    CHECK_OK(aldis_system_inject(f->system, NULL));
+    depot_ref closed = open_depot(f, REFUSES);
+    give(f, courier, closed.id, 2, (aldis_reliable_opts){.uncounted = true, .max_attempts = 3});
+    pass(f, ALDIS_MINUTE);
+    look_at(f, courier);
+    CHECK_UINT(seen.told, seen.sent);
+    CHECK_UINT(seen.ok, seen.sent - 2);
+    CHECK(!has_second_block(f, courier.id));
+    fixture_close(f);
+}
+
+TEST_VIRTUAL(each_attempt_takes_its_delay)
+{
+    fixture_open(f, NULL);
+    depot_ref depot = open_depot(f, REFUSES_TWICE);
+    courier_ref courier = open_courier(f);
+    aldis_ns begin_ns = aldis_system_now(f->system);
+    give(f, courier, depot.id, 1,
+         (aldis_reliable_opts){.delay_ns = 5 * ALDIS_SECOND, .jitter_permille = 1});
+    pass(f, ALDIS_MINUTE);
+    look_at(f, courier);
+    CHECK_UINT(seen.ok, 1);
+    CHECK_UINT(seen.last.attempts, 3);
+    CHECK_UINT(seen_stats.retries, 2);
+    CHECK_UINT(trace_count_of(HANDLED), 3);
+    /* 5 s; repeated 1 s after it could have been there, 5 s; then 2 s after, 5 s. */
+    aldis_ns told_ns = trace_at(trace_count() - 1).at_ns - begin_ns;
+    CHECK(told_ns > 17 * ALDIS_SECOND && told_ns < 19 * ALDIS_SECOND);
+    struct order order = {
+        .to = depot.id, .count = 1, .expected = ALDIS_ELOOKAHEAD, .opts = {.delay_ns = 1}};
+    CHECK_ERR(aldis_send_copy(f->system, courier, order, &order), ALDIS_OK);
+    look_at(f, courier);
+    CHECK_UINT(seen_stats.pending, 0);
+    fixture_close(f);
+}
+
 /* ------------------------------------------------------------------ refusals */
 
 TEST_EACH(what_cannot_arrive_fails_at_once)
@@ -263,7 +356,7 @@ TEST_EACH(options_are_checked)
     static const aldis_reliable_opts bad[] = {
         {.grade = (aldis_grade)3}, {.timeout_ns = -1},        {.timeout_max_ns = -1},
         {.deadline_ns = -1},       {.jitter_permille = 1001}, {.lane = ALDIS_LANE_CONTROL},
-        {.lane = (aldis_lane)9}};
+        {.lane = (aldis_lane)9},   {.delay_ns = -1}};
     fixture_open(f, NULL);
     courier_ref courier = open_courier(f);
     depot_ref depot = open_depot(f, PLAIN);
