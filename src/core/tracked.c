@@ -31,7 +31,10 @@ static void handle(struct aldis__worker *worker, struct aldis__shard *shard,
         err = cell->kind->handle[type](cell->state, aldis__msg_payload(msg, NULL), ctx);
     worker->counts[type].handled++;
     bool settled = aldis__ctx_has_settled(ctx, cell->handled);
-    if (err == ALDIS_OK && !settled && aldis__unlikely(!aldis__durable_save(cell)))
+    /* A post for a part that outlives the failed state changes nothing of it, and saves nothing. */
+    bool is_down =
+        type == ALDIS__TYPE_TRACK && (cell->flags & (ALDIS__CELL_FAILING | ALDIS__CELL_FAILED));
+    if (err == ALDIS_OK && !settled && !is_down && aldis__unlikely(!aldis__durable_save(cell)))
         aldis__log(ALDIS_LOG_ERROR, "actor %016llx: no memory to save its durable state",
                    (unsigned long long)cell->id.bits);
     /* Of a supervised actor's failure the tracker hears when the message ends: see supervise.h. */

@@ -526,6 +526,58 @@ TEST_EACH(a_stream_is_closed_and_opened_again)
     CHECK_UINT(sender.ends, 0); /* its own doing */
 }
 
+/* ------------------------------------------------------------------ durable receivers */
+
+struct saved {
+    uint64_t good; /* durable: evens handled */
+    aldis_credit_books books;
+};
+
+static uint64_t good_at_start;
+
+static aldis_err saved_start(void *state, const void *arg, aldis_ctx *ctx)
+{
+    (void)arg;
+    good_at_start = ((struct saved *)state)->good;
+    return aldis_credit_accept(ctx, NULL);
+}
+
+static aldis_err saved_on_num(struct saved *self, const uint64_t *value, aldis_ctx *ctx)
+{
+    self->good++;
+    return *value % 2 ? aldis_fail(ctx, "odd") : ALDIS_OK;
+}
+
+static aldis_err saved_on_act(struct saved *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self, (void)act, (void)ctx;
+    return ALDIS_OK;
+}
+
+ALDIS_PROTOCOL(saved, PLAIN_PROTOCOL);
+ALDIS_BEHAVIOUR(saved, struct saved, PLAIN_PROTOCOL, .on_start = saved_start,
+                .restart = {.mode = ALDIS_RESTART_ON_FAILURE},
+                .durable = ALDIS_DURABLE(struct saved, good));
+
+/* A report that comes while the receiver waits for its restart saves nothing of the failed state:
+ * what the failed handler did to it is undone. */
+TEST_VIRTUAL(control_posts_save_no_failed_state)
+{
+    fixture_open(f, NULL);
+    saved_ref to;
+    CHECK_OK(aldis_spawn(f->system, saved, &to, NULL));
+    fixture_settle(f);
+    for (uint64_t i = 0; i < 3; i++)
+        CHECK_OK(aldis_send(f->system, to, num, 2 * i));
+    CHECK_OK(aldis_send(f->system, to, num, 7)); /* fails; restarted 10 ms later, or less */
+    CHECK_OK(aldis_system_run(f->system, aldis_system_now(f->system) + 3 * ALDIS_MS, NULL));
+    sender = (struct sender){.to = {.id = to.id}};
+    (void)fixture_spawn(f, &(struct script){.user = &sender, .start = sender_start}, NULL);
+    fixture_settle(f);
+    CHECK_UINT(fixture_status(f, to.id).restarts, 1);
+    CHECK_UINT(good_at_start, 3);
+}
+
 /* ------------------------------------------------------------------ manual grants */
 
 static aldis_err grant(struct puppet *self, const struct act *act, aldis_ctx *ctx)
