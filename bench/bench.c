@@ -30,6 +30,7 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_router,
     &bench_router_4,
     &bench_flow,
+    &bench_credit,
     &bench_channel_mpsc,
     &bench_channel_oneshot,
     &bench_codec,

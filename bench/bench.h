@@ -140,6 +140,7 @@ extern const struct bench_workload bench_wildcards;                           /*
 extern const struct bench_workload bench_priority;                            /* priority.c */
 extern const struct bench_workload bench_router, bench_router_4;              /* router.c */
 extern const struct bench_workload bench_flow;                                /* flow.c */
+extern const struct bench_workload bench_credit;                              /* credit.c */
 extern const struct bench_workload bench_channel_mpsc, bench_channel_oneshot; /* channel.c */
 extern const struct bench_workload bench_codec;                               /* codec.c */
 extern const struct bench_workload bench_reliable, bench_retry_table;         /* reliable.c */

@@ -360,6 +360,7 @@ aldis_err aldis_credit_accept(aldis_ctx *ctx, const aldis_credit_terms *terms)
         creditor->last = &creditor->first;
     creditor->terms = resolved;
     creditor->accepts = true;
+    aldis__creditor_reshare(creditor);
     aldis__creditor_serve(aldis__worker_of(ctx), ctx->cell); /* there may be more than before */
     return ALDIS_OK;
 }
@@ -445,7 +446,7 @@ aldis_err aldis_credit_get_books(aldis_ctx *ctx, aldis_id sender, aldis_credit_b
         err = aldis__error_set(ALDIS_ENOTFOUND, sender, "", "credit_get_books: no streams");
     if (err != ALDIS_OK)
         return err;
-    aldis_credit_books books = {.share = aldis__creditor_share(creditor)};
+    aldis_credit_books books = {.share = creditor->share};
     if (aldis_id_is_nobody(sender)) {
         books = (aldis_credit_books){.streams = creditor->open,
                                      .closing = creditor->closing,

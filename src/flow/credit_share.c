@@ -117,12 +117,12 @@ void aldis__account_set_hungry(struct aldis__creditor *creditor, struct aldis__a
 
 /* ------------------------------------------------------------------ shares */
 
-uint32_t aldis__creditor_share(const struct aldis__creditor *creditor)
+void aldis__creditor_reshare(struct aldis__creditor *creditor)
 {
-    uint32_t share =
-        creditor->open ? creditor->terms.total / creditor->open : creditor->terms.total;
+    uint32_t total = creditor->terms.total;
+    uint32_t share = creditor->open ? total / creditor->open : total;
     share = share ? share : 1;
-    return share < creditor->terms.window ? share : creditor->terms.window;
+    creditor->share = share < creditor->terms.window ? share : creditor->terms.window;
 }
 
 static uint64_t free_of(const struct aldis__creditor *creditor)
@@ -196,7 +196,7 @@ static void look_for_unused(struct aldis__worker *worker, struct aldis__cell *ce
         return;
     }
     creditor->recalled_ns = now_ns ? now_ns : 1;
-    uint64_t share = aldis__creditor_share(creditor), wanted = 0;
+    uint64_t share = creditor->share, wanted = 0;
     uint64_t allowed = creditor->open > creditor->terms.total ? 0 : share;
     for (const struct aldis__account *account = creditor->first; account; account = account->next)
         wanted += lack_of(account, share);
@@ -219,8 +219,7 @@ bool aldis__creditor_provide(struct aldis__worker *worker, struct aldis__cell *c
     struct aldis__creditor *creditor = aldis__creditor_of(cell);
     if (account->closing || account->recalling || account->place || !may_grant(cell))
         return false;
-    uint64_t cap =
-        account->hungry && !creditor->first ? account->window : aldis__creditor_share(creditor);
+    uint64_t cap = account->hungry && !creditor->first ? account->window : creditor->share;
     uint64_t lack = lack_of(account, cap), free = free_of(creditor);
     if (lack == 0)
         return false;
@@ -243,7 +242,7 @@ void aldis__creditor_serve(struct aldis__worker *worker, struct aldis__cell *cel
     struct aldis__creditor *creditor = aldis__creditor_of(cell);
     struct aldis__account *account;
     while ((account = creditor->first) && may_grant(cell)) {
-        uint64_t share = aldis__creditor_share(creditor);
+        uint64_t share = creditor->share;
         uint64_t cap = account->next ? share : account->window;
         uint64_t lack = lack_of(account, cap), free = free_of(creditor);
         uint64_t count = lack < free ? lack : free;
@@ -306,6 +305,7 @@ void aldis__account_close(struct aldis__worker *worker, struct aldis__cell *cell
         account->closing = true;
         creditor->open--;
         creditor->closing++;
+        aldis__creditor_reshare(creditor);
         unqueue(creditor, account);
         aldis__account_set_hungry(creditor, account, false);
     }

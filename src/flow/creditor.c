@@ -50,6 +50,7 @@ aldis_err aldis__account_open(struct aldis__creditor *creditor, aldis_id sender,
     creditor->accounts[account->slot] = account;
     aldis__table_add(&creditor->table, &account->link, aldis__mix64(sender.bits));
     creditor->open++;
+    aldis__creditor_reshare(creditor);
     *out_account = account;
     return ALDIS_OK;
 }

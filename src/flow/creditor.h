@@ -63,6 +63,7 @@ struct aldis__creditor {
     uint32_t recall_next; /* slot */
 
     uint32_t open, closing, hungry;
+    uint32_t share; /* of each, if all want credit: terms.total / open, within the window */
     uint64_t outstanding, owed, granted, returned, lost, taken_back, duplicates, refreshes;
 };
 
@@ -130,7 +131,8 @@ void aldis__account_set_hungry(struct aldis__creditor *creditor, struct aldis__a
 /** If messages are missing, see to it that they are looked for later. */
 void aldis__account_suspect(struct aldis__worker *worker, struct aldis__cell *cell,
                             struct aldis__account *account, bool kept);
-uint32_t aldis__creditor_share(const struct aldis__creditor *creditor);
+/** The terms, or the number of streams, have changed. */
+void aldis__creditor_reshare(struct aldis__creditor *creditor);
 /** The receiver's incarnation has ended, with its timers. */
 void aldis__creditor_restarted(struct aldis__worker *worker, struct aldis__cell *cell);
 

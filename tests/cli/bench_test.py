@@ -12,10 +12,10 @@ from program import ALDIS, expect, refused
 
 WORKLOADS = ("ping-pong", "counting", "fan-in", "thread-ring", "fork-join-create",
              "fork-join-throughput", "big", "chameneos", "request-response", "broadcast",
-             "wildcards", "priority", "router", "router-4", "flow", "reliable", "durable",
+             "wildcards", "priority", "router", "router-4", "flow", "credit", "reliable", "durable",
              "channel-mpsc", "channel-oneshot", "codec", "idle-memory", "timers",
              "retry-table", "phold", "swarm", "pipeline")
-APART = WORKLOADS[:17]
+APART = WORKLOADS[:18]
 FIELDS = {"workload": str, "n": int, "workers": int, "apart": bool, "seconds": float,
           "rate": float, "unit": str, "cpu_s": float, "peak_rss_bytes": int, "parked": int,
           "handovers": int}
@@ -69,7 +69,7 @@ def every_set_of_actors_runs_apart():
 def apart_needs_two_workers_and_actors():
     for name in APART:
         check_in("--apart: needs 2 workers", refused("bench", name, "--apart", "--workers", "1"))
-    for name in WORKLOADS[17:]:
+    for name in WORKLOADS[len(APART):]:
         check_in(f"--apart: not for {name}", refused("bench", name, "--apart", "--workers", "2"))
 
 
