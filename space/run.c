@@ -422,6 +422,16 @@ static aldis_err run_system(struct run *run)
     return counted != ALDIS_OK ? counted : gathered;
 }
 
+/* All actors are spawned from outside, so one shard gives them their ids, and may need more slots
+ * than its share of the library's default. 0: that will do. */
+static uint32_t slots_for(const struct run *run)
+{
+    enum { DEFAULT_OF_ALL = 1 << 28, DEFAULT_SHARDS = 64, MOST = 1 << 24 };
+    uint32_t shards = run->opts->shards > 0 ? run->opts->shards : DEFAULT_SHARDS;
+    uint32_t actors = run->scenario->ship_count + run->scenario->stations.count + 16;
+    return actors > DEFAULT_OF_ALL / shards ? MOST : 0;
+}
+
 static aldis_err make_system(struct run *run)
 {
     const struct space_run_opts *opts = run->opts;
@@ -429,6 +439,7 @@ static aldis_err make_system(struct run *run)
                                      .seed = run->report->seed,
                                      .workers = opts->workers,
                                      .shards = opts->shards,
+                                     .actors_max = slots_for(run),
                                      .lookahead_ns = run->scenario->lookahead_ns};
     aldis_err err = aldis_system_create(&system_opts, &run->system);
     if (err != ALDIS_OK)

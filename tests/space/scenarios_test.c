@@ -349,6 +349,22 @@ TEST(a_count_that_memory_cannot_hold_is_refused_before_the_start)
     scenario_destroy(scenario);
 }
 
+/* All are spawned from outside, by one shard, whose share of the ids would be too small. */
+TEST(all_ships_get_an_id_however_many_shards_there_are)
+{
+    static const char *const settings[] = {"fleets.traders.count=70000"};
+    struct scenario *scenario = load("harbour", settings, 1);
+    struct space_report report;
+    CHECK_OK(
+        space_run(scenario,
+                  &(struct space_run_opts){
+                      .shards = 4094, .workers = 1, .until_ns = ALDIS_MS, .piece_ns = ALDIS_MS},
+                  &report));
+    CHECK_UINT(report.ships[SHIP_idle], 70090);
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}
+
 TEST(a_ship_is_small)
 {
     CHECK_UINT(sizeof(struct ship), 192);
