@@ -172,8 +172,32 @@ enum dock_arrival dock_arrive(struct dock *dock, aldis_id ship, uint32_t berth, 
         return DOCK_THERE_ALREADY;
     b->state = BERTH_TAKEN;
     b->free_ns = now_ns + service_ns;
+    b->prolonged = false;
     *out_change = ++b->change;
     return DOCK_ARRIVED;
+}
+
+bool dock_prolong(struct dock *dock, aldis_id ship, aldis_ns more_ns, uint32_t *out_berth,
+                  uint32_t *out_change)
+{
+    uint32_t at;
+    if (!find_berth(dock, ship, &at))
+        return false;
+    struct dock_berth *b = &dock->berths[at];
+    if (b->state != BERTH_TAKEN || b->prolonged)
+        return false;
+    b->prolonged = true;
+    b->free_ns += more_ns;
+    *out_berth = at;
+    *out_change = ++b->change;
+    return true;
+}
+
+aldis_ns dock_service_end(const struct dock *dock, aldis_id ship)
+{
+    uint32_t at;
+    bool served = find_berth(dock, ship, &at) && dock->berths[at].state == BERTH_TAKEN;
+    return served ? dock->berths[at].free_ns : 0;
 }
 
 uint32_t dock_served(struct dock *dock, uint32_t berth)

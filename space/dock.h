@@ -27,6 +27,7 @@ struct dock_berth {
     aldis_id ship;
     aldis_ns free_ns; /**< when it is expected to be free */
     aldis_ns due_ns;  /**< when the station's patience with the ship ends */
+    bool prolonged;   /**< taken: the service takes longer, as was asked for */
 };
 
 struct dock_place {
@@ -75,6 +76,14 @@ enum dock_arrival { DOCK_ARRIVED, DOCK_THERE_ALREADY, DOCK_NOT_HELD };
  *  number of the change. DOCK_NOT_HELD: its permission has expired, or never was. */
 enum dock_arrival dock_arrive(struct dock *dock, aldis_id ship, uint32_t berth, aldis_ns now_ns,
                               aldis_ns service_ns, uint32_t *out_change);
+
+/** The ship in a taken berth wants more done, which takes so much longer. false: it has none, or
+ *  has asked before. Else gives the berth and the number of the change. */
+bool dock_prolong(struct dock *dock, aldis_id ship, aldis_ns more_ns, uint32_t *out_berth,
+                  uint32_t *out_change);
+
+/** When the ship's service ends; 0: it is in no berth, or has been served. */
+aldis_ns dock_service_end(const struct dock *dock, aldis_id ship);
 
 /** The ship in a taken berth has been served and is to leave. Gives the number of the change. */
 uint32_t dock_served(struct dock *dock, uint32_t berth);

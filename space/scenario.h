@@ -58,6 +58,7 @@ struct scenario_station {
     double fuel;            /**< units in stock at the start */
     uint32_t fuel_price;    /**< credits a unit */
     uint32_t repair_price;  /**< credits */
+    aldis_ns repair_ns;     /**< that a repair takes, beside the service */
     uint32_t spares;        /**< for so many repairs */
     uint32_t quarters;      /**< crews that it has room for */
     uint32_t mind;          /**< of the scenario's, + 1; 0: none */

@@ -23,8 +23,9 @@
     }
 #define GOODS_DEFAULT_4 GOODS_DEFAULT, GOODS_DEFAULT, GOODS_DEFAULT, GOODS_DEFAULT
 #define STATION_TRADE_DEFAULTS                                                                     \
-    .credits = 1000000, .fuel = 10000, .fuel_price = 10, .repair_price = 500, .spares = 1000,      \
-    .quarters = 100, .goods = {GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4}
+    .credits = 1000000, .fuel = 10000, .fuel_price = 10, .repair_price = 500,                      \
+    .repair_ns = 30 * ALDIS_SECOND, .spares = 1000, .quarters = 100,                               \
+    .goods = {GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4}
 
 extern const struct schema body_schema, station_schema, galaxy_schema, class_schema, fleet_schema,
     hazard_schema, weather_schema, market_schema, rescue_schema, traffic_schema, signals_schema;

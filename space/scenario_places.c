@@ -244,6 +244,7 @@ static const struct schema_key station_keys[] = {
     STATION_KEY("fuel", NUMBER, OPTIONAL, fuel, 0, 1e6),
     STATION_KEY("fuel_price", COUNT, OPTIONAL, fuel_price, 0, 1e4),
     STATION_KEY("repair_price", COUNT, OPTIONAL, repair_price, 0, 1e6),
+    STATION_KEY("repair_time", TIME, OPTIONAL, repair_ns, 1e-3, 1 * DAY_S),
     STATION_KEY("spares", COUNT, OPTIONAL, spares, 0, 1e9),
     STATION_KEY("quarters", COUNT, OPTIONAL, quarters, 0, 1e6),
     SCHEMA_CUSTOM(struct scenario_station, "mind", OPTIONAL, mind, read_station_mind),

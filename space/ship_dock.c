@@ -62,7 +62,17 @@ static aldis_err go_to_berth(struct ship *self, aldis_ctx *ctx, uint32_t berth)
 static aldis_ns patience_ns(const struct ship *self)
 {
     const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
-    return 2 * station->service_ns + station->permission_ns;
+    aldis_ns repair_ns = self->flags & SHIP_DAMAGED ? station->repair_ns : 0;
+    return 2 * station->service_ns + repair_ns + station->permission_ns;
+}
+
+/* A repair takes longer than the usual service: it has to be asked for. */
+static void ask_for_repairs(struct ship *self, aldis_ctx *ctx)
+{
+    NEW_MESSAGE(RequestServices, wish);
+    wish.repairs = wish.quarters = true;
+    wish.fuel = (uint64_t)(self->account.tank - self->account.fuel);
+    (void)SHIP_SAY(self, ctx, ship_station(self), request_services, &wish);
 }
 
 static aldis_err reach_berth(struct ship *self, aldis_ctx *ctx)
@@ -71,6 +81,8 @@ static aldis_err reach_berth(struct ship *self, aldis_ctx *ctx)
     here.berth = self->visit.berth;
     if (SHIP_SAY(self, ctx, ship_station(self), docked, &here) != ALDIS_OK)
         return ship_rest(self, ctx);
+    if (self->flags & SHIP_DAMAGED)
+        ask_for_repairs(self, ctx);
     ship_enter(self, ctx, SHIP_docked);
     self->visit.until_ns = aldis_now(ctx) + patience_ns(self);
     return ship_arm(self, ctx, NAP_NS);

@@ -279,7 +279,15 @@ static aldis_err station_on_request_services(struct station *self, const Request
                                              aldis_ctx *ctx)
 {
     aldis_err err = check_message(ctx, &request_services_type, msg);
-    return err == ALDIS_OK ? station_tell_services(self, msg, ctx) : err;
+    if (err != ALDIS_OK)
+        return err;
+    uint32_t berth, change;
+    aldis_ns repair_ns = self->dock.station->repair_ns;
+    if (msg->repairs && self->page->spares > 0 &&
+        dock_prolong(&self->dock, aldis_sender(ctx), repair_ns, &berth, &change))
+        err = arm(ctx, berth, change, self->dock.berths[berth].free_ns - aldis_now(ctx));
+    aldis_err told = station_tell_services(self, msg, ctx);
+    return err != ALDIS_OK ? err : told;
 }
 
 static aldis_err station_on_market_order(struct station *self, const MarketOrder *msg,

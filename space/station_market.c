@@ -72,7 +72,10 @@ aldis_err station_tell_services(struct station *self, const RequestServices *msg
     answer.refuelling = (int64_t)msg->fuel <= self->page->account.fuel;
     answer.quarters = !msg->quarters || self->page->quarters > self->page->berths_taken;
     answer.fuel = (uint64_t)self->page->account.fuel;
-    answer.done_at_ns = aldis_now(ctx) + plan_of(self)->service_ns;
+    aldis_ns repair_ns = msg->repairs && answer.repairs ? plan_of(self)->repair_ns : 0;
+    answer.done_at_ns = dock_service_end(&self->dock, aldis_sender(ctx));
+    if (answer.done_at_ns == 0) /* not in a berth: on average, if it were now */
+        answer.done_at_ns = aldis_now(ctx) + plan_of(self)->service_ns + repair_ns;
     (void)station_reply(self, ctx, &service_availability_type, &answer, sizeof answer);
     return ALDIS_OK;
 }

@@ -141,6 +141,24 @@ TEST(only_the_holder_of_a_berth_docks_there)
     CHECK_INT(dock_arrive(&dock, ship(0), 0, 2, 10, &change), DOCK_THERE_ALREADY);
 }
 
+TEST(a_service_is_prolonged_once)
+{
+    uint32_t berth, change, later;
+    open_dock(&four_berths);
+    CHECK(!dock_prolong(&dock, ship(0), 7, &berth, &later));
+    struct dock_answer answer = dock_ask(&dock, ship(0), 50, 0);
+    CHECK(!dock_prolong(&dock, ship(0), 7, &berth, &later)); /* it is not there yet */
+    CHECK_INT(dock_arrive(&dock, ship(0), answer.berth, 100, 60, &change), DOCK_ARRIVED);
+    CHECK_INT(dock_service_end(&dock, ship(0)), 160);
+    CHECK(dock_prolong(&dock, ship(0), 7, &berth, &later));
+    CHECK(berth == answer.berth && later != change);
+    CHECK(!dock_prolong(&dock, ship(0), 7, &berth, &later)); /* a copy of the request */
+    CHECK_INT(dock_service_end(&dock, ship(0)), 167);
+    (void)dock_served(&dock, berth);
+    CHECK_INT(dock_service_end(&dock, ship(0)), 0);
+    CHECK(!dock_prolong(&dock, ship(0), 7, &berth, &later));
+}
+
 /* The permission's timer must not end the service, nor the service's throw out the next ship. */
 TEST(a_timer_of_an_earlier_state_or_ship_finds_nothing)
 {

@@ -222,6 +222,43 @@ TEST(weather_is_told_to_those_in_its_region)
     stage_close();
 }
 
+/* ---- Repairs ---- */
+
+static double seconds_in_berth(bool damaged)
+{
+    stage_open(quiet(""), 1);
+    stage_station(0);
+    stage_station(1);
+    struct ship *ship = stage_ship(0, 0);
+    stage_run(ALDIS_SECOND);
+    ship->flags |= damaged ? SHIP_DAMAGED : 0;
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], initiate_docking, .station = 0));
+    aldis_ns docked_ns = 0, left_ns = 0;
+    while (left_ns == 0) {
+        stage_run(aldis_system_now(stage.system) + 10 * ALDIS_MS);
+        bool docked = strcmp(stage_state(0), "docked") == 0;
+        if (docked && docked_ns == 0)
+            docked_ns = aldis_system_now(stage.system);
+        if (!docked && docked_ns > 0)
+            left_ns = aldis_system_now(stage.system);
+        CHECK(aldis_system_now(stage.system) < 10 * ALDIS_MINUTE);
+    }
+    stage_run(left_ns + 2 * ALDIS_SECOND);
+    CHECK(!(ship->flags & SHIP_DAMAGED));
+    CHECK_UINT(stage.books.stations[0].spares, damaged ? 999 : 1000);
+    CHECK_UINT(stage_type("service_availability").handled, damaged);
+    stage_close();
+    return (double)(left_ns - docked_ns) * 1e-9;
+}
+
+/* Half a minute, one of the station's spares, and 500 credits. */
+TEST(a_repair_takes_time_and_a_part)
+{
+    double sound_s = seconds_in_berth(false), damaged_s = seconds_in_berth(true);
+    CHECK(sound_s > 3 && sound_s < 7);
+    CHECK(fabs(damaged_s - sound_s - 30) < 0.1);
+}
+
 /* ---- Rescue ---- */
 
 TEST(the_rescue_service_helps_whom_nobody_else_does)
