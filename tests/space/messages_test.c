@@ -189,6 +189,7 @@ TEST(no_time_lies_before_the_start_or_beyond_the_clock)
                 message.done_at_ns = wrong[i]);
         REFUSED(navigation_hazard, NavigationHazard, "at_ns", message.at_ns = wrong[i]);
         REFUSED(navigation_hazard, NavigationHazard, "until_ns", message.until_ns = wrong[i]);
+        REFUSED(navigation_hazard, NavigationHazard, "again_ns", message.again_ns = wrong[i]);
         REFUSED(weather_alert, WeatherAlert, "until_ns", message.until_ns = wrong[i]);
     }
 }
