@@ -98,14 +98,15 @@ typedef struct aldis_mailbox_opts {
      *  handled, never a quarter of it was used. Default: it is fixed */
     uint32_t capacity_max_msgs;
     /** Overload. When what comes to be handled has waited more than half of this for the whole of
-     *  an interval, messages are shed until it does not, the lowest lane first; and while that
-     *  lasts, nothing that has waited longer than this is handled as long as something waits behind
-     *  it. 1 us to 1 h of the system's time, well above the time of one message; default: nothing
-     *  is shed; ALDIS_FOREVER: neither if the behaviour or the system says otherwise. Live, such a
-     *  mailbox reads the clock twice a message. Never shed: ALDIS_LANE_CRITICAL, answers, timers
-     *  and what an actor sends itself. Shed messages count as dropped (ALDIS_ESHED), are listed
-     *  among the dead letters, and their senders are told as of any that is dropped.
-     *  Source: CoDel, RFC 8289, whose TARGET is half of this. */
+     *  an interval, messages are shed until it does not, the oldest of the lowest lane first. From
+     *  then on, until nothing was shed for an interval, nothing is handled that has waited longer
+     *  than this, unless it is the last that waits. 1 us to 1 h of the system's time, well above
+     *  the time that one message takes; default: nothing is shed; ALDIS_FOREVER: neither if the
+     *  behaviour or the system says otherwise. Live, such a mailbox reads the clock twice a
+     *  message. Never shed: ALDIS_LANE_CRITICAL, answers, timers, and what an actor sends itself.
+     *  What is shed counts as dropped (ALDIS_ESHED), is listed among the dead letters, and its
+     *  sender is told as of anything dropped. Source: CoDel, RFC 8289; its TARGET is half of
+     *  this. */
     aldis_ns shed_target_ns;
     /** A burst may keep them waiting for so long; shed_target_ns to 24 h; default 10 targets. */
     aldis_ns shed_interval_ns;

@@ -149,7 +149,7 @@ static aldis_ns control_law(aldis_ns at_ns, aldis_ns interval_ns, uint32_t count
     return at_ns + (aldis_ns)(((uint64_t)interval_ns << 16) / root);
 }
 
-static void begin(struct aldis__shed *shed, struct aldis__shed_lane *lane, aldis_ns now_ns)
+static void begin(const struct aldis__shed *shed, struct aldis__shed_lane *lane, aldis_ns now_ns)
 {
     uint32_t shed_last_time = lane->count - lane->last;
     bool is_recent = now_ns - lane->next_ns < REMEMBERED * shed->interval_ns;
@@ -159,10 +159,17 @@ static void begin(struct aldis__shed *shed, struct aldis__shed_lane *lane, aldis
     lane->shedding = 1;
 }
 
+/* The mailbox is overloaded from when a lane begins to shed until nothing was shed for an interval.
+ * As long as it is, what is over the target goes at once. */
+static bool is_overloaded(const struct aldis__shed *shed, aldis_ns now_ns)
+{
+    return shed->msgs > 0 && now_ns - shed->last_ns < shed->interval_ns;
+}
+
 /* What was taken from the lane has waited so long; `is_last`: nothing waits behind it. Is something
- * to be shed now? RFC 8289, section 5.6. */
-static bool must_shed(struct aldis__shed *shed, struct aldis__shed_lane *lane, aldis_ns waited_ns,
-                      aldis_ns now_ns, bool is_last)
+ * to be shed now? But for the line about the target, this is RFC 8289, section 5.6. */
+static bool must_shed(const struct aldis__shed *shed, struct aldis__shed_lane *lane,
+                      aldis_ns waited_ns, aldis_ns now_ns, bool is_last)
 {
     if (waited_ns < shed->target_ns / 2 || is_last) {
         lane->due_ns = 0;
@@ -171,14 +178,14 @@ static bool must_shed(struct aldis__shed *shed, struct aldis__shed_lane *lane, a
     }
     if (lane->due_ns == 0)
         lane->due_ns = now_ns + shed->interval_ns;
+    if (waited_ns > shed->target_ns && is_overloaded(shed, now_ns))
+        return true;
     if (now_ns < lane->due_ns)
         return false;
     if (!lane->shedding) {
         begin(shed, lane, now_ns);
         return true;
     }
-    if (waited_ns > shed->target_ns)
-        return true;
     if (now_ns < lane->next_ns)
         return false;
     lane->count++;
@@ -197,10 +204,12 @@ static bool is_exempt(const struct aldis__cell *cell, struct aldis__msg *msg)
            aldis__msg_is_reserved(msg);
 }
 
-static void shed_one(struct aldis__worker *worker, struct aldis__cell *cell, struct aldis__msg *msg)
+static void shed_one(struct aldis__worker *worker, struct aldis__cell *cell, struct aldis__msg *msg,
+                     aldis_ns now_ns)
 {
     struct aldis__shed *shed = cell->ext->shed;
     shed->msgs++;
+    shed->last_ns = now_ns;
     worker->shed[aldis__msg_rank(msg)]++;
     aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_ESHED);
 }
@@ -231,7 +240,7 @@ static bool may_be_handled(struct aldis__worker *worker, struct aldis__cell *cel
         struct aldis__msg *lower = pop_lower(cell, rank);
         if (!lower)
             return false;
-        shed_one(worker, cell, lower);
+        shed_one(worker, cell, lower, now_ns);
     }
     return true;
 }
@@ -259,6 +268,6 @@ struct aldis__msg *aldis__shed_pop(struct aldis__worker *worker, struct aldis__c
         if (may_be_handled(worker, cell, msg, now_ns))
             return msg;
         ext->turns_since_low = turns_since_low; /* it was no turn */
-        shed_one(worker, cell, msg);
+        shed_one(worker, cell, msg, now_ns);
     }
 }

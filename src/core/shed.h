@@ -3,8 +3,8 @@
  *
  * Controlled delay (Nichols, Jacobson, McGregor and Iyengar, RFC 8289), one controller for each
  * lane, with three changes that docs/design/flow.md gives the reasons for: a lane that is late
- * sheds from the lowest lane first; RFC 8289's target is half of the mailbox's; and while a lane
- * sheds, nothing of it is handled that has waited longer than the mailbox's target.
+ * sheds from the lowest lane first; RFC 8289's target is half of the mailbox's; and while the
+ * mailbox is overloaded, nothing is handled that has waited longer than its target.
  *
  * Only actors with a target pay: they take the slower turn (ALDIS__CELL_SHEDS). Live, where
  * messages have no exact time, their mailboxes also take the slower push, which puts a finer stamp
@@ -30,6 +30,7 @@ struct aldis__shed {
     aldis_ns target_ns, interval_ns;
     unsigned shift;                                   /* live: stamps are in units of 2^shift ns */
     uint64_t msgs;                                    /* shed so far */
+    aldis_ns last_ns;                                 /* when the last one was */
     struct aldis__shed_lane lanes[ALDIS__RANK_COUNT]; /* high, normal and low are used */
 };
 
