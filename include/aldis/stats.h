@@ -40,6 +40,11 @@ typedef struct aldis_stats {
     uint64_t restarts;    /**< of actors, by their supervisors */
     uint64_t over_budget; /**< handlers that were seen to run over their time budget */
     uint64_t handovers;   /**< shards given from worker to worker */
+
+    uint64_t memory_bytes;      /**< of the budget memory_max: in use; 0 without one */
+    uint64_t memory_peak_bytes; /**< most that ever were */
+    uint64_t memory_refusals;   /**< times that one was refused more, being over its share of it */
+
     uint64_t shed[ALDIS_LANE_LOW + 1]; /**< by lane; of the dropped: had waited too long */
 } aldis_stats;
 

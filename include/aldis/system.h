@@ -45,6 +45,14 @@ typedef struct aldis_system_opts {
     uint64_t underway_msgs;     /**< virtual: on their way in the whole system; default 2^26 */
     uint32_t underway_per_sender; /**< virtual: sent by one actor in one window; default 65,536 */
 
+    /** A budget in bytes for message blocks, actors and their states: 4 MiB or more; default none.
+     *  When what messages take comes near it, no mailbox and no overflow may hold more than what is
+     *  still free: one that does is full, and its policy says what that means. A sixteenth is kept
+     *  for the runtime's own messages; beyond the rest a send or a spawn is ALDIS_ENOMEM. Virtual
+     *  time: decided as of the start of a window. Not counted: blobs, and what the library itself
+     *  keeps (lists, timers, queues of events); leave room for that. */
+    uint64_t memory_max;
+
     uint32_t asks_max; /**< answers that one actor waits for, 1 .. 2^20; default 100,000 */
 
     /* virtual time */

@@ -4,6 +4,7 @@
 
 #include "core/cycle.h"
 #include "core/deliver.h"
+#include "core/memory.h"
 #include "core/virtual.h"
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,10 @@ aldis_err aldis__overflow_add(struct aldis__worker *worker, struct aldis__cell *
     if (!ext)
         return ALDIS_ENOMEM;
     uint64_t bytes = (uint64_t)aldis__msg_units(msg) * ALDIS__ROOM_UNIT;
+    if (aldis__memory_is_over(worker, ext->overflow_bytes, bytes)) {
+        worker->memory_refusals++;
+        return ALDIS_EFULL;
+    }
     if (ext->overflow_msgs >= opts->overflow_msgs ||
         ext->overflow_bytes + bytes > opts->overflow_bytes)
         return ALDIS_EFULL;

@@ -41,13 +41,14 @@ static inline void aldis__overflow_append(struct aldis__cell_ext *ext,
 }
 
 /** Does the sender wait for `to`, first of all, with room for one more small message? */
-static inline bool aldis__overflow_takes(const struct aldis__cell *sender, aldis_id to,
-                                         const struct aldis_system_opts *opts)
+static inline bool aldis__overflow_takes(const struct aldis__worker *worker,
+                                         const struct aldis__cell *sender, aldis_id to)
 {
     const struct aldis__cell_ext *ext = sender->ext;
     return (sender->flags & ALDIS__CELL_OVERFLOW) && ext->overflow_count > 0 &&
-           aldis_id_equal(ext->overflow[0].to, to) && ext->overflow_msgs < opts->overflow_msgs &&
-           ext->overflow_bytes + ALDIS__POOL_BLOCK_MAX <= opts->overflow_bytes;
+           aldis_id_equal(ext->overflow[0].to, to) &&
+           ext->overflow_msgs < worker->ctx.system->opts.overflow_msgs &&
+           ext->overflow_bytes + ALDIS__POOL_BLOCK_MAX <= worker->overflow_bytes;
 }
 
 /** Keep a message for a full target. ALDIS_EFULL: the overflow is full; ALDIS_ENOMEM. Takes msg on

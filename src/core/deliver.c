@@ -141,6 +141,8 @@ static struct aldis__msg *alloc_runtime(struct aldis__worker *worker, size_t siz
     struct aldis__msg *msg = aldis__pool_alloc(worker->pool, size);
     if (aldis__likely(msg != NULL))
         return msg;
+    if (worker->pool->memory && (msg = aldis__pool_alloc_reserve(worker->pool, size)))
+        return msg;
     msg = worker->reserve;
     ALDIS_CHECK(msg != NULL && size <= RESERVE_PAYLOAD_BYTES); /* memory is out, reserve and all */
     worker->reserve = msg->next;
@@ -264,6 +266,35 @@ const void *aldis__msg_payload(struct aldis__msg *msg, size_t *out_size)
     return payload;
 }
 
+void aldis__notice_post(struct aldis__worker *worker)
+{
+    const struct aldis__refusal refusal = worker->notice;
+    worker->notice.count = 0;
+    aldis__post_runtime(worker, refusal.to, worker->notice_to, ALDIS__TYPE_UNDELIVERED, &refusal,
+                        sizeof refusal);
+}
+
+/* Whoever floods another may be slow to hear of it: live, with a budget, refusals that follow each
+ * other and are alike are told in one notice, or notices would take what messages must not. */
+static void tell_sender(struct aldis__worker *worker, const struct aldis__msg *msg,
+                        aldis_err reason)
+{
+    const struct aldis__refusal refusal = {msg->to, msg->type, 1, reason};
+    struct aldis__refusal *last = &worker->notice;
+    bool gathers = worker->ctx.system->memory && !worker->ctx.system->virtual_time;
+    if (last->count && aldis_id_equal(last->to, refusal.to) && last->type == refusal.type &&
+        last->reason == reason && aldis_id_equal(worker->notice_to, msg->from)) {
+        last->count++;
+        return;
+    }
+    if (last->count)
+        aldis__notice_post(worker);
+    *last = refusal;
+    worker->notice_to = msg->from;
+    if (!gathers)
+        aldis__notice_post(worker);
+}
+
 ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__msg *msg,
                                    enum aldis__fate fate, aldis_err reason)
 {
@@ -287,11 +318,8 @@ ALDIS_COLD void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__m
     }
     if (msg->flags & ALDIS__MSG_TRACKED)
         aldis__tracked_end(worker, msg, fate, reason);
-    if (msg->flags & ALDIS__MSG_NOTICE) {
-        struct aldis__refusal refusal = {msg->to, msg->type, 1, reason};
-        aldis__post_runtime(worker, msg->to, msg->from, ALDIS__TYPE_UNDELIVERED, &refusal,
-                            sizeof refusal);
-    }
+    if (msg->flags & ALDIS__MSG_NOTICE)
+        tell_sender(worker, msg, reason);
 }
 
 ALDIS_COLD void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg,
@@ -331,6 +359,22 @@ static bool drop_same_key(struct aldis__worker *worker, struct aldis__cell *cell
     return older != NULL;
 }
 
+/* One after the other, until there is room: when memory is short, that may be many. */
+static void drop_for(struct aldis__worker *worker, struct aldis__shard *shard,
+                     struct aldis__cell *cell, struct aldis__msg *msg)
+{
+    aldis_err err = ALDIS_EFULL;
+    while (err == ALDIS_EFULL &&
+           (drop_same_key(worker, cell, msg) || drop_oldest(worker, cell, aldis__msg_rank(msg))))
+        err = aldis__mailbox_push_slow(worker, cell, msg);
+    if (err == ALDIS_OK)
+        aldis__cell_schedule_for_mail(worker, shard, cell);
+    else if (err == ALDIS_EFULL)
+        aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
+    else
+        aldis__refuse(worker, msg, ALDIS__REJECTED, err);
+}
+
 static void admit_full(struct aldis__worker *worker, struct aldis__shard *shard,
                        struct aldis__cell *cell, struct aldis__msg *msg)
 {
@@ -340,10 +384,7 @@ static void admit_full(struct aldis__worker *worker, struct aldis__shard *shard,
         return;
     case ALDIS_DROP_OLDEST:
     case ALDIS_KEEP_NEWEST:
-        if (drop_same_key(worker, cell, msg) || drop_oldest(worker, cell, aldis__msg_rank(msg)))
-            aldis__admit(worker, shard, cell, msg);
-        else
-            aldis__refuse(worker, msg, ALDIS__DROPPED, ALDIS_EDROPPED);
+        drop_for(worker, shard, cell, msg);
         return;
     case ALDIS_WAIT:
         if (!(msg->flags & ALDIS__MSG_FANOUT) && aldis__hold(worker, cell, msg))

@@ -25,6 +25,9 @@ void aldis__refuse(struct aldis__worker *worker, struct aldis__msg *msg, enum al
 void aldis__refuse_tell(struct aldis__worker *worker, struct aldis__msg *msg, enum aldis__fate fate,
                         aldis_err reason);
 
+/** Tell a sender of what was refused: what a system with a budget for its memory has gathered. */
+void aldis__notice_post(struct aldis__worker *worker);
+
 /** Tell the system's hook for dead letters, which is there, of a user's message, at the end of the
  *  system. */
 void aldis__dead_letter_tell(aldis_system *system, struct aldis__msg *msg, aldis_err reason);

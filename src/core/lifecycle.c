@@ -11,6 +11,7 @@
 #include "core/backpressure.h"
 #include "core/cycle.h"
 #include "core/deliver.h"
+#include "core/memory.h"
 #include "core/monitor.h"
 #include "core/part.h"
 #include "core/supervise.h"
@@ -335,6 +336,7 @@ void aldis__cell_bury(struct aldis__worker *worker, struct aldis__cell *cell)
     tell_parent(worker, cell, &notice);
     aldis__watchers_tell(worker, cell, &notice);
     aldis__cycle_forget(home, cell);
+    aldis__memory_give_actor(system, cell->kind);
     aldis__cell_free(home, cell);
     if (birth == system->shard_count || system->virtual_time ||
         aldis__handover_owner(&system->shards[birth].handover) == worker->index)

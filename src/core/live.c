@@ -11,6 +11,7 @@
 #include "core/deadletter.h"
 #include "core/deliver.h"
 #include "core/futex.h"
+#include "core/memory.h"
 #include "core/timer.h"
 #include "core/turn.h"
 #include <limits.h>
@@ -236,6 +237,8 @@ static void unpark_uncounted(struct aldis__worker *worker)
 static void park(struct aldis__worker *worker, bool blocked)
 {
     aldis__pool_flush(worker->pool);
+    if (worker->ctx.system->memory) /* what it says now stands while it sleeps */
+        aldis__memory_look(worker);
     if (worker->next_due_ns != ALDIS_FOREVER)
         aldis__timers_find_next(worker);
     if (!aldis__park_begin(&worker->parking))
@@ -292,9 +295,13 @@ void *aldis__live_main(void *argument)
     aldis__this_worker = worker;
     while (!must_quit(worker)) {
         read_clock(worker);
+        if (aldis__unlikely(worker->ctx.now_ns >= worker->memory_due_ns))
+            aldis__memory_look(worker);
         bool busy = run_ready(worker);
         if (aldis__unlikely(worker->has_letters))
             aldis__letters_flush(worker);
+        if (aldis__unlikely(worker->notice.count))
+            aldis__notice_post(worker);
         bool blocked = aldis__chains_publish(worker, false);
         busy |= take_inboxes(worker, false);
         if (worker->ctx.now_ns >= worker->next_due_ns)
@@ -314,7 +321,8 @@ void *aldis__live_main(void *argument)
             busy |= accept_gifts(worker);
         /* What a timer, or room for who waited, has just sent to others is to be published
          * first; and dead letters belong to the system. */
-        bool unsent = (worker->out_dirty && !blocked) || worker->has_letters;
+        bool unsent =
+            (worker->out_dirty && !blocked) || worker->has_letters || worker->notice.count;
         if (busy || worker->ready_count || unsent)
             worker->idle_rounds = 0;
         else

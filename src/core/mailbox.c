@@ -3,6 +3,7 @@
 #include "core/mailbox.h"
 
 #include "core/deliver.h"
+#include "core/memory.h"
 #include "core/shed.h"
 
 enum { LOW_LANE_SHARE = 16 }; /* the lowest lane gets at least one turn in so many */
@@ -181,8 +182,9 @@ void aldis__mailbox_set_mark(struct aldis__worker *worker, struct aldis__cell *c
             mark = (int32_t)(high / 2) - 1;
     }
     /* What comes now must queue behind what is held, or behind what its sender had to keep; or it
-     * gets a stamp. */
-    if (cell->flags & (ALDIS__CELL_HELD | ALDIS__CELL_FULL | ALDIS__CELL_STAMPS))
+     * gets a stamp; or there may be no memory for it. */
+    if ((cell->flags & (ALDIS__CELL_HELD | ALDIS__CELL_FULL | ALDIS__CELL_STAMPS)) ||
+        aldis__memory_is_short(worker))
         mark = 0;
     cell->mark = mark;
 }
@@ -197,6 +199,12 @@ aldis_err aldis__mailbox_push_slow(struct aldis__worker *worker, struct aldis__c
     adapt(cell);
     while (cell->depth >= limits->capacity && aldis__mailbox_grow(cell))
         limits = aldis__cell_limits(cell);
+    uint64_t held = (uint64_t)((int64_t)limits->room - cell->room) * ALDIS__ROOM_UNIT;
+    if (aldis__memory_is_over(worker, cell->depth > 0 ? held : 0,
+                              (uint64_t)units * ALDIS__ROOM_UNIT)) {
+        worker->memory_refusals++;
+        return ALDIS_EFULL;
+    }
     /* A message larger than the whole mailbox is taken by an empty one, or it could never pass. */
     if (cell->depth >= limits->capacity || (cell->room < units && cell->depth > 0))
         return ALDIS_EFULL;

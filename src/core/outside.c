@@ -9,6 +9,7 @@
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
+#include "core/memory.h"
 #include "core/report.h"
 #include "core/send.h"
 #include "core/tracked.h"
@@ -101,6 +102,8 @@ static aldis_err send_counted(aldis_system *system, const struct aldis__parcel *
     system->outside_counts[index].sent++;
     if (err != ALDIS_OK)
         system->outside_counts[index].rejected++;
+    if (system->memory && !system->virtual_time)
+        aldis__memory_sent_outside(system);
     return err;
 }
 
@@ -170,7 +173,7 @@ aldis_err aldis__outside_post(aldis_system *system, aldis_id from, aldis_id to, 
 {
     struct aldis__pool *pool = system->pools[system->worker_count];
     size_t size = payload ? aldis__type_info(type)->size : 0;
-    struct aldis__msg *msg = aldis__pool_alloc(pool, size);
+    struct aldis__msg *msg = aldis__pool_alloc_reserve(pool, size);
     if (!msg)
         return aldis__error_set(ALDIS_ENOMEM, to, "", "%s", aldis__type_info(type)->name);
     msg->to = to;
@@ -207,7 +210,7 @@ aldis_err aldis__outside_post_tracked(aldis_system *system, aldis_id to,
     aldis__system_lock(system);
     struct aldis__pool *pool = system->pools[system->worker_count];
     struct aldis__msg *msg =
-        aldis__pool_alloc(pool, sizeof *track + sizeof(struct aldis__msg_varying) + size);
+        aldis__pool_alloc_reserve(pool, sizeof *track + sizeof(struct aldis__msg_varying) + size);
     if (msg) {
         msg->to = msg->from = to;
         msg->type = ALDIS__TYPE_TRACK;

@@ -3,6 +3,8 @@
 #include "core/pool.h"
 
 #include "core/blob.h"
+#include "core/mailbox.h"
+#include "core/memory.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -49,6 +51,7 @@ aldis_err aldis__pool_init(struct aldis__pool *pool, uint32_t index, uint32_t po
     pool->prefix = prefix;
     for (unsigned class = 0; class < ALDIS__POOL_CLASSES; class ++)
         pool->slab_bytes[class] = FIRST_SLAB_BYTES;
+    pool->slab_max = HUGE_SLAB_BYTES;
     fill_classes(pool);
     return ALDIS_OK;
 }
@@ -67,13 +70,28 @@ void aldis__pool_fini(struct aldis__pool *pool)
     pool->slabs = NULL;
 }
 
-static bool grow(struct aldis__pool *pool, unsigned class)
+/* How large the next slab may be: near the end of a budget, smaller than it would be. 0: none. */
+static uint32_t take_slab(struct aldis__pool *pool, unsigned class)
 {
     uint32_t bytes = pool->slab_bytes[class];
+    while (pool->memory && !aldis__memory_take(pool->memory, bytes, pool->spends_reserve)) {
+        if (bytes <= FIRST_SLAB_BYTES)
+            return 0;
+        bytes /= 2;
+    }
+    return bytes;
+}
+
+static bool grow(struct aldis__pool *pool, unsigned class)
+{
+    uint32_t bytes = take_slab(pool, class);
     bool huge = bytes == HUGE_SLAB_BYTES;
-    struct aldis__slab *slab = aligned_alloc(huge ? HUGE_SLAB_BYTES : 64, bytes);
-    if (!slab)
+    struct aldis__slab *slab = bytes ? aligned_alloc(huge ? HUGE_SLAB_BYTES : 64, bytes) : NULL;
+    if (!slab) {
+        if (pool->memory)
+            aldis__memory_give(pool->memory, bytes);
         return false;
+    }
     if (huge)
         (void)madvise(slab, HUGE_SLAB_BYTES, MADV_HUGEPAGE); /* a hint: no harm if refused */
     slab->bytes = bytes;
@@ -82,8 +100,10 @@ static bool grow(struct aldis__pool *pool, unsigned class)
     pool->bytes += bytes;
     pool->bump[class] = (char *)slab + SLAB_HEADER_BYTES;
     pool->bump_end[class] = (char *)slab + bytes;
-    if (!huge)
+    if (bytes < pool->slab_max)
         pool->slab_bytes[class] = 2 * bytes;
+    if (pool->memory)
+        aldis__memory_grew(pool);
     return true;
 }
 
@@ -124,13 +144,33 @@ unsigned aldis__pool_class_to_count(const struct aldis__pool *pool, size_t bytes
     return bytes > ALDIS__POOL_INLINE_MAX ? large_class(bytes) : aldis__pool_class(pool, bytes);
 }
 
+/* What a block of malloc's takes of a budget: the largest of its class, since its own size is not
+ * known any more when it is freed. */
+static uint64_t large_bytes(unsigned class)
+{
+    return (uint64_t)aldis__class_units[class] * ALDIS__ROOM_UNIT;
+}
+
+static void free_large(struct aldis__pool *pool, struct aldis__msg *msg)
+{
+    if (pool->memory)
+        aldis__memory_give(pool->memory, large_bytes(aldis__msg_class(msg)));
+    free((char *)msg - pool->prefix);
+}
+
 static struct aldis__msg *alloc_large(struct aldis__pool *pool, size_t total)
 {
-    char *block = malloc(total);
-    if (!block)
+    unsigned class = large_class(total - sizeof(struct aldis__msg) - pool->prefix);
+    if (pool->memory && !aldis__memory_take(pool->memory, large_bytes(class), pool->spends_reserve))
         return NULL;
+    char *block = malloc(total);
+    if (!block) {
+        if (pool->memory)
+            aldis__memory_give(pool->memory, large_bytes(class));
+        return NULL;
+    }
     struct aldis__msg *msg = (struct aldis__msg *)(void *)(block + pool->prefix);
-    msg->lane_class = (uint8_t)large_class(total - sizeof *msg - pool->prefix);
+    msg->lane_class = (uint8_t) class;
     msg->flags = 0;
     msg->pool_stamp = pool->index << 24;
     return msg;
@@ -154,6 +194,14 @@ ALDIS_COLD struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, s
     msg->lane_class = (uint8_t) class;
     msg->flags = 0;
     msg->pool_stamp = pool->index << 24;
+    return msg;
+}
+
+struct aldis__msg *aldis__pool_alloc_reserve(struct aldis__pool *pool, size_t bytes)
+{
+    pool->spends_reserve = true;
+    struct aldis__msg *msg = aldis__pool_alloc(pool, bytes);
+    pool->spends_reserve = false;
     return msg;
 }
 
@@ -195,7 +243,7 @@ ALDIS_COLD void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__ms
         msg->flags &= (uint8_t)~ALDIS__MSG_BLOB;
     }
     if (aldis__pool_is_large(msg)) {
-        free((char *)msg - pool->prefix);
+        free_large(pool, msg);
         return;
     }
     uint32_t home = msg->pool_stamp >> 24;
@@ -247,7 +295,7 @@ void aldis__pool_shared_unref(struct aldis__pool *pool, struct aldis__shared *sh
     }
     struct aldis__msg *block = (struct aldis__msg *)(void *)shared - 1;
     if (aldis__msg_class(block) >= ALDIS__POOL_CLASS_LARGE)
-        free((char *)block - pool->prefix);
+        free_large(pool, block);
     else
         aldis__pool_put(pool, block);
 }

@@ -43,6 +43,7 @@ enum {
 
 extern const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES];
 
+struct aldis__memory;
 struct aldis__slab;
 
 /* Blocks of one other pool, on their way home. */
@@ -58,6 +59,10 @@ struct aldis__pool {
     struct aldis__slab *slabs;
     uint32_t slab_bytes[ALDIS__POOL_CLASSES]; /* size of the next slab: a class that few use stays
                                                  small */
+    uint32_t slab_max;                        /* no slab is larger */
+    struct aldis__memory *memory;             /* a budget; NULL: none */
+    bool spends_reserve;                      /* of that budget, too */
+    uint64_t varying_bytes, varying_count;    /* of messages with a length of their own, so far */
     uint64_t bytes;                           /* held in slabs */
     uint8_t class_of[ALDIS__POOL_INLINE_MAX / ALDIS__POOL_STEP + 2]; /* by payload, in steps */
     uint64_t tag;                    /* index << 56, as in the tags of its messages */
@@ -78,6 +83,15 @@ void aldis__pool_fini(struct aldis__pool *pool);
 
 /** The rest of aldis__pool_alloc: returned blocks, a new slab, or malloc. NULL: out of memory. */
 struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, size_t bytes);
+/** A block for one of the runtime's own messages, also from the part of a budget that is kept for
+ *  them. NULL: out of memory. */
+struct aldis__msg *aldis__pool_alloc_reserve(struct aldis__pool *pool, size_t bytes);
+/** A message with a length of its own was built: for the estimate of what all of them take. */
+static inline void aldis__pool_note_varying(struct aldis__pool *pool, size_t bytes)
+{
+    pool->varying_bytes += bytes;
+    pool->varying_count++;
+}
 /** The rest of aldis__pool_free: blocks of this pool with a shared payload; and those of other
  *  pools, from malloc, or with a blob. */
 void aldis__pool_free_shared(struct aldis__pool *pool, struct aldis__msg *msg);

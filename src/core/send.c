@@ -10,6 +10,7 @@
 #include "core/backpressure.h"
 #include "core/blob.h"
 #include "core/lifecycle.h"
+#include "core/memory.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
 #include "core/vsend.h"
@@ -65,7 +66,7 @@ static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id
 {
     struct aldis__worker *worker = aldis__worker_of(ctx);
     struct aldis__cell *sender = ctx->cell;
-    if (!aldis__overflow_takes(sender, to, &ctx->system->opts))
+    if (!aldis__overflow_takes(worker, sender, to))
         return send_plain_slow(ctx, to, type, payload, size);
     struct aldis__pool *pool = worker->pool;
     unsigned class = aldis__pool_class(pool, size);
@@ -209,6 +210,8 @@ struct aldis__msg *aldis__send_build(struct aldis__pool *pool, const aldis_type 
         aldis__pool_alloc(pool, size + (varies ? sizeof(struct aldis__msg_varying) : 0));
     if (!msg)
         return NULL;
+    if (varies)
+        aldis__pool_note_varying(pool, sizeof *msg + sizeof(struct aldis__msg_varying) + size);
     msg->type = (uint16_t)index;
     msg->flags = varies ? ALDIS__MSG_VARIES : 0;
     char *inside = aldis__msg_inline(msg);
@@ -258,6 +261,8 @@ struct aldis__msg *aldis__parcel_build(struct aldis__pool *pool, const struct al
         return NULL;
     unsigned rank =
         parcel->opts ? aldis__lane_rank(parcel->opts->lane) : (unsigned)ALDIS__RANK_NORMAL;
+    if (varies)
+        aldis__pool_note_varying(pool, sizeof *msg + sizeof *track + size);
     msg->to = parcel->to;
     msg->type = (uint16_t)index;
     msg->flags = ALDIS__MSG_TRACKED;
@@ -289,6 +294,18 @@ static aldis_err reject(struct aldis__worker *worker, const struct aldis__msg *m
 {
     worker->counts[msg->type].rejected++;
     return receiver_error(err, msg->to, msg->type);
+}
+
+/* Its own bound may be far: say which one it met. */
+static aldis_err reject_short(struct aldis__worker *worker, const struct aldis__msg *msg)
+{
+    const char *name = aldis__type_info(msg->type)->name;
+    worker->counts[msg->type].rejected++;
+    return aldis__error_set(ALDIS_EFULL, msg->to, name,
+                            "send: %s to actor %016llx: its mailbox is full; memory is short, and "
+                            "none may hold more than %llu bytes now (option memory_max)",
+                            name, (unsigned long long)msg->to.bits,
+                            (unsigned long long)worker->memory_share);
 }
 
 static aldis_err place_remote(struct aldis__worker *worker, struct aldis__msg *msg, uint32_t shard)
@@ -325,7 +342,8 @@ static aldis_err place_full(struct aldis__worker *worker, struct aldis__shard *s
     case ALDIS_UNBOUNDED:
         break;
     }
-    return reject(worker, msg, ALDIS_EFULL);
+    return aldis__memory_is_short(worker) ? reject_short(worker, msg)
+                                          : reject(worker, msg, ALDIS_EFULL);
 }
 
 static aldis_err place_local(struct aldis__worker *worker, struct aldis__shard *shard,
@@ -476,6 +494,8 @@ void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size
         return NULL;
     }
     struct aldis__msg_varying *varying = aldis__msg_inline(msg);
+    if (type->size == ALDIS_SIZE_VARIES)
+        aldis__pool_note_varying(worker->pool, sizeof *msg + sizeof *varying + size);
     varying->size = size;
     varying->reserved = handler_number(ctx);
     msg->to = to;
@@ -587,6 +607,7 @@ aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, ald
     if (!msg)
         return count_rejected(worker, index,
                               err == ALDIS_OK ? receiver_error(ALDIS_ENOMEM, to, index) : err);
+    aldis__pool_note_varying(worker->pool, sizeof *msg + sizeof blob);
     *(aldis_blob **)aldis__msg_inline(msg) = aldis_blob_ref(blob);
     msg->to = to;
     msg->from = ctx->cell->id;

@@ -10,6 +10,7 @@
 #include "core/deliver.h"
 #include "core/fault.h"
 #include "core/lifecycle.h"
+#include "core/memory.h"
 #include "core/shed.h"
 #include "core/supervise.h"
 #include "core/virtual.h"
@@ -217,6 +218,7 @@ static void unmake_cell(const struct birth *b, struct aldis__cell *cell)
         free(cell->ext->shed);
         aldis__cell_unextend(cell);
     }
+    aldis__memory_give_actor(b->system, b->kind);
     put_slot(b->birth, cell);
 }
 
@@ -237,12 +239,18 @@ static bool add_rare_parts(const struct birth *b, struct aldis__cell *cell)
 static aldis_err make_cell(const struct birth *b, struct aldis__cell **out_cell)
 {
     struct aldis__start_arg *arg;
-    aldis_err err = copy_arg(b->opts, &arg);
+    aldis_err err = aldis__memory_take_actor(b->system, b->kind);
     if (err != ALDIS_OK)
         return err;
+    err = copy_arg(b->opts, &arg);
+    if (err != ALDIS_OK) {
+        aldis__memory_give_actor(b->system, b->kind);
+        return err;
+    }
     uint32_t slot = 0, generation = 0;
     err = aldis__slot_alloc(b->system, b->birth, &slot, &generation);
     if (err != ALDIS_OK) {
+        aldis__memory_give_actor(b->system, b->kind);
         free(arg);
         return err;
     }

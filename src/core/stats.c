@@ -10,6 +10,7 @@
 #include "core/control.h"
 #include "core/cycle.h"
 #include "core/live.h"
+#include "core/memory.h"
 #include "core/send.h"
 #include "core/supervise.h"
 #include "core/system.h"
@@ -176,8 +177,14 @@ aldis_err aldis_system_stats(aldis_system *system, aldis_stats *out_stats)
     for (uint32_t w = 0; w < system->worker_count; w++) {
         stats.parked += system->workers[w].parked;
         stats.handovers += system->workers[w].handovers;
+        stats.memory_refusals += system->workers[w].memory_refusals;
         for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++)
             stats.shed[aldis__rank_lane(rank)] += system->workers[w].shed[rank];
+    }
+    if (system->memory) {
+        /* Relaxed: the workers are held. */
+        stats.memory_bytes = aldis__load_relaxed(&system->memory->taken);
+        stats.memory_peak_bytes = aldis__load_relaxed(&system->memory->peak);
     }
     /* Relaxed: a counter of the watching thread. */
     stats.over_budget = aldis__load_relaxed(&system->over_budget);

@@ -12,6 +12,7 @@
 #include "core/futex.h"
 #include "core/lifecycle.h"
 #include "core/live.h"
+#include "core/memory.h"
 #include "core/offload.h"
 #include "core/shed.h"
 #include "core/tracked.h"
@@ -30,6 +31,7 @@ enum {
     SHARDS_DEFAULT = 64,
     ACTORS_TOTAL_DEFAULT = 1 << 28,
     MICROSTEPS_DEFAULT = 10000,
+    MEMORY_MIN = 4 << 20,
     /* Cells between the regions of two shards: without them the n-th cells of all shards would have
      * the same low address bits, and a load of one would wait for stores to another (4 KiB
      * aliasing: measured, it doubles the time of a message between two first-born actors). */
@@ -121,6 +123,8 @@ static aldis_err check_options(const struct aldis_system_opts *o)
         return refuse_option("dead_letters_max", o->dead_letters_max, 1, 1u << 24);
     if (o->offload_threads > 256)
         return refuse_option("offload_threads", o->offload_threads, 1, 256);
+    if (o->memory_max && o->memory_max < MEMORY_MIN)
+        return refuse_option("memory_max", o->memory_max, MEMORY_MIN, UINT64_MAX);
     if ((unsigned)o->cycle_policy > ALDIS_CYCLE_HALT)
         return refuse_option("cycle_policy", (unsigned)o->cycle_policy, 0, ALDIS_CYCLE_HALT);
     if (o->lookahead_ns < 0)
@@ -292,6 +296,8 @@ static aldis_err allocate(aldis_system *system)
     aldis_err err = init_shards(system);
     if (err == ALDIS_OK)
         err = init_pools(system);
+    if (err == ALDIS_OK && !aldis__memory_create(system))
+        err = ALDIS_ENOMEM;
     if (err == ALDIS_OK)
         err = init_workers(system);
     if (err == ALDIS_OK && (!aldis__letters_create(system) || !aldis__cycles_create(system)))
@@ -440,6 +446,7 @@ static void free_parts(aldis_system *system)
 {
     aldis__letters_destroy(system);
     aldis__cycles_destroy(system);
+    aldis__memory_destroy(system);
     free(system->stop_report);
     for (uint32_t i = 0; system->shards && i <= system->shard_count; i++) {
         aldis__shard_states_fini(&system->shards[i]);

@@ -12,6 +12,7 @@
 struct aldis__budget;
 struct aldis__cycles;
 struct aldis__letters;
+struct aldis__memory;
 struct aldis__offload;
 struct aldis__virtual;
 
@@ -77,6 +78,7 @@ struct aldis_system {
 
     struct aldis__cycles *cycles;   /* of actors that wait for each other: see cycle.h */
     _Atomic(uint32_t) cycle_round;  /* live: the round of looks that all workers are to answer */
+    struct aldis__memory *memory;   /* option memory_max; NULL: none: see memory.h */
     struct aldis__letters *letters; /* dead ones: see deadletter.h */
     char *stop_report;              /* under lock; NULL: not stopped */
     struct aldis__budget *budget;   /* NULL: no kind has one; under table_lock until the end */

@@ -15,6 +15,7 @@
 #include "core/deliver.h"
 #include "core/futex.h"
 #include "core/lifecycle.h"
+#include "core/memory.h"
 #include "core/vsend.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -326,7 +327,8 @@ static void set_quotas(aldis_system *system)
     uint64_t underway = system->virtual_engine->underway;
     uint64_t left = opts->underway_msgs > underway ? opts->underway_msgs - underway : 0;
     uint64_t quota = left < opts->underway_per_sender ? left : opts->underway_per_sender;
-    bool looks = opts->zero_delay || system->virtual_engine->faults.arg;
+    bool looks =
+        opts->zero_delay || system->virtual_engine->faults.arg || system->workers[0].memory_full;
     for (uint32_t w = 0; w < system->worker_count; w++)
         system->workers[w].send_quota = looks ? 0 : (uint32_t)quota;
 }
@@ -410,6 +412,8 @@ static aldis_err run_window(aldis_system *system, aldis_ns start_ns)
     aldis_err err = apply_ops(system);
     aldis__letters_gather(system);
     end_window(system);
+    if (system->memory)
+        aldis__memory_window_ended(system);
     engine->now_ns = engine->end_ns;
     if (engine->watch.on_window)
         aldis__watch_window(system, start_ns);

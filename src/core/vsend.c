@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "core/link.h"
 #include "core/send.h"
+#include "core/tracked.h"
 #include "core/virtual.h"
 #include "core/window.h"
 #include <stdlib.h>
@@ -205,6 +206,16 @@ aldis_ns aldis__virtual_transit(const aldis_system *system, const struct aldis__
                                               : default_ns;
 }
 
+static aldis_err short_of_memory(struct aldis__worker *worker, const struct aldis__msg *msg)
+{
+    const char *name = aldis__type_info(msg->type)->name;
+    worker->memory_refusals++;
+    return aldis__error_set(ALDIS_EFULL, msg->to, name,
+                            "send: %s: the messages of the system fill its budget of %llu bytes "
+                            "(option memory_max)",
+                            name, (unsigned long long)worker->ctx.system->opts.memory_max);
+}
+
 /* When a message that is sent now arrives. */
 static aldis_err arrival(struct aldis__worker *worker, const struct aldis__msg *msg,
                          aldis_ns delay_ns, aldis_ns *out_at_ns)
@@ -233,6 +244,8 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
     aldis_err err = arrival(worker, msg, delay_ns, &at_ns);
     if (err != ALDIS_OK)
         return err;
+    if (worker->memory_full && !aldis__msg_is_reserved(msg))
+        return short_of_memory(worker, msg);
     if (worker->run_sent >= opts->underway_per_sender)
         return too_many(msg, worker->run_sent, "underway_per_sender");
     uint64_t underway = aldis__engine_of(worker)->underway;
@@ -286,6 +299,8 @@ void aldis__virtual_be_busy(struct aldis__worker *worker, struct aldis__cell *ce
     if (cell->flags & (ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_FAILING))
         return;
     struct aldis__msg *msg = aldis__pool_alloc(worker->pool, 0);
+    if (!msg)
+        msg = aldis__pool_alloc_reserve(worker->pool, 0);
     if (!msg) {
         worker->fatal = ALDIS_ENOMEM;
         return;

@@ -46,6 +46,13 @@ struct aldis__out_chain {
     bool dirty;          /* on that list */
 };
 
+/* What one thread knows of the messages that have not ended: see memory.h. */
+struct aldis__mail {
+    _Atomic(int64_t) bytes;                     /* of types of one size */
+    _Atomic(int64_t) varying;                   /* how many of the others */
+    _Atomic(uint64_t) built_bytes, built_count; /* of those, all that were built */
+};
+
 /* A change that takes effect at the end of the window: see virtual.c. */
 struct aldis__window_op {
     aldis_ns at_ns;
@@ -108,6 +115,18 @@ struct aldis__worker {
     aldis_err fatal; /* the run ends with this window: no memory, or a loop */
     aldis_id fatal_actor;
     uint32_t fatal_type;
+
+    /* a system with memory_max: see memory.h */
+    uint64_t memory_share;   /* so much may one mailbox or overflow hold; UINT64_MAX: no matter */
+    uint64_t overflow_bytes; /* the same for an overflow, and no more than the option's */
+    bool memory_full;        /* virtual time: nothing is sent */
+    aldis_ns memory_due_ns;  /* live: when to look again */
+    uint64_t built_bytes, built_count, mean_bytes; /* of varying sizes, when it last looked */
+    uint64_t memory_refusals;
+    struct aldis__refusal
+        notice; /* live: not posted yet, since more like it may come; count 0: none */
+    aldis_id notice_to;
+    struct aldis__mail mail;
 
     /* read or written by others */
     _Alignas(64) struct aldis__parking parking;

@@ -111,6 +111,16 @@ void aldis__timers_find_next(struct aldis__worker *worker)
     (void)worker;
 }
 
+void aldis__notice_post(struct aldis__worker *worker)
+{
+    (void)worker;
+}
+
+void aldis__memory_look(struct aldis__worker *worker)
+{
+    (void)worker;
+}
+
 void aldis__cycles_poll(struct aldis__worker *worker)
 {
     (void)worker;
@@ -149,6 +159,7 @@ static void setup(void)
         worker->pool = &pool;
         worker->next_due_ns = ALDIS_FOREVER;
         worker->cycle_due_ns = ALDIS_FOREVER;
+        worker->memory_due_ns = ALDIS_FOREVER;
         worker->idle_rounds = 0;
         worker->ready_head = NULL;
         worker->ready_count = 0;
