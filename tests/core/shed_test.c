@@ -435,6 +435,69 @@ TEST_VIRTUAL(permits_come_back)
     fixture_settle(f);
 }
 
+/* A reliable send is tried again, and arrives when there is room in time. */
+#define SENDER_PROTOCOL(X, kind) X(kind, num) X(kind, aldis_delivered)
+ALDIS_PROTOCOL(sender, SENDER_PROTOCOL);
+struct sender {
+    aldis_id to;
+    uint64_t confirmed, attempts;
+};
+
+static aldis_err sender_start(void *state, const void *arg, aldis_ctx *ctx)
+{
+    struct sender *self = state;
+    (void)ctx;
+    self->to = *(const aldis_id *)arg;
+    return ALDIS_OK;
+}
+
+static aldis_err sender_on_num(struct sender *self, const num_payload *count, aldis_ctx *ctx)
+{
+    const aldis_reliable_opts opts = {.max_attempts = 20};
+    aldis_message_id id;
+    for (uint64_t i = 0; i < *count; i++)
+        EXPECT_OK(aldis_send_reliable_raw(ctx, self->to, &num_type, &i, sizeof i, &opts, &id));
+    return ALDIS_OK;
+}
+
+static aldis_err sender_on_aldis_delivered(struct sender *self, const aldis_delivered *told,
+                                           aldis_ctx *ctx)
+{
+    (void)ctx;
+    EXPECT_UINT(told->result, ALDIS_OK);
+    self->attempts += told->attempts;
+    trace_add(++self->confirmed, self->attempts, 0);
+    return ALDIS_OK;
+}
+ALDIS_BEHAVIOUR(sender, struct sender, SENDER_PROTOCOL, .on_start = sender_start);
+
+static aldis_err serve_shortly(struct puppet *self, uint64_t value, aldis_ctx *ctx)
+{
+    (void)self;
+    (void)value;
+    return aldis_busy(ctx, SERVICE_MS * ALDIS_MS);
+}
+
+TEST_VIRTUAL(reliable_sends_are_tried_again)
+{
+    enum { COUNT = 200 };
+    const uint64_t count = COUNT;
+    sender_ref sender;
+    fixture_open(f, NULL);
+    puppet_ref target =
+        fixture_spawn(f, &(struct script){.num = serve_shortly},
+                      &(aldis_spawn_opts){.mailbox = {.shed_target_ns = 10 * ALDIS_MS,
+                                                      .shed_interval_ns = 10 * ALDIS_MS}});
+    CHECK_OK(aldis_spawn(f->system, sender, &sender,
+                         &(aldis_spawn_opts){.arg = &target.id, .arg_size = sizeof target.id}));
+    CHECK_OK(aldis_send_copy(f->system, sender, num, &count));
+    fixture_settle(f);
+    uint64_t shed = fixture_status(f, target.id).shed_msgs;
+    CHECK(shed > 100);
+    size_t last = trace_find(COUNT, COUNT + shed);
+    CHECK(last < TRACE_MAX); /* all confirmed, and each that was shed was sent once more */
+}
+
 /* ------------------------------------------------------------------ live */
 
 /* Takes 3 ms of the machine's time. */
