@@ -184,12 +184,38 @@ static inline __attribute__((always_inline)) void aldis__grid_look_at(
     }
 }
 
+/* A part of a row, on its way: its buckets, then its spots. */
+struct aldis__run {
+    struct aldis__row row;
+    uint32_t from, to;
+};
+
+/* Rows lie far apart in memory: so all that is to be looked at is asked for first. */
+static inline __attribute__((always_inline)) void aldis__grid_look_at_all(
+    const struct aldis__grid *grid, const struct aldis__ball *ball, struct aldis__run *runs,
+    uint32_t count, aldis__grid_hit hit, void *arg)
+{
+    enum { FETCHED = 8 }; /* spots of a run; the machine sees by itself what comes behind them */
+    for (uint32_t i = 0; i < count; i++) {
+        runs[i].from = grid->ends[runs[i].from];
+        runs[i].to = grid->ends[runs[i].to];
+        uint32_t left = runs[i].to - runs[i].from;
+        for (uint32_t ahead = 0; ahead < FETCHED && ahead < left; ahead += 2)
+            __builtin_prefetch(&grid->spots[runs[i].from + ahead]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        aldis__grid_look_at(grid, ball, runs[i].from, runs[i].to, &runs[i].row, hit, arg);
+}
+
 /** Call hit for each spot inside the ball: row by row along x, then the strays. With a constant
  *  `hit` all of it is one loop. */
 static inline __attribute__((always_inline)) void aldis__grid_scan(const struct aldis__grid *grid,
                                                                    const struct aldis__ball *ball,
                                                                    aldis__grid_hit hit, void *arg)
 {
+    enum { RUNS = 16 };
+    struct aldis__run runs[RUNS];
+    uint32_t count = 0;
     struct aldis__cover cover = aldis__grid_cover(grid, ball);
     if (cover.is_linear) {
         aldis__grid_look_at(grid, ball, 0, grid->sorted + grid->strays, NULL, hit, arg);
@@ -204,16 +230,21 @@ static inline __attribute__((always_inline)) void aldis__grid_scan(const struct 
                 !aldis__grid_narrow(grid, ball, &cover,
                                     apart2 + aldis__grid_apart2(grid, &cover, row.y, ball->y), run))
                 continue;
+            if (count > RUNS - 2) {
+                aldis__grid_look_at_all(grid, ball, runs, count, hit, arg);
+                count = 0;
+            }
             uint32_t first = (aldis__grid_row(row.y, row.z) + (uint32_t)run[0]) & grid->mask;
             uint64_t end = first + (uint64_t)(run[1] - run[0]) + 1;
             if (end > (uint64_t)grid->mask + 1) { /* beyond the last bucket it begins anew */
-                aldis__grid_look_at(grid, ball, 0, grid->ends[end - grid->mask - 1], &row, hit,
-                                    arg);
+                runs[count++] = (struct aldis__run){row, 0, (uint32_t)(end - grid->mask - 1)};
                 end = (uint64_t)grid->mask + 1;
             }
-            aldis__grid_look_at(grid, ball, grid->ends[first], grid->ends[end], &row, hit, arg);
+            __builtin_prefetch(&grid->ends[first]);
+            runs[count++] = (struct aldis__run){row, first, (uint32_t)end};
         }
     }
+    aldis__grid_look_at_all(grid, ball, runs, count, hit, arg);
     aldis__grid_look_at(grid, ball, grid->sorted, grid->sorted + grid->strays, NULL, hit, arg);
 }
 
