@@ -450,6 +450,7 @@ struct gapped {
 };
 ALDIS_MESSAGE(gapped, struct gapped);
 
+#ifdef ALDIS_CLEARS_PADDING_
 /* Stands where the payload will: what is left undefined shows. */
 static __attribute__((noinline)) void dirty_the_stack(void)
 {
@@ -468,6 +469,7 @@ static __attribute__((noinline)) unsigned bytes_set(const volatile uint8_t *valu
         count += bytes[i] != 0;
     return count;
 }
+#endif
 
 TEST(padding_is_zero_where_fields_are_given)
 {
