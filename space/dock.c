@@ -136,6 +136,16 @@ static void remove_place(struct dock *dock, uint32_t place)
             (dock->queue_count - place) * sizeof dock->queue[0]);
 }
 
+bool dock_shed(struct dock *dock, aldis_ns now_ns, aldis_id *out_ship)
+{
+    aldis_ns most_ns = dock->station->queue_wait_ns;
+    if (!most_ns || !dock->queue_count || now_ns - dock->queue[0].asked_ns <= most_ns)
+        return false;
+    *out_ship = dock->queue[0].ship;
+    remove_place(dock, 0);
+    return true;
+}
+
 static bool has_free(const struct dock *dock)
 {
     uint32_t i = 0;

@@ -5,7 +5,8 @@
  * at the end of the queue; else, when the queue is full or no berth is large enough, a refusal. A
  * berth that becomes free goes to the ship that has waited longest among those that fit into it. So
  * each request is answered, ships of one size are served in the order in which they asked, and a
- * ship at the head of the queue gets the next berth that it fits into: none starves.
+ * ship at the head of the queue gets the next berth that it fits into: none starves. A station may
+ * bound the wait, too: who has waited longer is refused, so who is served has not.
  *
  * A berth is free -> held (a ship has permission) -> taken (it has docked) -> leaving (it has been
  * served) -> free; from every state it may become free at once. Each change gets a new number, so
@@ -65,6 +66,10 @@ void dock_init(struct dock *dock, const struct scenario_station *station, void *
 
 /** A ship asks. Asking again changes nothing: it is told what it has. */
 struct dock_answer dock_ask(struct dock *dock, aldis_id ship, double length_m, aldis_ns now_ns);
+
+/** Take the ship that has waited longest out of the queue, if that is longer than the station lets
+ *  them wait; false: none has. Call it until it says false, before dock_next(). */
+bool dock_shed(struct dock *dock, aldis_ns now_ns, aldis_id *out_ship);
 
 /** Give a free berth to the first ship in the queue that fits into one; false: there is none. Call
  *  it until it says false whenever a berth became free. */

@@ -54,6 +54,7 @@ struct scenario_station {
     aldis_ns approach_ns;   /**< from permission to berth */
     aldis_ns permission_ns; /**< after which a permission that is not used expires */
     uint32_t queue_limit;   /**< ships that may wait */
+    aldis_ns queue_wait_ns; /**< one that has waited so long is refused; 0: never */
     uint32_t credits;       /**< at the start */
     double fuel;            /**< units in stock at the start */
     uint32_t fuel_price;    /**< credits a unit */

@@ -240,6 +240,7 @@ static const struct schema_key station_keys[] = {
     STATION_KEY("approach", TIME, OPTIONAL, approach_ns, 1e-3, 1 * DAY_S),
     STATION_KEY("permission", TIME, OPTIONAL, permission_ns, 1e-3, 30 * DAY_S),
     STATION_KEY("queue_limit", COUNT, OPTIONAL, queue_limit, 1, SCENARIO_QUEUE_MAX),
+    STATION_KEY("queue_wait", TIME, OPTIONAL, queue_wait_ns, 1e-3, 30 * DAY_S),
     STATION_KEY("credits", COUNT, OPTIONAL, credits, 0, 4e9),
     STATION_KEY("fuel", NUMBER, OPTIONAL, fuel, 0, 1e6),
     STATION_KEY("fuel_price", COUNT, OPTIONAL, fuel_price, 0, 1e4),

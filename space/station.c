@@ -94,11 +94,14 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
     return arm_patience(self, ctx, answer->berth, answer->change);
 }
 
-/* Offer what is free to whoever waits. */
+/* Offer what is free to whoever waits, and has not waited too long. */
 static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
 {
     struct dock_answer answer;
     aldis_err err = ALDIS_OK;
+    aldis_id late;
+    while (dock_shed(&self->dock, aldis_now(ctx), &late))
+        refuse(self, ctx, late, REFUSAL_QUEUE_FULL);
     while (err == ALDIS_OK && dock_next(&self->dock, aldis_now(ctx), &answer))
         err = grant(self, ctx, &answer);
     return err;

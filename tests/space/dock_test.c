@@ -255,3 +255,30 @@ TEST(the_rules_hold_for_whatever_comes_and_goes)
     for (uint64_t seed = 1; seed <= 200; seed++)
         try_rules(seed);
 }
+
+/* Most of a hundred that ask at once have waited too long before their turn comes: they are shed,
+ * the oldest first, and whoever is served has waited less. */
+TEST(who_has_waited_too_long_is_shed)
+{
+    struct scenario_station station = four_berths;
+    struct dock_answer answer;
+    aldis_id late;
+    uint32_t shed = 0, served = 4;
+    station.queue_wait_ns = 5 * ALDIS_MINUTE;
+    open_dock(&station);
+    for (uint32_t i = 0; i < 100; i++)
+        (void)dock_ask(&dock, ship(i), 50, 0);
+    CHECK(!dock_shed(&dock, station.queue_wait_ns, &late));
+    for (aldis_ns now_ns = ALDIS_MINUTE; now_ns <= 10 * ALDIS_MINUTE; now_ns += ALDIS_MINUTE) {
+        for (uint32_t i = 0; i < dock.berth_count; i++)
+            if (dock.berths[i].state != BERTH_FREE)
+                CHECK(dock_leave(&dock, dock.berths[i].ship));
+        for (; dock_shed(&dock, now_ns, &late); shed++)
+            CHECK_UINT(number_of(late), served + shed);
+        for (; dock_next(&dock, now_ns, &answer); served++)
+            CHECK(answer.wait_ns <= station.queue_wait_ns);
+    }
+    CHECK_UINT(served, 4 + 5 * 4);
+    CHECK_UINT(shed, 100 - served);
+    CHECK_UINT(dock.queue_count, 0);
+}
