@@ -2,6 +2,7 @@
 /* run.c: sets a scenario's actors up, lets them run, and gathers the report. See space.h. */
 #include "chronicle.h"
 #include "ledger.h"
+#include "memory.h"
 #include "mind_leaves.h"
 #include "ship.h"
 #include "station.h"
@@ -464,26 +465,12 @@ static aldis_err make_system(struct run *run)
     return err;
 }
 
-/* What the machine can give without taking it from others; UINT64_MAX: it does not say. */
-static uint64_t bytes_at_hand(void)
-{
-    FILE *file = fopen("/proc/meminfo", "r");
-    char line[128];
-    unsigned long long kib = 0;
-    bool found = false;
-    while (file && !found && fgets(line, sizeof line, file))
-        found = sscanf(line, "MemAvailable: %llu kB", &kib) == 1;
-    if (file)
-        fclose(file);
-    return found ? kib * 1024u : UINT64_MAX;
-}
-
 static aldis_err set_up(struct run *run)
 {
     const struct scenario *scenario = run->scenario;
     struct space_report *report = run->report;
     report->bytes_needed = books_bytes_needed(scenario);
-    report->bytes_at_hand = run->opts->bytes_max > 0 ? run->opts->bytes_max : bytes_at_hand();
+    report->bytes_at_hand = run->opts->bytes_max > 0 ? run->opts->bytes_max : memory_at_hand("");
     if (report->bytes_needed > report->bytes_at_hand)
         return ALDIS_ENOMEM;
     run->stations = calloc(scenario->stations.count, sizeof *run->stations);

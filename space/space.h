@@ -191,7 +191,8 @@ struct space_run_opts {
     uint32_t shards;    /**< 0: the library's default */
     bool live;          /**< wall clock instead of virtual time: a simulated hour takes an hour */
     aldis_ns until_ns;  /**< of the run's clock; 0: the scenario's duration */
-    uint64_t bytes_max; /**< of memory; 0: what the machine has available */
+    uint64_t bytes_max; /**< of memory; 0: what the machine has available, and this
+                              process's control group allows */
     bool paced;         /**< virtual time follows the wall clock, as pace says */
     aldis_pace_opts pace;
     bool check_balance; /**< look after every window whether goods, fuel and money are all there;
