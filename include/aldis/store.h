@@ -30,7 +30,8 @@ typedef struct aldis_store_opts {
                              failure */
 } aldis_store_opts;
 
-/** A durable message is committed, or could not be. Only the runtime sends it. */
+/** A durable message is committed, or could not be. Only the runtime sends it. An actor that
+ *  discards its mail at a restart discards this, too. */
 typedef struct aldis_accepted {
     aldis_message_id id; /**< `to` is nobody: the receiver is a name */
     uint64_t context;

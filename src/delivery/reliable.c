@@ -137,22 +137,20 @@ static void fill_confirmation(const aldis_ctx *ctx, const struct aldis__pending 
                              .result = (uint32_t)result};
 }
 
-/* It has failed: tell the sender, which is the running actor. */
+/* It has failed: tell the sender, which is the running actor. It is pending until its handler hears
+ * of it: the mail of an actor may be discarded. */
 static void give_up(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot, aldis_err result)
 {
     struct aldis__pending *pending = aldis__sender_at(sender, slot);
-    struct aldis__track track = {&confirmation_tracker, ALDIS_FOREVER, 0, 0};
+    struct aldis__track track = {&confirmation_tracker, ALDIS_FOREVER, pending->number, slot};
     aldis_delivered told;
+    pending->result = (uint16_t)result;
+    pending->due_ns = 0; /* it waits for no time any more */
     fill_confirmation(ctx, pending, result, &told);
     struct aldis__parcel parcel = {
         .to = ctx->cell->id, .type = &aldis_delivered_type, .payload = &told, .size = sizeof told};
-    if (aldis__send_tracked(ctx, &parcel, &track) != ALDIS_OK) {
-        pending->result = (uint16_t)result; /* no memory: told at the next time-out */
-        wait_for(ctx, sender, slot);
-        return;
-    }
-    sender->stats.failed += !pending->uncounted;
-    release(aldis__worker_of(ctx), sender, slot);
+    if (aldis__send_tracked(ctx, &parcel, &track) != ALDIS_OK)
+        wait_for(ctx, sender, slot); /* no memory: told at the next time-out */
 }
 
 static void retry(aldis_ctx *ctx, struct aldis__sender *sender, uint32_t slot)
@@ -217,17 +215,26 @@ static aldis_err on_retry(struct aldis__worker *worker, struct aldis__cell *cell
     return ALDIS_OK;
 }
 
-/* It was discarded with the mail of an actor that is restarted: another one will come. */
+/* The actor whose own message to itself was discarded, with its mail or by its mailbox; NULL: it
+ * has ended. */
+static struct aldis__cell *discarded_by(struct aldis__worker *worker, const struct aldis__msg *msg,
+                                        enum aldis__fate fate)
+{
+    if (!worker || fate == ALDIS__DEAD)
+        return NULL;
+    aldis_system *system = worker->ctx.system;
+    return aldis__system_cell(system, aldis__id_index(msg->to, system->node_base));
+}
+
+/* Another one will come. */
 static void retry_ended(struct aldis__worker *worker, struct aldis__msg *msg,
                         struct aldis__track *track, enum aldis__fate fate, aldis_err reason)
 {
+    struct aldis__cell *cell = discarded_by(worker, msg, fate);
     (void)track;
     (void)reason;
-    if (!worker || fate == ALDIS__DEAD)
+    if (!cell)
         return;
-    aldis_system *system = worker->ctx.system;
-    struct aldis__cell *cell =
-        aldis__system_cell(system, aldis__id_index(msg->to, system->node_base));
     struct aldis__sender *sender = aldis__sender_of(cell);
     if (!sender)
         return;
@@ -283,10 +290,23 @@ static uint32_t answered(const struct aldis__cell *cell, struct aldis__sender *s
     return ALDIS__PENDING_NONE;
 }
 
+/* A confirmation whose handler has failed may come again, to be handled once more. */
+static bool was_told(const struct aldis__track *track)
+{
+    return track->a == 0;
+}
+
+static void set_told(struct aldis__track *track)
+{
+    track->a = 0;
+}
+
 static enum aldis__admission admit_ack(struct aldis__worker *worker, struct aldis__cell *cell,
                                        struct aldis__msg *msg, struct aldis__track *track)
 {
     struct aldis__sender *sender = aldis__sender_of(cell);
+    if (was_told(track))
+        return ALDIS__ADMIT_HANDLE;
     uint32_t slot = answered(cell, sender, msg, track);
     if (slot == ALDIS__PENDING_NONE)
         return ALDIS__ADMIT_DROP;
@@ -304,6 +324,7 @@ static enum aldis__admission admit_ack(struct aldis__worker *worker, struct aldi
         counted;
     release(worker, sender, slot);
     aldis__sender_unwait(sender);
+    set_told(track);
     return ALDIS__ADMIT_HANDLE;
 }
 
@@ -321,8 +342,41 @@ static const struct aldis__tracker ack_tracker = {.name = "aldis.delivery.ack",
                                                   .admit = admit_ack,
                                                   .handle = tell,
                                                   .duplicate = aldis__tracked_same};
-static const struct aldis__tracker confirmation_tracker = {
-    .name = "aldis.delivery.confirmation", .reserved = true, .handle = tell};
+
+static enum aldis__admission admit_confirmation(struct aldis__worker *worker,
+                                                struct aldis__cell *cell, struct aldis__msg *msg,
+                                                struct aldis__track *track)
+{
+    struct aldis__sender *sender = aldis__sender_of(cell);
+    (void)msg;
+    if (was_told(track))
+        return ALDIS__ADMIT_HANDLE;
+    sender->stats.failed += !aldis__sender_at(sender, SLOT_OF(track->b))->uncounted;
+    release(worker, sender, SLOT_OF(track->b));
+    set_told(track);
+    return ALDIS__ADMIT_HANDLE;
+}
+
+/* It will be told again. */
+static void confirmation_ended(struct aldis__worker *worker, struct aldis__msg *msg,
+                               struct aldis__track *track, enum aldis__fate fate, aldis_err reason)
+{
+    struct aldis__cell *cell = discarded_by(worker, msg, fate);
+    (void)reason;
+    if (!cell || was_told(track))
+        return;
+    struct aldis__sender *sender = aldis__sender_of(cell);
+    struct aldis__pending *pending = aldis__sender_at(sender, SLOT_OF(track->b));
+    pending->due_ns = now_of(&worker->ctx) + ALDIS_MS;
+    aldis__sender_wait(sender, SLOT_OF(track->b));
+    set_alarm(worker, cell, sender);
+}
+
+static const struct aldis__tracker confirmation_tracker = {.name = "aldis.delivery.confirmation",
+                                                           .reserved = true,
+                                                           .admit = admit_confirmation,
+                                                           .handle = tell,
+                                                           .ended = confirmation_ended};
 
 /* A refusal: it is tried again when its time-out is over, if that can help. */
 static aldis_err on_nack(struct aldis__worker *worker, struct aldis__cell *cell,

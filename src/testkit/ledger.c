@@ -27,10 +27,11 @@ struct bits {
 /* The reliable messages of one sender to one receiver; the numbered, or the loose ones. */
 struct stream {
     struct aldis__link by_ends;
-    aldis_id from, to; /* `from`: an endpoint, if they are durable */
-    bool loose;
+    aldis_id from, to;     /* `from`: an endpoint, if they are durable */
+    uint64_t life;         /* of loose ones: see life_of() */
     uint64_t last_ordered; /* done */
     struct bits begun, done, told;
+    struct bits failed; /* told, and the handler failed: it may be told again */
     struct bits flying; /* at the end: pending, or its confirmation is under way */
 };
 
@@ -87,6 +88,7 @@ static void fini_stream(struct aldis__link *record)
     free(stream->begun.bytes);
     free(stream->done.bytes);
     free(stream->told.bytes);
+    free(stream->failed.bytes);
     free(stream->flying.bytes);
 }
 
@@ -120,8 +122,23 @@ static void no_memory(struct aldis__ledger *ledger)
 
 /* ------------------------------------------------------------------ sets of numbers */
 
-/* Loose numbers have a bit that only tells them apart. */
+/* Loose numbers are sparse: a sender that was forgotten begins again much higher. Each so many of
+ * them have a record of their own; the numbered have one. */
+enum { LIFE_SHIFT = 20 };
+
+static uint64_t life_of(uint64_t number)
+{
+    return number & ALDIS__NUMBER_LOOSE ? number >> LIFE_SHIFT : 0;
+}
+
+/* In its record. */
 static uint64_t place_of(uint64_t number)
+{
+    return number & ALDIS__NUMBER_LOOSE ? number & ((UINT64_C(1) << LIFE_SHIFT) - 1) : number;
+}
+
+/* As it is told. */
+static unsigned long long plain(uint64_t number)
 {
     return number & ~ALDIS__NUMBER_LOOSE;
 }
@@ -157,29 +174,30 @@ static uint64_t hash_of(aldis_id from, aldis_id to, uint64_t which)
 }
 
 static struct stream *find_stream(const struct aldis__ledger *ledger, aldis_id from, aldis_id to,
-                                  bool loose)
+                                  uint64_t number)
 {
-    uint64_t hash = hash_of(from, to, loose);
+    uint64_t life = life_of(number), hash = hash_of(from, to, life);
     struct aldis__link *link = aldis__table_first(&ledger->streams, hash);
     for (; link; link = aldis__table_next(link->next, hash)) {
         struct stream *stream = (struct stream *)(void *)link;
         if (aldis_id_equal(stream->from, from) && aldis_id_equal(stream->to, to) &&
-            stream->loose == loose)
+            stream->life == life)
             return stream;
     }
     return NULL;
 }
 
+/* The record that this number belongs to. */
 static struct stream *make_stream(struct aldis__ledger *ledger, aldis_id from, aldis_id to,
-                                  bool loose)
+                                  uint64_t number)
 {
-    struct stream *stream = find_stream(ledger, from, to, loose);
+    struct stream *stream = find_stream(ledger, from, to, number);
     if (stream || !aldis__table_reserve(&ledger->streams) || !(stream = calloc(1, sizeof *stream)))
         return stream;
     stream->from = from;
     stream->to = to;
-    stream->loose = loose;
-    aldis__table_add(&ledger->streams, &stream->by_ends, hash_of(from, to, loose));
+    stream->life = life_of(number);
+    aldis__table_add(&ledger->streams, &stream->by_ends, hash_of(from, to, stream->life));
     return stream;
 }
 
@@ -281,7 +299,7 @@ static void violate_stream(struct aldis__ledger *ledger, aldis_violation violati
         snprintf(behind, sizeof behind, " %llu", (unsigned long long)other);
     violate(ledger, violation, "%s (%016llx) handled %s, number %llu of %016llx, %s%s, at %.3f s",
             heard->cell->kind->behaviour->name, (unsigned long long)heard->cell->id.bits,
-            aldis__type_info(heard->type)->name, (unsigned long long)place_of(heard->track->a),
+            aldis__type_info(heard->type)->name, plain(heard->track->a),
             (unsigned long long)heard->from.bits, what, behind, (double)heard->now_ns * 1e-9);
 }
 
@@ -291,7 +309,7 @@ static void hear_reliable(struct aldis__ledger *ledger, const struct aldis__hear
     uint64_t number = track->a;
     bool loose = (number & ALDIS__NUMBER_LOOSE) != 0;
     struct stream *stream =
-        make_stream(ledger, aldis__reliable_stream(heard->from, track), heard->cell->id, loose);
+        make_stream(ledger, aldis__reliable_stream(heard->from, track), heard->cell->id, number);
     /* Done: its handler has succeeded, or has said so itself. */
     bool done = (heard->err == ALDIS_OK && !(track->b & ALDIS__FLAG_SETTLED)) ||
                 (track->b & ALDIS__FLAG_ACKED);
@@ -318,7 +336,7 @@ static void violate_told(struct aldis__ledger *ledger, aldis_violation violation
     violate(ledger, violation,
             "%s (%016llx) was told that its number %llu to %016llx has arrived, at %.3f s: %s",
             heard->cell->kind->behaviour->name, (unsigned long long)heard->cell->id.bits,
-            (unsigned long long)place_of(told->id.number), (unsigned long long)told->id.to.bits,
+            plain(told->id.number), (unsigned long long)told->id.to.bits,
             (double)heard->now_ns * 1e-9, what);
 }
 
@@ -341,18 +359,19 @@ static void hear_told(struct aldis__ledger *ledger, const struct aldis__heard *h
     uint64_t number = told->id.number;
     aldis_id from = aldis__reliable_stream(heard->from, heard->track);
     bool durable = aldis__is_endpoint(from);
-    struct stream *stream = make_stream(ledger, durable ? from : told->id.from, told->id.to,
-                                        (number & ALDIS__NUMBER_LOOSE) != 0);
+    struct stream *stream =
+        make_stream(ledger, durable ? from : told->id.from, told->id.to, number);
     if (!stream) {
         no_memory(ledger);
         return;
     }
-    if (bits_has(&stream->told, number))
+    if (bits_has(&stream->told, number) && !bits_has(&stream->failed, number))
         violate_told(ledger, ALDIS_VIOLATION_UNEXPECTED, heard, "a second time");
     if (told->result == ALDIS_OK && !bits_has(&stream->begun, number) &&
         !(durable && was_begun_elsewhere(ledger, stream, number)))
         violate_told(ledger, ALDIS_VIOLATION_LOST, heard, "no handler has had it");
-    if (!bits_add(&stream->told, number))
+    if (!bits_add(&stream->told, number) ||
+        (heard->err != ALDIS_OK && !bits_add(&stream->failed, number)))
         no_memory(ledger);
 }
 
@@ -385,8 +404,8 @@ static void note_flying(void *arg, struct aldis__msg *msg)
     const aldis_delivered *told = aldis__msg_body(msg);
     if (told->id.number == 0)
         return;
-    struct stream *stream = make_stream(closing->ledger, told->id.from, told->id.to,
-                                        (told->id.number & ALDIS__NUMBER_LOOSE) != 0);
+    struct stream *stream =
+        make_stream(closing->ledger, told->id.from, told->id.to, told->id.number);
     if (!stream || !bits_add(&stream->flying, told->id.number))
         no_memory(closing->ledger);
 }
@@ -395,8 +414,7 @@ static void note_pending(const struct closing *closing, const struct aldis__cell
                          const struct aldis__pending *pending)
 {
     struct aldis__ledger *ledger = closing->ledger;
-    struct stream *stream =
-        make_stream(ledger, cell->id, pending->to, (pending->number & ALDIS__NUMBER_LOOSE) != 0);
+    struct stream *stream = make_stream(ledger, cell->id, pending->to, pending->number);
     if (!stream || !bits_add(&stream->flying, pending->number))
         no_memory(ledger);
     aldis_ns since_ns =
@@ -407,27 +425,36 @@ static void note_pending(const struct closing *closing, const struct aldis__cell
             "%s (%016llx): its %s, number %llu to %016llx, is pending since %.3f s, after %u "
             "attempts",
             cell->kind->behaviour->name, (unsigned long long)cell->id.bits,
-            pending->type ? pending->type->name : "message",
-            (unsigned long long)place_of(pending->number), (unsigned long long)pending->to.bits,
-            (double)pending->sent_ns * 1e-9, pending->attempts);
+            pending->type ? pending->type->name : "message", plain(pending->number),
+            (unsigned long long)pending->to.bits, (double)pending->sent_ns * 1e-9,
+            pending->attempts);
 }
 
-/* All numbers below `next` were accepted: their sender has been told of each, or will be. */
+/* All numbers from `first` on and below `next` were accepted: their sender was told of each, or
+ * will be. */
 static void check_numbers(const struct closing *closing, const struct aldis__cell *cell,
-                          const struct stream *stream, uint64_t next)
+                          aldis_id to, uint64_t first, uint64_t next)
 {
-    for (uint64_t number = 1; number < next; number++)
-        if (!bits_has(&stream->told, number) && !bits_has(&stream->flying, number))
+    for (uint64_t number = first; number < next; number++) {
+        const struct stream *stream = find_stream(closing->ledger, cell->id, to, number);
+        if (!stream || (!bits_has(&stream->told, number) && !bits_has(&stream->flying, number)))
             violate(closing->ledger, ALDIS_VIOLATION_LOST,
                     "%s (%016llx) was never told what became of its number %llu to %016llx",
-                    cell->kind->behaviour->name, (unsigned long long)cell->id.bits,
-                    (unsigned long long)number, (unsigned long long)stream->to.bits);
-    for (uint64_t number = next; number < stream->begun.count; number++)
-        if (bits_has(&stream->begun, number) || bits_has(&stream->told, number))
+                    cell->kind->behaviour->name, (unsigned long long)cell->id.bits, plain(number),
+                    (unsigned long long)to.bits);
+    }
+}
+
+static void check_unsent(const struct closing *closing, const struct aldis__cell *cell, aldis_id to,
+                         uint64_t next)
+{
+    const struct stream *stream = find_stream(closing->ledger, cell->id, to, next);
+    for (uint64_t number = next; stream && number < stream->begun.count; number++)
+        if (bits_has(&stream->begun, number))
             violate(closing->ledger, ALDIS_VIOLATION_UNEXPECTED,
                     "number %llu of %s (%016llx) to %016llx was never sent, and has arrived",
-                    (unsigned long long)number, cell->kind->behaviour->name,
-                    (unsigned long long)cell->id.bits, (unsigned long long)stream->to.bits);
+                    plain(number), cell->kind->behaviour->name, (unsigned long long)cell->id.bits,
+                    (unsigned long long)to.bits);
 }
 
 /* Durable streams are between names, and go on in other lives: what is pending there is seen, but
@@ -441,9 +468,11 @@ static void close_sender(const struct closing *closing, const struct aldis__cell
         for (uint32_t slot = sent->first; slot != ALDIS__PENDING_NONE;
              slot = aldis__sender_at(sender, slot)->next)
             note_pending(closing, cell, aldis__sender_at(sender, slot));
-        const struct stream *stream = make_stream(closing->ledger, cell->id, sent->to, loose);
-        if (stream && !aldis__is_endpoint(sent->to))
-            check_numbers(closing, cell, stream, place_of(sent->next_number));
+        if (aldis__is_endpoint(sent->to))
+            continue;
+        check_numbers(closing, cell, sent->to, loose ? sender->first_loose : 1, sent->next_number);
+        if (!loose)
+            check_unsent(closing, cell, sent->to, sent->next_number);
     }
 }
 
