@@ -28,7 +28,7 @@ typedef enum aldis_grade {
                                   handler did to the actor's durable state is done exactly once.
                                   For an actor that is restarted when it fails: one without a
                                   restart mode keeps what a failed handler did, and the repeat does
-                                  it again */
+                                  it again. What a handler had sent before it failed has left */
 } aldis_grade;
 
 /** Names a reliable message, for ever. */
