@@ -13,7 +13,6 @@
 /* Of one that lives longer, newcomers near it are told this often. How far off they are told is the
  * way that ships make meanwhile: seldom and far is more work than often and near. */
 #define TELL_AGAIN_NS (5 * ALDIS_SECOND)
-#define LIVE_MAX 256
 
 struct live {
     NavigationHazard hazard;
@@ -27,7 +26,7 @@ struct hazards {
     uint32_t seen[SCENARIO_HAZARDS_MAX]; /* hazards of each schedule so far */
     uint32_t told;                       /* of all schedules: the number of the last one */
     uint32_t left_out;                   /* for lack of a place */
-    struct live live[LIVE_MAX];
+    struct live live[SCENARIO_HAZARDS_LIVE_MAX];
 };
 
 /* The next hazard of a schedule comes after 0.5 to 1.5 of its mean time. */
@@ -121,11 +120,11 @@ static aldis_err tell(struct hazards *self, aldis_ctx *ctx, uint32_t index)
 static aldis_err appear(struct hazards *self, aldis_ctx *ctx, const struct scenario_hazard *plan)
 {
     uint32_t index = 0;
-    while (index < LIVE_MAX && self->live[index].lives)
+    while (index < SCENARIO_HAZARDS_LIVE_MAX && self->live[index].lives)
         index++;
     struct vec place = choose_place(self->chart->scenario, ctx);
     struct vec velocity = vec_scale(choose_heading(ctx), plan->speed);
-    if (index == LIVE_MAX) {
+    if (index == SCENARIO_HAZARDS_LIVE_MAX) {
         self->left_out++;
         return ALDIS_OK;
     }

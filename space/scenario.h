@@ -18,6 +18,7 @@
 #define SCENARIO_ROUTE_MAX 16
 #define SCENARIO_COMMODITIES_MAX 16
 #define SCENARIO_HAZARDS_MAX 64
+#define SCENARIO_HAZARDS_LIVE_MAX 256
 #define SCENARIO_WEATHER_MAX 64
 #define SCENARIO_SHIPS_MAX 16000000
 #define SCENARIO_FORMATION_MAX 8
@@ -242,8 +243,9 @@ struct scenario {
     struct scenario_rescue rescue;
     struct scenario_traffic traffic;
     struct scenario_signals signals;
-    uint32_t ship_count; /**< in all fleets */
-    uint64_t content;    /**< digest of what it was read from */
+    uint32_t ship_count;   /**< in all fleets */
+    uint32_t hazards_most; /**< that can live at a time */
+    uint64_t content;      /**< digest of what it was read from */
 };
 
 /** Where a body is at a time of the run. */

@@ -21,11 +21,31 @@ static const struct schema_key hazard_keys[] = {
     HAZARD_KEY("count", COUNT, OPTIONAL, count, 1, 1e6),
 };
 
+/* The next comes after half of its time at the soonest. */
+static void check_hazard(struct schema_reader *reader, const struct yaml_node *node, void *object)
+{
+    const struct scenario_hazard *hazard = object;
+    struct scenario *scenario = scenario_of(reader);
+    if (hazard->every_ns < 2)
+        return; /* it was refused */
+    uint64_t most = (uint64_t)(hazard->life_ns / (hazard->every_ns / 2)) + 1;
+    if (hazard->count > 0 && most > hazard->count)
+        most = hazard->count;
+    uint32_t before = scenario->hazards_most;
+    most += before;
+    scenario->hazards_most = most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
+    if (most > SCENARIO_HAZARDS_LIVE_MAX && before <= SCENARIO_HAZARDS_LIVE_MAX)
+        schema_error(reader, node, "more hazards at a time than there may be",
+                     "%d in all schedules: seldomer, shorter or fewer ones",
+                     SCENARIO_HAZARDS_LIVE_MAX);
+}
+
 const struct schema hazard_schema = {.what = "a hazard",
                                      .size = sizeof(struct scenario_hazard),
                                      .key_count = COUNT_OF(hazard_keys),
                                      .keys = hazard_keys,
-                                     .defaults = &hazard_defaults};
+                                     .defaults = &hazard_defaults,
+                                     .check = check_hazard};
 
 static void check_commodity(struct schema_reader *reader, const struct yaml_node *node,
                             void *object)

@@ -312,6 +312,11 @@ TEST(rules_between_keys_hold)
     EXPECT_CHANGED("[Alpha, Beta]", "[Alpha, Beta, Alpha]",
                    "x.yaml:24:5: fleets[0]: found a station that follows itself on the route, "
                    "allowed: another one next (the route goes round)\n");
+    EXPECT_CHANGED("hazards:\n",
+                   "hazards:\n  - {kind: debris, every: 2 s, life: 100 s}\n"
+                   "  - {kind: asteroid, every: 1 s, life: 78 s}\n",
+                   "x.yaml:30:5: hazards[1]: found more hazards at a time than there may be, "
+                   "allowed: 256 in all schedules: seldomer, shorter or fewer ones\n");
     EXPECT_CHANGED("swing: 10", "swing: 40",
                    "x.yaml:34:7: market.commodities[0]: found a swing as large as the price, "
                    "allowed: less than it, so that no price is 0\n");
