@@ -48,6 +48,12 @@ static inline aldis_id aldis__id_make(uint32_t node, uint32_t shard, uint32_t sl
     return id;
 }
 
+/** The shard where its slot is from: as the system numbers them. */
+static inline uint32_t aldis__id_birth(aldis_id id)
+{
+    return (uint32_t)(id.bits >> (ALDIS__SLOT_BITS + ALDIS__GEN_BITS)) & 0xfff;
+}
+
 static inline uint32_t aldis__id_generation(aldis_id id)
 {
     return (uint32_t)(id.bits & ALDIS__GEN_MASK);

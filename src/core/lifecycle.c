@@ -276,7 +276,7 @@ static void bury_mail(struct aldis__worker *worker, struct aldis__cell *cell)
 void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
 {
     if (cell->flags & ALDIS__CELL_UNSTARTED)
-        free(cell->state); /* the start argument */
+        aldis__start_arg_free(shard, aldis__id_birth(cell->id), cell->state);
     else if (cell->state)
         aldis__shard_state_free(shard, cell->state, cell->kind->state_bytes);
     cell->state = NULL;
@@ -291,7 +291,7 @@ void aldis__cell_free(struct aldis__shard *shard, struct aldis__cell *cell)
     free(cell->ext->children);
     free(cell->ext->links);
     free(cell->ext->child_births);
-    aldis__life_free(cell->ext);
+    aldis__life_free(shard, cell);
     aldis__watches_free(cell->ext);
     aldis__cell_unextend(cell);
 }

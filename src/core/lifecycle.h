@@ -28,6 +28,9 @@ aldis_err aldis__slot_alloc(aldis_system *system, struct aldis__shard *birth, ui
 /** An ended actor's slot has come home: this worker owns the birth shard. */
 void aldis__slot_free(struct aldis__worker *worker, aldis_id actor);
 
+/** End the argument of an actor, born in `birth`: from its home's owner. NULL: there is none. */
+void aldis__start_arg_free(struct aldis__shard *home, uint32_t birth, struct aldis__start_arg *arg);
+
 /** Run on_start. False: it failed, and the actor has ended. */
 bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
                        struct aldis__cell *cell);

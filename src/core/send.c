@@ -20,6 +20,7 @@ static aldis_err send_plain_slow(aldis_ctx *ctx, aldis_id to, aldis_type *type, 
                                  size_t size);
 static aldis_err send_at_mark(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                               size_t size);
+static aldis_err place_built(struct aldis__worker *worker, struct aldis__msg *msg);
 
 aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                              size_t size)
@@ -57,17 +58,15 @@ aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
     return ALDIS_OK;
 }
 
-/* The same once more for a mailbox that is full, whose senders keep their messages until it is not.
- * A producer that is faster than its consumer spends its life here. Everything that the first
- * function has looked at still holds. */
+/* The same once more for a mailbox at its mark: one that is full, whose senders keep their messages
+ * until it is not, or that has never been so deep. A producer that is faster than its consumer
+ * spends its life here. Everything that the first function has looked at still holds. */
 static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id to,
                                                         aldis_type *type, const void *payload,
                                                         size_t size)
 {
     struct aldis__worker *worker = aldis__worker_of(ctx);
     struct aldis__cell *sender = ctx->cell;
-    if (!aldis__overflow_takes(worker, sender, to))
-        return send_plain_slow(ctx, to, type, payload, size);
     struct aldis__pool *pool = worker->pool;
     unsigned class = aldis__pool_class(pool, size);
     struct aldis__msg *msg = pool->free[class];
@@ -77,6 +76,8 @@ static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id
     msg->from = sender->id;
     msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, 0, 0, class, 0);
     aldis__copy_payload(aldis__msg_inline(msg), payload, size);
+    if (!aldis__overflow_takes(worker, sender, to))
+        return place_built(worker, msg);
     aldis__overflow_append(sender->ext, &sender->ext->overflow[0], msg);
     worker->counts[index].sent++;
     return ALDIS_OK;
@@ -409,6 +410,18 @@ aldis_err aldis__send_place(struct aldis__worker *worker, struct aldis__msg *msg
     return place_local(worker, shard,
                        aldis__system_cell(system, aldis__id_index(msg->to, system->node_base)),
                        msg);
+}
+
+/* The first message of each actor goes this way, too. */
+static aldis_err place_built(struct aldis__worker *worker, struct aldis__msg *msg)
+{
+    aldis_system *system = worker->ctx.system;
+    uint64_t word =
+        aldis__directory_read(&system->directory[aldis__id_index(msg->to, system->node_base)]);
+    aldis_err err = aldis__send_place(worker, msg, word, 0);
+    if (err != ALDIS_OK)
+        aldis__pool_free(worker->pool, msg);
+    return err;
 }
 
 static aldis_err count_rejected(struct aldis__worker *worker, uint32_t type, aldis_err err)

@@ -149,13 +149,14 @@ struct birth {
     const aldis_spawn_opts *opts;
     aldis_id parent;
     uint32_t nth; /* how many the spawner has spawned before */
+    uint32_t home;
     aldis_restart_opts restart;
     const struct aldis__limits *limits; /* of the kind, or own_limits */
     struct aldis__limits own_limits;
     struct aldis__shed_opts shed;
 };
 
-static aldis_err choose_home(const struct birth *b, uint32_t *out_home)
+static aldis_err choose_home(struct birth *b)
 {
     aldis_system *system = b->system;
     uint64_t parent_index = aldis__id_index(b->parent, system->node_base);
@@ -164,17 +165,17 @@ static aldis_err choose_home(const struct birth *b, uint32_t *out_home)
         placement = ALDIS_PLACE_ANYWHERE;
     switch (placement) {
     case ALDIS_PLACE_BESIDE:
-        *out_home = aldis__word_home(aldis__directory_read(&system->directory[parent_index]));
+        b->home = aldis__word_home(aldis__directory_read(&system->directory[parent_index]));
         return ALDIS_OK;
     case ALDIS_PLACE_ANYWHERE: {
         uint64_t local = b->parent.bits & ~(UINT64_C(0xff) << ALDIS__NODE_SHIFT);
-        *out_home = (uint32_t)(aldis__mix64(local ^ aldis__mix64(b->nth + UINT64_C(1))) %
-                               system->shard_count);
+        b->home = (uint32_t)(aldis__mix64(local ^ aldis__mix64(b->nth + UINT64_C(1))) %
+                             system->shard_count);
         return ALDIS_OK;
     }
     case ALDIS_PLACE_SHARD:
         if (b->opts->shard < system->shard_count) {
-            *out_home = b->opts->shard;
+            b->home = b->opts->shard;
             return ALDIS_OK;
         }
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
@@ -191,8 +192,19 @@ static bool has_own_limits(const aldis_mailbox_opts *mailbox)
            mailbox->policy || mailbox->stash_msgs || mailbox->capacity_max_msgs;
 }
 
-static aldis_err copy_arg(const aldis_spawn_opts *opts, struct aldis__start_arg **out_arg)
+/* What does not leave its shard has the memory of states; else it is malloc's, for one worker makes
+ * it and another ends it. */
+void aldis__start_arg_free(struct aldis__shard *home, uint32_t birth, struct aldis__start_arg *arg)
 {
+    if (arg && birth == home->index)
+        aldis__shard_state_free(home, arg, sizeof *arg + arg->size);
+    else
+        free(arg);
+}
+
+static aldis_err copy_arg(const struct birth *b, struct aldis__start_arg **out_arg)
+{
+    const aldis_spawn_opts *opts = b->opts;
     *out_arg = NULL;
     if (opts->arg_size > ALDIS_PAYLOAD_MAX || (opts->arg_size && !opts->arg))
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
@@ -200,7 +212,9 @@ static aldis_err copy_arg(const aldis_spawn_opts *opts, struct aldis__start_arg 
                                 opts->arg_size, ALDIS_PAYLOAD_MAX);
     if (!opts->arg)
         return ALDIS_OK;
-    *out_arg = malloc(sizeof **out_arg + opts->arg_size);
+    size_t bytes = sizeof **out_arg + opts->arg_size;
+    *out_arg =
+        b->home == b->birth->index ? aldis__shard_state_alloc(b->birth, bytes) : malloc(bytes);
     if (!*out_arg)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "spawn: an argument of %zu bytes",
                                 opts->arg_size);
@@ -211,10 +225,11 @@ static aldis_err copy_arg(const aldis_spawn_opts *opts, struct aldis__start_arg 
 
 static void unmake_cell(const struct birth *b, struct aldis__cell *cell)
 {
-    free(cell->state);
+    struct aldis__shard *home = &b->system->shards[b->home];
+    aldis__start_arg_free(home, b->birth->index, cell->state);
     cell->state = NULL;
     if (cell->ext) {
-        aldis__life_free(cell->ext);
+        aldis__life_free(home, cell);
         free(cell->ext->shed);
         aldis__cell_unextend(cell);
     }
@@ -242,7 +257,7 @@ static aldis_err make_cell(const struct birth *b, struct aldis__cell **out_cell)
     aldis_err err = aldis__memory_take_actor(b->system, b->kind);
     if (err != ALDIS_OK)
         return err;
-    err = copy_arg(b->opts, &arg);
+    err = copy_arg(b, &arg);
     if (err != ALDIS_OK) {
         aldis__memory_give_actor(b->system, b->kind);
         return err;
@@ -251,7 +266,7 @@ static aldis_err make_cell(const struct birth *b, struct aldis__cell **out_cell)
     err = aldis__slot_alloc(b->system, b->birth, &slot, &generation);
     if (err != ALDIS_OK) {
         aldis__memory_give_actor(b->system, b->kind);
-        free(arg);
+        aldis__start_arg_free(&b->system->shards[b->home], b->birth->index, arg);
         return err;
     }
     uint64_t index = (uint64_t)b->birth->index << ALDIS__SLOT_BITS | slot;
@@ -371,11 +386,10 @@ aldis_err aldis_ctx_spawn_raw(aldis_ctx *ctx, const aldis_behaviour *behaviour,
                       .nth = spawner->spawned};
     if (!aldis_id_is_nobody(b.opts->parent))
         b.parent = b.opts->parent;
-    uint32_t home;
     struct aldis__cell *cell;
     if ((err = check_parent(system, b.parent)) != ALDIS_OK ||
         (err = cached_kind(worker, behaviour, &b.kind)) != ALDIS_OK ||
-        (err = resolve_opts(&b)) != ALDIS_OK || (err = choose_home(&b, &home)) != ALDIS_OK ||
+        (err = resolve_opts(&b)) != ALDIS_OK || (err = choose_home(&b)) != ALDIS_OK ||
         (err = make_cell(&b, &cell)) != ALDIS_OK)
         return err;
     err = attach(worker, cell);
@@ -386,8 +400,8 @@ aldis_err aldis_ctx_spawn_raw(aldis_ctx *ctx, const aldis_behaviour *behaviour,
     spawner->spawned++;
     ctx->shard->spawned++;
     *out_id = cell->id;
-    publish(system, cell, home);
-    start_elsewhere_or_here(worker, cell, home);
+    publish(system, cell, b.home);
+    start_elsewhere_or_here(worker, cell, b.home);
     return ALDIS_OK;
 }
 
@@ -407,12 +421,13 @@ aldis_err aldis__outside_spawn(aldis_system *system, const aldis_behaviour *beha
     struct aldis__cell *cell;
     if ((!aldis_id_is_nobody(b.parent) && (err = check_parent(system, b.parent)) != ALDIS_OK) ||
         (err = find_or_make_kind(system, behaviour, &b.kind)) != ALDIS_OK ||
-        (err = resolve_opts(&b)) != ALDIS_OK || (err = choose_home(&b, out_home)) != ALDIS_OK ||
+        (err = resolve_opts(&b)) != ALDIS_OK || (err = choose_home(&b)) != ALDIS_OK ||
         (err = make_cell(&b, &cell)) != ALDIS_OK)
         return err;
     system->outside_spawned++;
     birth->spawned++;
-    publish(system, cell, *out_home);
+    publish(system, cell, b.home);
+    *out_home = b.home;
     *out_id = cell->id;
     return ALDIS_OK;
 }
@@ -460,7 +475,7 @@ bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
     if (life)
         life->arg = arg; /* for the next start */
     else
-        free(arg);
+        aldis__start_arg_free(shard, aldis__id_birth(cell->id), arg);
     if (err == ALDIS_OK)
         return true;
     if (aldis__cell_extend(cell))

@@ -83,10 +83,11 @@ bool aldis__life_create(struct aldis__cell *cell, const aldis_restart_opts *opts
     return true;
 }
 
-void aldis__life_free(struct aldis__cell_ext *ext)
+void aldis__life_free(struct aldis__shard *home, struct aldis__cell *cell)
 {
+    struct aldis__cell_ext *ext = cell->ext;
     if (ext->life)
-        free(ext->life->arg);
+        aldis__start_arg_free(home, aldis__id_birth(cell->id), ext->life->arg);
     free(ext->life);
     free(ext->supervisor);
     ext->life = NULL;

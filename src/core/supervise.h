@@ -64,7 +64,7 @@ aldis_err aldis__supervisor_resolve(const aldis_supervisor_opts *opts,
 /** Give a new actor what restarts need. False: out of memory. */
 bool aldis__life_create(struct aldis__cell *cell, const aldis_restart_opts *opts);
 /** Free it, with the supervisor's records; the retried message has been taken out. */
-void aldis__life_free(struct aldis__cell_ext *ext);
+void aldis__life_free(struct aldis__shard *home, struct aldis__cell *cell);
 
 static inline struct aldis__life *aldis__life_of(const struct aldis__cell *cell)
 {
