@@ -47,7 +47,7 @@ int main(void)
         return 1;
     for (int i = 0; i < 2; i++) { /* each knows the one before */
         books[i].next = first;
-        aldis_spawn_opts opts = {.arg = &books[i], .arg_size = sizeof books[i]};
+        aldis_spawn_opts opts = {ALDIS_ARG(&books[i])};
         if (aldis_spawn(system, book, &first, &opts) != ALDIS_OK)
             return 1;
     }

@@ -61,8 +61,7 @@ int main(void)
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .lookahead_ns = ALDIS_SECOND};
     aldis_err err = aldis_system_create(&opts, &system);
     for (int i = ANN; i <= CLEO && err == ALDIS_OK; i++)
-        err = aldis_spawn(system, person, &people[i],
-                          &(aldis_spawn_opts){.arg = &i, .arg_size = sizeof i});
+        err = aldis_spawn(system, person, &people[i], &(aldis_spawn_opts){ALDIS_ARG(&i)});
     for (uint32_t ordered = 0; ordered < 2 && err == ALDIS_OK; ordered++) {
         aldis_system_run(system, ALDIS_FOREVER, NULL); /* until all is quiet */
         printf(ordered ? "in a causal group:\n" : "by plain messages:\n");

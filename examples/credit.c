@@ -100,12 +100,12 @@ int main(void)
     /* One worker: what happens at one time is printed in one order. */
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = 1};
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
-        aldis_spawn(system, depot, &route.slow,
-                    &(aldis_spawn_opts){.arg = &slow, .arg_size = sizeof slow}) != ALDIS_OK ||
-        aldis_spawn(system, depot, &route.fast,
-                    &(aldis_spawn_opts){.arg = &fast, .arg_size = sizeof fast}) != ALDIS_OK ||
-        aldis_spawn(system, courier, &courier,
-                    &(aldis_spawn_opts){.arg = &route, .arg_size = sizeof route}) != ALDIS_OK) {
+        aldis_spawn(system, depot, &route.slow, &(aldis_spawn_opts){ALDIS_ARG(&slow)}) !=
+            ALDIS_OK ||
+        aldis_spawn(system, depot, &route.fast, &(aldis_spawn_opts){ALDIS_ARG(&fast)}) !=
+            ALDIS_OK ||
+        aldis_spawn(system, courier, &courier, &(aldis_spawn_opts){ALDIS_ARG(&route)}) !=
+            ALDIS_OK) {
         fprintf(stderr, "credit: %s\n", aldis_error_last()->text);
         return 1;
     }

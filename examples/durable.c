@@ -98,7 +98,7 @@ static aldis_err run_shop(const char *path, uint32_t sales, uint32_t killed_afte
 {
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL};
     struct setting setting = {.killed_after = killed_after};
-    aldis_spawn_opts spawn = {.arg = &setting, .arg_size = sizeof setting};
+    aldis_spawn_opts spawn = {ALDIS_ARG(&setting)};
     aldis_system *system = NULL;
     ledger_ref ledger;
     till_ref till;

@@ -71,8 +71,7 @@ static void trial(void *arg, aldis_trial *trial)
         .clock = ALDIS_CLOCK_VIRTUAL, .workers = 1, .seed = aldis_trial_seed(trial)};
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, office, &office, NULL) != ALDIS_OK ||
-        aldis_spawn(system, till, &till,
-                    &(aldis_spawn_opts){.arg = &office, .arg_size = sizeof office}) != ALDIS_OK ||
+        aldis_spawn(system, till, &till, &(aldis_spawn_opts){ALDIS_ARG(&office)}) != ALDIS_OK ||
         aldis_trial_inject(trial, system) != ALDIS_OK) {
         aldis_trial_fail(trial, ALDIS_VIOLATION_UNEXPECTED, "%s", aldis_error_last()->text);
         return;

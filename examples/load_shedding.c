@@ -84,8 +84,7 @@ int main(void)
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL};
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, desk, &desk, NULL) != ALDIS_OK ||
-        aldis_spawn(system, town, &town,
-                    &(aldis_spawn_opts){.arg = &desk, .arg_size = sizeof desk}) != ALDIS_OK) {
+        aldis_spawn(system, town, &town, &(aldis_spawn_opts){ALDIS_ARG(&desk)}) != ALDIS_OK) {
         fprintf(stderr, "load_shedding: %s\n", aldis_error_last()->text);
         return 1;
     }

@@ -97,8 +97,7 @@ int main(int argc, char **argv)
                               .seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1};
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, server, &server, NULL) != ALDIS_OK ||
-        aldis_spawn(system, door, &door,
-                    &(aldis_spawn_opts){.arg = &server, .arg_size = sizeof server}) != ALDIS_OK) {
+        aldis_spawn(system, door, &door, &(aldis_spawn_opts){ALDIS_ARG(&server)}) != ALDIS_OK) {
         fprintf(stderr, "mm1: %s\n", aldis_error_last()->text);
         return 1;
     }

@@ -107,8 +107,7 @@ int main(void)
         err = aldis_spawn(system, lighthouse, &lighthouse, NULL);
     for (int i = 0; i < 3 && err == ALDIS_OK; i++) {
         ship_ref ship;
-        err = aldis_spawn(system, ship, &ship,
-                          &(aldis_spawn_opts){.arg = &ships[i], .arg_size = sizeof ships[i]});
+        err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&ships[i])});
     }
     if (err == ALDIS_OK)
         err = aldis_system_run(system, 12 * ALDIS_SECOND, NULL);

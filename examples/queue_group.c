@@ -56,8 +56,7 @@ int main(void)
     aldis_err err = aldis_system_create(&opts, &system);
     for (int i = 0; i <= WORKERS && err == ALDIS_OK; i++) {
         worker_ref worker;
-        err = aldis_spawn(system, worker, &worker,
-                          &(aldis_spawn_opts){.arg = &i, .arg_size = sizeof i});
+        err = aldis_spawn(system, worker, &worker, &(aldis_spawn_opts){ALDIS_ARG(&i)});
     }
     if (err != ALDIS_OK || aldis_spawn(system, boss, &boss, NULL) != ALDIS_OK) {
         fprintf(stderr, "queue_group: %s\n", aldis_error_last()->text);

@@ -78,8 +78,7 @@ int main(void)
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL};
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, shop, &shop, NULL) != ALDIS_OK ||
-        aldis_spawn(system, buyer, &buyer,
-                    &(aldis_spawn_opts){.arg = &shop, .arg_size = sizeof shop}) != ALDIS_OK) {
+        aldis_spawn(system, buyer, &buyer, &(aldis_spawn_opts){ALDIS_ARG(&shop)}) != ALDIS_OK) {
         fprintf(stderr, "rate_limit: %s\n", aldis_error_last()->text);
         return 1;
     }

@@ -77,8 +77,7 @@ static aldis_err deliver(const char *name, aldis_grade grade)
     aldis_err err = aldis_system_create(&opts, &system);
     if (err != ALDIS_OK)
         return err;
-    err =
-        aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){.arg = &how, .arg_size = sizeof how});
+    err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&how)});
     if (err == ALDIS_OK)
         err = aldis_system_inject(system, &(aldis_fault_plan){.rules = bad_link, .rule_count = 1});
     if (err == ALDIS_OK)

@@ -67,8 +67,7 @@ int main(void)
     aldis_err err = aldis_system_create(&opts, &system);
     for (int i = 1; i <= 3 && err == ALDIS_OK; i++) {
         trader_ref trader;
-        err = aldis_spawn(system, trader, &trader,
-                          &(aldis_spawn_opts){.arg = &i, .arg_size = sizeof i});
+        err = aldis_spawn(system, trader, &trader, &(aldis_spawn_opts){ALDIS_ARG(&i)});
     }
     if (err != ALDIS_OK || aldis_spawn(system, market, &market, NULL) != ALDIS_OK) {
         fprintf(stderr, "topic: %s\n", aldis_error_last()->text);

@@ -53,7 +53,7 @@ ALDIS_BEHAVIOUR(market, char, MARKET_PROTOCOL, .on_start = NULL);
 static aldis_err watch(aldis_system *system, const char *pattern)
 {
     watcher_ref watcher;
-    const aldis_spawn_opts opts = {.arg = &pattern, .arg_size = sizeof pattern};
+    const aldis_spawn_opts opts = {ALDIS_ARG(&pattern)};
     aldis_err err = aldis_spawn(system, watcher, &watcher, &opts);
     return err == ALDIS_OK ? aldis_system_run(system, ALDIS_FOREVER, NULL) : err;
 }

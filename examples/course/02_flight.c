@@ -160,7 +160,7 @@ int main(void)
     fly_naively(system, naive);
     for (int i = 0; i < 2; i++) {
         ship_ref ship;
-        aldis_spawn_opts with = {.arg = &ticks_ns[i], .arg_size = sizeof ticks_ns[i]};
+        aldis_spawn_opts with = {ALDIS_ARG(&ticks_ns[i])};
         if (aldis_spawn(system, ship, &ship, &with) != ALDIS_OK)
             return 1;
         printf("a ship with ticks of %d s, ordered to 1000 km, then back to 400 km:\n",

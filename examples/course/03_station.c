@@ -127,8 +127,7 @@ int main(void)
         err = aldis_spawn(system, station, &station, NULL);
     for (int i = 0; i < 4 && err == ALDIS_OK; i++) {
         fleet[i].station = station;
-        err = aldis_spawn(system, ship, &ships[i],
-                          &(aldis_spawn_opts){.arg = &fleet[i], .arg_size = sizeof fleet[i]});
+        err = aldis_spawn(system, ship, &ships[i], &(aldis_spawn_opts){ALDIS_ARG(&fleet[i])});
     }
     if (err != ALDIS_OK) {
         fprintf(stderr, "03_station: %s\n", aldis_error_last()->text);

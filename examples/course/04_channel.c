@@ -93,9 +93,7 @@ int main(void)
     aldis_channel_opts opts = {.capacity_msgs = 4};
     if (aldis_system_create(NULL, &system) != ALDIS_OK ||
         aldis_channel_create(report, &reports_to, &reports_from, &opts) != ALDIS_OK ||
-        aldis_spawn(system, ship, &ship,
-                    &(aldis_spawn_opts){.arg = &reports_to, .arg_size = sizeof reports_to}) !=
-            ALDIS_OK ||
+        aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&reports_to)}) != ALDIS_OK ||
         aldis_channel_to_actor_ended(system, ship, order, signed_off, &orders_to) != ALDIS_OK) {
         fprintf(stderr, "04_channel: %s\n", aldis_error_last()->text);
         return 1;

@@ -169,8 +169,7 @@ static aldis_err rush_hour(bool says_so)
         ship_ref ship;
         fleet[i].station = station;
         fleet[i].says_so = says_so;
-        err = aldis_spawn(system, ship, &ship,
-                          &(aldis_spawn_opts){.arg = &fleet[i], .arg_size = sizeof fleet[i]});
+        err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&fleet[i])});
         if (err == ALDIS_OK)
             err = aldis_signal_after(system, i * ALDIS_SECOND, ship, dock);
     }

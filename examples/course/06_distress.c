@@ -101,8 +101,7 @@ static aldis_err call_for_help(bool echo)
         return err;
     err = aldis_spawn(system, station, &station, NULL);
     for (int i = 0; i < 5 && err == ALDIS_OK; i++)
-        err = aldis_spawn(system, ship, &ships[i],
-                          &(aldis_spawn_opts){.arg = &fleet[i], .arg_size = sizeof fleet[i]});
+        err = aldis_spawn(system, ship, &ships[i], &(aldis_spawn_opts){ALDIS_ARG(&fleet[i])});
     if (err == ALDIS_OK)
         err = aldis_signal(system, ships[0], engine_fails);
     if (err == ALDIS_OK)

@@ -125,15 +125,13 @@ static aldis_err trade(bool naive)
     aldis_err err = aldis_system_create(&opts, &system);
     if (err != ALDIS_OK)
         return err;
-    err = aldis_spawn(system, market, &market,
-                      &(aldis_spawn_opts){.arg = &naive, .arg_size = sizeof naive});
+    err = aldis_spawn(system, market, &market, &(aldis_spawn_opts){ALDIS_ARG(&naive)});
     for (int i = 0; i < TRADERS && err == ALDIS_OK; i++) {
         trader_ref trader;
         fleet[i].market = market;
         fleet[i].naive = naive;
         fleet[i].purse = PURSE;
-        err = aldis_spawn(system, trader, &trader,
-                          &(aldis_spawn_opts){.arg = &fleet[i], .arg_size = sizeof fleet[i]});
+        err = aldis_spawn(system, trader, &trader, &(aldis_spawn_opts){ALDIS_ARG(&fleet[i])});
         if (err == ALDIS_OK && i > 0) /* they leave before the third and the fifth day */
             err = aldis_signal_after(system, (2 * i - 1) * 25 * ALDIS_HOUR, trader, leave);
     }

@@ -90,8 +90,7 @@ static aldis_err hire(aldis_system *system, bool pipeline, aldis_id *out_first)
         err = aldis_pipeline_spawn(system, inspect, &first, stages, 3, store.id);
         *out_first = first.id;
     } else if (err == ALDIS_OK) {
-        err = aldis_spawn(system, hand, &hand,
-                          &(aldis_spawn_opts){.arg = &store, .arg_size = sizeof store});
+        err = aldis_spawn(system, hand, &hand, &(aldis_spawn_opts){ALDIS_ARG(&store)});
         *out_first = hand.id;
     }
     return err;

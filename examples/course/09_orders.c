@@ -149,11 +149,9 @@ int main(void)
     if (err == ALDIS_OK)
         err = aldis_spawn(system, tower, &tower, NULL);
     if (err == ALDIS_OK)
-        err = aldis_spawn(system, pilot, &pilot,
-                          &(aldis_spawn_opts){.arg = &tower, .arg_size = sizeof tower});
+        err = aldis_spawn(system, pilot, &pilot, &(aldis_spawn_opts){ALDIS_ARG(&tower)});
     for (int i = 0; i < SHIPS && err == ALDIS_OK; i++)
-        err = aldis_spawn(system, ship, &ships[i],
-                          &(aldis_spawn_opts){.arg = &i, .arg_size = sizeof i});
+        err = aldis_spawn(system, ship, &ships[i], &(aldis_spawn_opts){ALDIS_ARG(&i)});
     if (err == ALDIS_OK)
         err = three_orders(system, pilot);
     if (err != ALDIS_OK) {

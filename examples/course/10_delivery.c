@@ -110,8 +110,7 @@ static aldis_err pay_fees(const struct way *way)
         return err;
     err = aldis_spawn(system, station, &payer.station, NULL);
     if (err == ALDIS_OK)
-        err = aldis_spawn(system, ship, &ship,
-                          &(aldis_spawn_opts){.arg = &payer, .arg_size = sizeof payer});
+        err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&payer)});
     if (err == ALDIS_OK)
         err = aldis_system_inject(system, &plan);
     if (err == ALDIS_OK)

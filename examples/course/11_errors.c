@@ -140,8 +140,7 @@ int main(void)
     owner_ref owner;
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, harbour, &harbour, NULL) != ALDIS_OK ||
-        aldis_spawn(system, owner, &owner,
-                    &(aldis_spawn_opts){.arg = &harbour, .arg_size = sizeof harbour}) != ALDIS_OK) {
+        aldis_spawn(system, owner, &owner, &(aldis_spawn_opts){ALDIS_ARG(&harbour)}) != ALDIS_OK) {
         fprintf(stderr, "11_errors: %s\n", aldis_error_last()->text);
         return 1;
     }

@@ -116,8 +116,7 @@ static aldis_err burst(const char *name, aldis_overflow_policy policy, enum how 
     for (uint32_t i = 0; i < SHIPS && err == ALDIS_OK; i++) {
         struct ship self = {.station = station, .number = i, .how = how};
         ship_ref ship;
-        err = aldis_spawn(system, ship, &ship,
-                          &(aldis_spawn_opts){.arg = &self, .arg_size = sizeof self});
+        err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&self)});
         if (err == ALDIS_OK)
             err = aldis_signal(system, ship, go);
     }

@@ -410,14 +410,12 @@ static uint64_t run(uint64_t seed, uint32_t workers)
     ledger_ref ledger;
     must(aldis_system_create(&opts, &system));
     for (int64_t i = 0; i < STATIONS; i++)
-        must(aldis_spawn(system, station, &stations[i],
-                         &(aldis_spawn_opts){.arg = &i, .arg_size = sizeof i}));
+        must(aldis_spawn(system, station, &stations[i], &(aldis_spawn_opts){ALDIS_ARG(&i)}));
     must(aldis_spawn(system, rescue, &rescue, NULL));
     must(aldis_spawn(system, ledger, &ledger, NULL));
     for (int i = 0; i < SHIPS; i++) {
         ship_ref ship;
-        must(
-            aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){.arg = &i, .arg_size = sizeof i}));
+        must(aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&i)}));
     }
     must(aldis_system_inject(system, &plan));
     must(aldis_system_run(system, ALDIS_FOREVER, NULL)); /* until all have come to rest */

@@ -149,7 +149,7 @@ typedef enum aldis_placement {
 
 /** How to spawn. Zeroes are the defaults; the pointer to it may be NULL. */
 typedef struct aldis_spawn_opts {
-    const void *arg; /**< for on_start; borrowed and copied */
+    const void *arg; /**< for on_start; borrowed and copied; see ALDIS_ARG */
     size_t arg_size; /**< bytes, 0 .. ALDIS_PAYLOAD_MAX */
     aldis_placement placement;
     uint32_t shard;             /**< for ALDIS_PLACE_SHARD: 0 .. shards-1 */
@@ -249,6 +249,9 @@ ALDIS_API aldis_err aldis_fail(aldis_ctx *ctx, const char *text);
 #define aldis_spawn(from, kind, out_ref, ...)                                                      \
     ALDIS_FROM_(from, spawn_raw)((from), &kind##_behaviour, (__VA_ARGS__),                         \
                                  &_Generic((out_ref), kind##_ref *: (out_ref))->id)
+/** In such a literal, what p points to as the argument of on_start:
+ *  aldis_spawn(ctx, pong, &ref, &(aldis_spawn_opts){ALDIS_ARG(&settings)}). */
+#define ALDIS_ARG(p) .arg = (p), .arg_size = sizeof *(p)
 #define aldis_stop(from, actor) ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_STOP, 0)
 #define aldis_kill(from, actor) ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_KILL, 0)
 #define aldis_pause(from, actor) ALDIS_FROM_(from, command)((from), (actor), ALDIS_CMD_PAUSE, 0)

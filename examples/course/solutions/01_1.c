@@ -40,10 +40,9 @@ int main(void)
     aldis_system *system;
     ship_ref first;
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
-        aldis_spawn(system, ship, &aurora.next,
-                    &(aldis_spawn_opts){.arg = &boreas, .arg_size = sizeof boreas}) != ALDIS_OK ||
-        aldis_spawn(system, ship, &first,
-                    &(aldis_spawn_opts){.arg = &aurora, .arg_size = sizeof aurora}) != ALDIS_OK) {
+        aldis_spawn(system, ship, &aurora.next, &(aldis_spawn_opts){ALDIS_ARG(&boreas)}) !=
+            ALDIS_OK ||
+        aldis_spawn(system, ship, &first, &(aldis_spawn_opts){ALDIS_ARG(&aurora)}) != ALDIS_OK) {
         fprintf(stderr, "01_1: %s\n", aldis_error_last()->text);
         return 1;
     }

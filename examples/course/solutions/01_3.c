@@ -55,8 +55,7 @@ int main(void)
         err = aldis_spawn(system, buoy, &buoy, NULL);
     for (int i = 0; i < SHIPS && err == ALDIS_OK; i++) {
         ship_ref ship;
-        err = aldis_spawn(system, ship, &ship,
-                          &(aldis_spawn_opts){.arg = &buoy, .arg_size = sizeof buoy});
+        err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&buoy)});
         if (err == ALDIS_OK)
             err = aldis_signal(system, ship, start);
     }

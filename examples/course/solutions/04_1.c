@@ -56,8 +56,7 @@ int main(void)
     aldis_channel_opts opts = {.capacity_msgs = 2};
     if (aldis_system_create(NULL, &system) != ALDIS_OK ||
         aldis_channel_create(report, &to, &from, &opts) != ALDIS_OK ||
-        aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){.arg = &to, .arg_size = sizeof to}) !=
-            ALDIS_OK) {
+        aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&to)}) != ALDIS_OK) {
         fprintf(stderr, "04_1: %s\n", aldis_error_last()->text);
         return 1;
     }

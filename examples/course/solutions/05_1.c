@@ -118,8 +118,7 @@ int main(void)
     for (int i = 0; i < 3 && err == ALDIS_OK; i++) {
         ship_ref ship;
         fleet[i].station = station;
-        err = aldis_spawn(system, ship, &ship,
-                          &(aldis_spawn_opts){.arg = &fleet[i], .arg_size = sizeof fleet[i]});
+        err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&fleet[i])});
         if (err == ALDIS_OK)
             err = aldis_signal_after(system, i * ALDIS_SECOND, ship, dock);
     }

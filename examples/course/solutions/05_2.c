@@ -44,8 +44,8 @@ static aldis_err master_start(void *state, const void *arg, aldis_ctx *ctx)
     aldis_err err = ALDIS_OK;
     for (int32_t i = 0; i < STATIONS && err == ALDIS_OK; i++) {
         int32_t number = i + 1;
-        err = aldis_spawn(ctx, station, &self->stations[i],
-                          &(aldis_spawn_opts){.arg = &number, .arg_size = sizeof number});
+        err =
+            aldis_spawn(ctx, station, &self->stations[i], &(aldis_spawn_opts){ALDIS_ARG(&number)});
     }
     return err;
 }
@@ -95,8 +95,7 @@ int main(void)
         err = aldis_spawn(system, master, &master, NULL);
     for (int i = 0; i < 4 && err == ALDIS_OK; i++) {
         ship_ref ship;
-        err = aldis_spawn(system, ship, &ship,
-                          &(aldis_spawn_opts){.arg = &master, .arg_size = sizeof master});
+        err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&master)});
         if (err == ALDIS_OK)
             err = aldis_signal_after(system, i * ALDIS_SECOND, ship, dock);
     }

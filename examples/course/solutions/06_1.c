@@ -109,8 +109,7 @@ int main(void)
     ship_ref ships[4];
     aldis_err err = aldis_system_create(&opts, &system);
     for (int i = 0; i < 4 && err == ALDIS_OK; i++)
-        err = aldis_spawn(system, ship, &ships[i],
-                          &(aldis_spawn_opts){.arg = &fleet[i], .arg_size = sizeof fleet[i]});
+        err = aldis_spawn(system, ship, &ships[i], &(aldis_spawn_opts){ALDIS_ARG(&fleet[i])});
     if (err == ALDIS_OK)
         err = aldis_signal(system, ships[0], engine_fails);
     if (err == ALDIS_OK)

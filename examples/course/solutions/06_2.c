@@ -66,8 +66,7 @@ int main(void)
     for (int i = 0; i < SHIPS && err == ALDIS_OK; i++) {
         ship_ref ship;
         struct ship self = {.at = {.x = i * APART_KM}};
-        err = aldis_spawn(system, ship, &ship,
-                          &(aldis_spawn_opts){.arg = &self, .arg_size = sizeof self});
+        err = aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&self)});
         if (i == 0)
             first = ship;
     }

@@ -96,8 +96,7 @@ int main(void)
         err = aldis_spawn(system, market, &market, NULL);
     for (int i = 0; i < 3 && err == ALDIS_OK; i++) {
         trader_ref trader;
-        err = aldis_spawn(system, trader, &trader,
-                          &(aldis_spawn_opts){.arg = &traders[i], .arg_size = sizeof traders[i]});
+        err = aldis_spawn(system, trader, &trader, &(aldis_spawn_opts){ALDIS_ARG(&traders[i])});
     }
     for (int day = 1; day <= 2 && err == ALDIS_OK; day++)
         err = aldis_signal_after(system, day * 24 * ALDIS_HOUR, market, open_market);

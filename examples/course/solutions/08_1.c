@@ -68,8 +68,7 @@ int main(void)
     ship_ref ship;
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, store, &store, NULL) != ALDIS_OK ||
-        aldis_spawn(system, ship, &ship,
-                    &(aldis_spawn_opts){.arg = &store, .arg_size = sizeof store}) != ALDIS_OK ||
+        aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&store)}) != ALDIS_OK ||
         aldis_signal(system, ship, unload) != ALDIS_OK) {
         fprintf(stderr, "08_1: %s\n", aldis_error_last()->text);
         return 1;

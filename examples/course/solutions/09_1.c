@@ -50,8 +50,7 @@ int main(void)
     pilot_ref pilot;
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, tower, &tower, NULL) != ALDIS_OK ||
-        aldis_spawn(system, pilot, &pilot,
-                    &(aldis_spawn_opts){.arg = &tower, .arg_size = sizeof tower}) != ALDIS_OK ||
+        aldis_spawn(system, pilot, &pilot, &(aldis_spawn_opts){ALDIS_ARG(&tower)}) != ALDIS_OK ||
         aldis_signal(system, pilot, approach) != ALDIS_OK) {
         fprintf(stderr, "09_1: %s\n", aldis_error_last()->text);
         return 1;

@@ -61,8 +61,7 @@ int main(void)
     aldis_system *system;
     aldis_err err = aldis_system_create(&opts, &system);
     for (int i = 0; i < SHIPS && err == ALDIS_OK; i++)
-        err = aldis_spawn(system, ship, &ships[i],
-                          &(aldis_spawn_opts){.arg = &i, .arg_size = sizeof i});
+        err = aldis_spawn(system, ship, &ships[i], &(aldis_spawn_opts){ALDIS_ARG(&i)});
     if (err == ALDIS_OK)
         err = aldis_send(system, ships[AURORA], warning, 1);
     if (err == ALDIS_OK)

@@ -102,8 +102,7 @@ int main(void)
     ship_ref ship;
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, station, &station, NULL) != ALDIS_OK ||
-        aldis_spawn(system, ship, &ship,
-                    &(aldis_spawn_opts){.arg = &station, .arg_size = sizeof station}) != ALDIS_OK ||
+        aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&station)}) != ALDIS_OK ||
         aldis_system_inject(system, &plan) != ALDIS_OK ||
         aldis_signal(system, ship, pay) != ALDIS_OK ||
         aldis_signal_after(system, ALDIS_HOUR, station, report) != ALDIS_OK) {

@@ -88,9 +88,7 @@ int main(void)
     aldis_err err = aldis_system_create(&opts, &system);
     for (int i = 0; i < 2 && err == ALDIS_OK; i++) {
         quay_ref quay;
-        err = aldis_spawn(
-            system, quay, &quay,
-            &(aldis_spawn_opts){.arg = &timeouts_ns[i], .arg_size = sizeof timeouts_ns[i]});
+        err = aldis_spawn(system, quay, &quay, &(aldis_spawn_opts){ALDIS_ARG(&timeouts_ns[i])});
         if (err == ALDIS_OK)
             err = aldis_signal(system, quay, load);
         if (err == ALDIS_OK)

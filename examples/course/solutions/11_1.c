@@ -40,8 +40,7 @@ int main(void)
     crane_ref cranes[2];
     aldis_err err = aldis_system_create(&opts, &system);
     for (int i = 0; i < 2 && err == ALDIS_OK; i++)
-        err = aldis_spawn(system, crane, &cranes[i],
-                          &(aldis_spawn_opts){.arg = &ropes[i], .arg_size = sizeof ropes[i]});
+        err = aldis_spawn(system, crane, &cranes[i], &(aldis_spawn_opts){ALDIS_ARG(&ropes[i])});
     for (int i = 0; i < 5 && err == ALDIS_OK; i++)
         err = aldis_send_copy(system, cranes[0], lift, &tonnes[i]);
     if (err == ALDIS_OK)

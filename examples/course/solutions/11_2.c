@@ -40,9 +40,8 @@ static aldis_err spawn_part(aldis_ctx *ctx, const char *name, aldis_restart_mode
                             part_ref *out_part)
 {
     const struct part part = {.name = name};
-    return aldis_spawn(
-        ctx, part, out_part,
-        &(aldis_spawn_opts){.arg = &part, .arg_size = sizeof part, .restart = {.mode = mode}});
+    return aldis_spawn(ctx, part, out_part,
+                       &(aldis_spawn_opts){ALDIS_ARG(&part), .restart = {.mode = mode}});
 }
 
 static aldis_err harbour_start(void *state, const void *arg, aldis_ctx *ctx)

@@ -68,8 +68,7 @@ int main(void)
     ship_ref ship;
     if (aldis_system_create(&opts, &system) != ALDIS_OK ||
         aldis_spawn(system, station, &station, NULL) != ALDIS_OK ||
-        aldis_spawn(system, ship, &ship,
-                    &(aldis_spawn_opts){.arg = &station, .arg_size = sizeof station}) != ALDIS_OK) {
+        aldis_spawn(system, ship, &ship, &(aldis_spawn_opts){ALDIS_ARG(&station)}) != ALDIS_OK) {
         fprintf(stderr, "12_2: %s\n", aldis_error_last()->text);
         return 1;
     }
