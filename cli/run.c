@@ -277,7 +277,7 @@ static bool on_progress(void *arg, const struct space_progress *now)
         if (lag_s > 0)
             snprintf(behind, sizeof behind, ", behind %.1f s", lag_s);
         progress_show(
-            "run: %s of %s, %s, %.3g msgs/s, refused %" PRIu64 "%s", duration_text(now->now_ns, at),
+            "run: %s of %s, %s, %.0f msgs/s, refused %" PRIu64 "%s", duration_text(now->now_ns, at),
             duration_text(now->until_ns, until), states_text(&view, states, sizeof states),
             wall_s > 0 ? (double)view.handled_msgs / wall_s : 0, view.refused_msgs, behind);
     }

@@ -245,7 +245,7 @@ static void draw_head(struct watch *watch, const struct space_progress *now)
         (double)now->until_ns * 1e-9, watch->paused ? "paused" : "running", speed);
     put(watch, 1,
         "idle %" PRIu64 " flying %" PRIu64 " docking %" PRIu64 " docked %" PRIu64
-        " trading %" PRIu64 " emergency %" PRIu64 "  %.3g msgs/s, refused %" PRIu64,
+        " trading %" PRIu64 " emergency %" PRIu64 "  %.0f msgs/s, refused %" PRIu64,
         view.ships[SHIP_idle], view.ships[SHIP_flying], view.ships[SHIP_docking],
         view.ships[SHIP_docked], view.ships[SHIP_trading], view.ships[SHIP_emergency], watch->rate,
         view.refused_msgs);
