@@ -78,6 +78,7 @@ static void trial(void *arg, aldis_trial *trial)
     }
     aldis_signal(system, till, open_shop);
     aldis_system_run(system, ALDIS_FOREVER, NULL);
+    aldis_trial_check(trial, system);
     if (booked < SALES)
         aldis_trial_fail(trial, ALDIS_VIOLATION_LOST, "%u sales of %d are booked", booked, SALES);
     aldis_system_destroy(system);

@@ -3,6 +3,7 @@
 #ifndef ALDIS_OBSERVE_BLOCK_H
 #define ALDIS_OBSERVE_BLOCK_H
 
+#include "base/bytes.h"
 #include "base/crc32c.h"
 
 #include <aldis/record.h>
@@ -29,29 +30,6 @@ enum aldis__block_kind {
 /* The longest content: a message. */
 #define ALDIS__BLOCK_CONTENT_MAX                                                                   \
     (ALDIS__BLOCK_INPUT_BYTES + 16 + ALDIS__BLOCK_TYPE_NAME_MAX + ALDIS_PAYLOAD_MAX)
-
-/* Little-endian, whatever the machine. */
-static inline uint8_t *aldis__put_u32(uint8_t *at, uint32_t value)
-{
-    for (unsigned i = 0; i < 4; i++)
-        *at++ = (uint8_t)(value >> 8 * i);
-    return at;
-}
-
-static inline uint8_t *aldis__put_u64(uint8_t *at, uint64_t value)
-{
-    return aldis__put_u32(aldis__put_u32(at, (uint32_t)value), (uint32_t)(value >> 32));
-}
-
-static inline uint32_t aldis__get_u32(const uint8_t *at)
-{
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static inline uint64_t aldis__get_u64(const uint8_t *at)
-{
-    return aldis__get_u32(at) | (uint64_t)aldis__get_u32(at + 4) << 32;
-}
 
 /** Write what a file begins with; gives its checksum, from which the first block's goes on. */
 static inline uint32_t aldis__put_magic(uint8_t at[ALDIS__RECORD_MAGIC_BYTES])

@@ -3,6 +3,7 @@
  * Threads: any; nothing is kept between calls. Memory: none is allocated. */
 #include <aldis/wire.h>
 
+#include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -17,17 +18,6 @@ enum { MAGIC = 0xAD, VERSION = 1 };
 /* Where the parts of a header begin. */
 enum { AT_MAGIC, AT_VERSION, AT_RESERVED, AT_NUMBER = 4, AT_LENGTH = 8, AT_CRC = 12 };
 enum { HEADER = ALDIS_WIRE_HEADER_BYTES, PAYLOAD_MAX = ALDIS_WIRE_FRAME_MAX - HEADER };
-
-static uint32_t load32(const uint8_t *at)
-{
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static void store32(uint8_t *at, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
 
 static uint32_t frame_crc(const uint8_t *bytes, size_t payload_size)
 {
@@ -128,9 +118,9 @@ static bool encode(const aldis_type *type, const void *payload, uint8_t *out, si
     out[AT_VERSION] = VERSION;
     out[AT_RESERVED] = 0;
     out[AT_RESERVED + 1] = 0;
-    store32(out + AT_NUMBER, aldis_type_number(type));
-    store32(out + AT_LENGTH, (uint32_t)stream.bytes_written);
-    store32(out + AT_CRC, frame_crc(out, stream.bytes_written));
+    (void)aldis__put_u32(out + AT_NUMBER, aldis_type_number(type));
+    (void)aldis__put_u32(out + AT_LENGTH, (uint32_t)stream.bytes_written);
+    (void)aldis__put_u32(out + AT_CRC, frame_crc(out, stream.bytes_written));
     *out_size = HEADER + stream.bytes_written;
     return true;
 }
@@ -158,9 +148,9 @@ static bool check_header(const uint8_t *bytes, size_t size, aldis_wire_report *r
     if (size > AT_RESERVED + 1 && (bytes[AT_RESERVED] || bytes[AT_RESERVED + 1]))
         return blame_whole(report, ALDIS_ECODEC, "the reserved bytes are %u and %u; allowed: 0",
                            bytes[AT_RESERVED], bytes[AT_RESERVED + 1]);
-    if (size >= AT_CRC && load32(bytes + AT_LENGTH) > PAYLOAD_MAX)
+    if (size >= AT_CRC && aldis__get_u32(bytes + AT_LENGTH) > PAYLOAD_MAX)
         return blame_whole(report, ALDIS_ETOOLARGE, "the payload has %u bytes; allowed: up to %u",
-                           load32(bytes + AT_LENGTH), (unsigned)PAYLOAD_MAX);
+                           aldis__get_u32(bytes + AT_LENGTH), (unsigned)PAYLOAD_MAX);
     return true;
 }
 
@@ -171,11 +161,11 @@ static bool check_whole(const uint8_t *bytes, size_t size, aldis_wire_report *re
     if (size < HEADER)
         return blame_whole(report, ALDIS_ECODEC, "%zu bytes are no frame; a header has %u", size,
                            (unsigned)HEADER);
-    uint32_t length = load32(bytes + AT_LENGTH);
+    uint32_t length = aldis__get_u32(bytes + AT_LENGTH);
     if (size - HEADER != length)
         return blame_whole(report, ALDIS_ECODEC, "the frame has %zu bytes; its header says %u",
                            size, (unsigned)HEADER + length);
-    uint32_t found = frame_crc(bytes, length), said = load32(bytes + AT_CRC);
+    uint32_t found = frame_crc(bytes, length), said = aldis__get_u32(bytes + AT_CRC);
     if (found != said)
         return blame_whole(report, ALDIS_ECODEC, "the checksum is 0x%08x; the header says 0x%08x",
                            found, said);
@@ -193,7 +183,7 @@ static bool check_frame(const aldis_type *type, const uint8_t *bytes, size_t siz
 {
     if (!check_whole(bytes, size, report))
         return false;
-    uint32_t number = load32(bytes + AT_NUMBER), expected = aldis_type_number(type);
+    uint32_t number = aldis__get_u32(bytes + AT_NUMBER), expected = aldis_type_number(type);
     if (number != expected)
         return blame_whole(report, ALDIS_ECODEC, "the type number is 0x%08x; %s has 0x%08x", number,
                            type->name, expected);
@@ -260,8 +250,8 @@ static bool peek(const uint8_t *bytes, size_t size, uint32_t *out_number, size_t
     if (size < HEADER)
         return blame_whole(report, ALDIS_EAGAIN, "%zu bytes of a header's %u", size,
                            (unsigned)HEADER);
-    *out_number = load32(bytes + AT_NUMBER);
-    *out_frame_size = HEADER + load32(bytes + AT_LENGTH);
+    *out_number = aldis__get_u32(bytes + AT_NUMBER);
+    *out_frame_size = HEADER + aldis__get_u32(bytes + AT_LENGTH);
     return true;
 }
 
