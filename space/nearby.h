@@ -20,7 +20,7 @@ struct chart;
 struct speaker;
 
 /** In a scenario without a signal speed; else at each. */
-#define NEARBY_LOOKS 8u
+#define NEARBY_LOOKS 4u
 
 /** Open the places of a scenario. Errors: as aldis_place_open. */
 aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct scenario *scenario);

@@ -151,6 +151,11 @@ static aldis_err keep_course(struct ship *self, aldis_ctx *ctx)
 {
     struct thrust thrust = ship_thrust(self, aldis_now(ctx));
     aldis_ns tick_ns = self->chart->scenario->tick_ns;
+    struct vec way = vec_sub(self->aim, self->motion.position);
+    double most = vec_length(self->motion.velocity);
+    most = (most > thrust.speed ? most : thrust.speed) * (double)tick_ns * 1e-9;
+    if (vec_dot(way, way) > most * most)
+        return ship_arm(self, ctx, tick_ns); /* too far, whatever it does: most ships are */
     double eta_ns = motion_eta(&self->motion, self->aim, &thrust) * 1e9;
     /* At rest there is no arrival to wait for. */
     bool soon = eta_ns > 0 && eta_ns < (double)tick_ns;

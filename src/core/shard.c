@@ -8,11 +8,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLAB_BYTES = 16 * 1024, SLAB_HEADER_BYTES = 16 };
+enum { SLAB_BYTES = 4 * 1024, SLAB_HEADER_BYTES = 16 };
 
+/* A state that is a pointer to something else has a class of its own; nothing that needs to be
+ * aligned to 16 is as small. */
 static unsigned class_of(size_t bytes)
 {
-    return (unsigned)((bytes - 1) / ALDIS__STATE_STEP);
+    if (bytes <= ALDIS__STATE_SMALLEST)
+        return 0;
+    return (unsigned)((bytes - 1) / ALDIS__STATE_STEP) + 1;
+}
+
+static size_t class_bytes(unsigned class)
+{
+    return class == 0 ? (size_t)ALDIS__STATE_SMALLEST : (size_t) class * ALDIS__STATE_STEP;
+}
+
+/* A slab is used up from both ends: the smallest come from its end, so that what comes from its
+ * beginning stays aligned to 16. NULL: there is not so much left. */
+static void *take_rest(struct aldis__shard *shard, size_t size)
+{
+    if ((size_t)(shard->state_bump_end - shard->state_bump) < size)
+        return NULL;
+    if (size == ALDIS__STATE_SMALLEST)
+        return shard->state_bump_end -= size;
+    shard->state_bump += size;
+    return shard->state_bump - size;
 }
 
 void *aldis__shard_state_alloc(struct aldis__shard *shard, size_t bytes)
@@ -20,13 +41,14 @@ void *aldis__shard_state_alloc(struct aldis__shard *shard, size_t bytes)
     unsigned class = class_of(bytes);
     if (class >= ALDIS__STATE_CLASSES)
         return calloc(1, bytes);
-    size_t size = (size_t)(class + 1) * ALDIS__STATE_STEP;
+    size_t size = class_bytes(class);
     struct aldis__free_state *state = shard->free_states[class];
     if (state) {
         shard->free_states[class] = state->next;
         return memset(state, 0, size);
     }
-    if ((size_t)(shard->state_bump_end - shard->state_bump) < size) {
+    void *fresh = take_rest(shard, size);
+    if (!fresh) {
         struct aldis__state_slab *slab = aligned_alloc(16, SLAB_BYTES);
         if (!slab)
             return NULL;
@@ -34,9 +56,8 @@ void *aldis__shard_state_alloc(struct aldis__shard *shard, size_t bytes)
         shard->state_slabs = slab;
         shard->state_bump = (char *)slab + SLAB_HEADER_BYTES;
         shard->state_bump_end = (char *)slab + SLAB_BYTES;
+        fresh = take_rest(shard, size);
     }
-    void *fresh = shard->state_bump;
-    shard->state_bump += size;
     return memset(fresh, 0, size);
 }
 

@@ -12,7 +12,8 @@
 #include "core/vqueue.h"
 #include "core/wheel.h"
 
-enum { ALDIS__STATE_CLASSES = 16, ALDIS__STATE_STEP = 16 }; /* states of 16 .. 256 bytes */
+/* States of up to 8, and of 16 .. 256 bytes. */
+enum { ALDIS__STATE_CLASSES = 17, ALDIS__STATE_STEP = 16, ALDIS__STATE_SMALLEST = 8 };
 
 struct aldis__letter;
 
