@@ -9,27 +9,41 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* What the runtime needs for an actor beside our page: its cell, its word in the directory, and one
- * message under way (measured: docs/design/space.md). */
-#define ACTOR_BYTES 256u
-/* Where a ship is, by its id, and its messages under way: in scenarios with a signal speed. */
-#define SIGNAL_BYTES 256u
+/* What a run takes at the height of its activity, in bytes: from the sizes of what is kept, and
+ * from runs measured (docs/design/space.md, needs_test.c). */
+enum {
+    FIXED_BYTES = 14 << 20,   /* the program, the runtime's shards, the chronicle */
+    STATION_BYTES = 8 * 1024, /* its actor, its timers, its trades */
+    ACTOR_BYTES = 232,        /* a ship's cell, word and state, its timer under way */
+    PLACE_BYTES = 110,        /* where it is, in one place */
+    BUSY_BYTES = 430, /* messages besides its timer in the pools of all workers; warnings; trades */
+    SIGNAL_BYTES = 256 /* where it is, by its id, and its messages under way */
+};
 
 static uint32_t account_count(const struct scenario *scenario)
 {
     return scenario->stations.count + 1 + scenario->ship_count;
 }
 
+static size_t docks_bytes(const struct scenario *scenario)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < scenario->stations.count; i++)
+        bytes += dock_bytes(&scenario->stations.items[i]);
+    return bytes;
+}
+
 uint64_t books_bytes_needed(const struct scenario *scenario)
 {
     uint64_t goods = 2 * scenario->market.commodities.count * sizeof(uint32_t);
-    uint64_t ship = sizeof(struct ship) + goods + ACTOR_BYTES;
+    uint64_t ship = sizeof(struct ship) + goods + ACTOR_BYTES + PLACE_BYTES + BUSY_BYTES;
+    if (scenario->traffic.every_ns > 0)
+        ship += PLACE_BYTES;
     if (scenario->signals.speed > 0)
         ship += SIGNAL_BYTES;
-    uint64_t station = sizeof(struct station_page) + goods + ACTOR_BYTES +
-                       SCENARIO_QUEUE_MAX * 16u + SCENARIO_BERTHS_MAX * 2u * 32u;
+    uint64_t station = sizeof(struct station_page) + goods + STATION_BYTES;
     return scenario->ship_count * ship + scenario->stations.count * station +
-           minds_bytes(scenario) + (16u << 20);
+           docks_bytes(scenario) / 2 + minds_bytes(scenario) + FIXED_BYTES;
 }
 
 uint32_t books_accounts(const struct books *books)
@@ -45,14 +59,6 @@ struct account *books_account(const void *arg, uint32_t index)
     if (index == books->station_count)
         return (struct account *)(uintptr_t)&books->rescue;
     return &books->ships[index - books->station_count - 1].account;
-}
-
-static size_t docks_bytes(const struct scenario *scenario)
-{
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < scenario->stations.count; i++)
-        bytes += dock_bytes(&scenario->stations.items[i]);
-    return bytes;
 }
 
 static void open_station(struct books *books, const struct scenario *scenario, uint32_t index)

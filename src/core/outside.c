@@ -18,7 +18,7 @@
 #include "core/window.h"
 #include <string.h>
 
-enum { NAP_FIRST_NS = 20000, NAP_LAST_NS = 1000000, STOP_PORTION = 1024 };
+enum { NAP_FIRST_NS = 20000, NAP_LAST_NS = 1000000, STOP_PORTION = 1024, STOP_PORTIONS = 64 };
 
 static aldis_err check_open(aldis_system *system, const char *call)
 {
@@ -389,6 +389,14 @@ void aldis__outside_result(aldis_system *system, aldis_id actor, aldis_type *typ
 
 /* ------------------------------------------------------------------ stopping all */
 
+static uint64_t count_actors(aldis_system *system)
+{
+    aldis__system_hold(system);
+    uint64_t actors = aldis__system_actors(system);
+    aldis__system_release(system);
+    return actors;
+}
+
 /* How far command_all has come. */
 struct command_cursor {
     uint32_t birth, slot;
@@ -422,25 +430,22 @@ static bool command_more(aldis_system *system, aldis_command command, bool roots
 static void command_all(aldis_system *system, aldis_command command, bool roots_only)
 {
     struct command_cursor at = {0};
+    uint64_t actors = count_actors(system);
+    uint32_t portion = UINT32_MAX;
+    if (system->virtual_time)
+        portion =
+            (uint32_t)(actors > (uint64_t)STOP_PORTION * STOP_PORTIONS ? actors / STOP_PORTIONS
+                                                                       : STOP_PORTION);
     bool more = true;
     while (more) {
         aldis__system_hold(system);
-        more = command_more(system, command, roots_only, &at,
-                            system->virtual_time ? STOP_PORTION : UINT32_MAX);
+        more = command_more(system, command, roots_only, &at, portion);
         aldis__system_release(system);
         /* Should another thread run the system, it is that one that lets them end. */
         if (more)
             (void)aldis__system_run(system, aldis__virtual_add_time(aldis__virtual_now(system), 1),
                                     NULL);
     }
-}
-
-static uint64_t count_actors(aldis_system *system)
-{
-    aldis__system_hold(system);
-    uint64_t actors = aldis__system_actors(system);
-    aldis__system_release(system);
-    return actors;
 }
 
 /* Virtual: run until nothing happens. False: another thread runs the system. */
