@@ -104,7 +104,11 @@ static enum aldis__admission admit(struct aldis__worker *worker, struct aldis__c
         aldis__account_suspect(worker, cell, account, false);
     if ((track->b & ALDIS__CREDIT_MORE) && !account->closing && track->a == account->promised) {
         aldis__account_set_hungry(creditor, account, true);
-        (void)aldis__creditor_provide(worker, cell, account);
+        if (account->known_sent < track->a)
+            account->known_sent = track->a;
+        /* Granted by hand, it may take its time: let the sender rest. */
+        if (!aldis__creditor_provide(worker, cell, account) && creditor->terms.manual)
+            aldis__account_tell(worker, cell, account, ALDIS__CREDIT_NOTED);
     }
     return ALDIS__ADMIT_HANDLE;
 }
@@ -184,14 +188,43 @@ static void turn_away(struct aldis__worker *worker, struct aldis__cell *cell, al
     aldis__post_tracked(worker, cell->id, sender, &track, &grant, sizeof grant);
 }
 
+/* Its sender has gone, or has begun anew: nothing more will come than what is under way. */
+static void abandon(struct aldis__worker *worker, struct aldis__cell *cell,
+                    struct aldis__account *account)
+{
+    aldis__account_confirmed(worker, aldis__creditor_of(cell), account);
+    account->known_sent = account->promised;
+    aldis__account_suspect(worker, cell, account, false);
+    aldis__account_close(worker, cell, account, account->promised);
+}
+
+/* A sender has one stream at a time. True: this one is the newest; older ones are over, whose last
+ * reports were lost. */
+static bool is_newest(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id sender,
+                      uint32_t serial)
+{
+    struct aldis__account *account = aldis__account_first(aldis__creditor_of(cell), sender), *next;
+    for (; account; account = next) {
+        next = aldis__account_next(account);
+        if (account->serial > serial)
+            return false;
+        if (!account->closing)
+            abandon(worker, cell, account);
+    }
+    return true;
+}
+
+/* A stream that had a grant had an account: that is over, and its sender is told again. */
 static struct aldis__account *open_account(struct aldis__worker *worker, struct aldis__cell *cell,
-                                           aldis_id sender, uint32_t serial)
+                                           aldis_id sender, uint32_t serial,
+                                           const struct aldis__credit_report *report)
 {
     struct aldis__creditor *creditor = aldis__creditor_of(cell);
     struct aldis__account *account = NULL;
-    aldis_err err = creditor && creditor->accepts
-                        ? aldis__account_open(creditor, sender, serial, &account)
-                        : ALDIS_EREFUSED;
+    bool opens = creditor && creditor->accepts && report->version == 0 &&
+                 is_newest(worker, cell, sender, serial);
+    aldis_err err =
+        opens ? aldis__account_open(creditor, sender, serial, &account) : ALDIS_EREFUSED;
     if (err != ALDIS_OK) {
         turn_away(worker, cell, sender, serial, err);
         return NULL;
@@ -214,22 +247,24 @@ static void take_report(struct aldis__worker *worker, struct aldis__cell *cell,
                         struct aldis__account *account, const struct aldis__credit_report *report)
 {
     struct aldis__creditor *creditor = aldis__creditor_of(cell);
-    bool took = false, hungry = report->flags & ALDIS__CREDIT_HUNGRY;
+    uint64_t sent = account->known_sent > account->top ? account->known_sent : account->top;
+    bool is_late = report->sent < sent; /* it has sent more since */
+    /* What it was given meanwhile may still its hunger. */
+    bool is_fed = report->version < account->version && account->told > report->sent;
+    bool hungry = (report->flags & ALDIS__CREDIT_HUNGRY) && !is_late && !is_fed;
     account->transit_ns = report->transit_ns;
     account->lane = (uint8_t)report->lane;
     if (report->sent > account->known_sent)
         account->known_sent = report->sent;
-    if (report->version == account->version) {
-        took = account->recalling;
+    if (report->version == account->version)
         hear_of_grant(worker, creditor, account, report->limit);
-    }
     aldis__account_suspect(worker, cell, account, report->flags & ALDIS__CREDIT_KEPT);
     if (hungry)
         aldis__account_set_hungry(creditor, account, true);
     bool granted = aldis__creditor_provide(worker, cell, account);
     if (!granted && (hungry || report->version < account->version))
         aldis__account_tell(worker, cell, account, hungry ? (uint32_t)ALDIS__CREDIT_NOTED : 0);
-    if (took)
+    if (creditor->first) /* what it does not use may be had now */
         aldis__creditor_serve(worker, cell);
 }
 
@@ -244,7 +279,7 @@ aldis_err aldis__credit_on_report(struct aldis__worker *worker, struct aldis__ce
         account = aldis__account_next(account);
     bool closed = report.flags & ALDIS__CREDIT_CLOSED;
     if (!account && !closed)
-        account = open_account(worker, cell, msg->from, (uint32_t)track->a);
+        account = open_account(worker, cell, msg->from, (uint32_t)track->a, &report);
     if (!account)
         return ALDIS_OK;
     if (closed) {
@@ -263,7 +298,7 @@ aldis_err aldis__credit_on_report(struct aldis__worker *worker, struct aldis__ce
     return ALDIS_OK;
 }
 
-/* Its sender was not there to hear of a grant: nothing more will come, but what is under way. */
+/* Its sender was not there to hear of a grant. */
 static aldis_err on_gone(struct aldis__worker *worker, struct aldis__cell *cell,
                          struct aldis__msg *msg, struct aldis__track *track)
 {
@@ -275,10 +310,7 @@ static aldis_err on_gone(struct aldis__worker *worker, struct aldis__cell *cell,
                  : NULL;
     if (!account)
         return ALDIS_OK;
-    aldis__account_confirmed(worker, creditor, account);
-    account->known_sent = account->promised;
-    aldis__account_suspect(worker, cell, account, false);
-    aldis__account_close(worker, cell, account, account->promised);
+    abandon(worker, cell, account);
     return ALDIS_OK;
 }
 
@@ -417,6 +449,7 @@ aldis_err aldis_credit_refuse(aldis_ctx *ctx, aldis_id sender)
         return aldis__error_set(ALDIS_ENOTFOUND, sender, "", "credit_refuse: it has no stream");
     struct aldis__worker *worker = aldis__worker_of(ctx);
     account->reason = ALDIS_EREFUSED;
+    account->shown = UINT64_MAX; /* no message shows that it has heard of this */
     aldis__account_tell(worker, ctx->cell, account, ALDIS__CREDIT_CONFIRM);
     aldis__account_await(worker, ctx->cell, account); /* until it says how much it has sent */
     aldis__account_close(worker, ctx->cell, account, account->promised);

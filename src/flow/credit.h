@@ -37,6 +37,7 @@ enum {
 struct aldis__credit_grant {
     uint64_t version, limit;
     uint64_t shown; /* a message with a higher number shows that this has come */
+    uint64_t heard; /* NOTED: the sender was hungry when it had sent so many */
     uint32_t flags;
     uint32_t reason; /* not ALDIS_OK: the stream ends */
 };

@@ -75,6 +75,7 @@ void aldis__account_tell(struct aldis__worker *worker, struct aldis__cell *cell,
     const struct aldis__credit_grant grant = {.version = account->version,
                                               .limit = account->told,
                                               .shown = account->shown,
+                                              .heard = account->known_sent,
                                               .flags = flags,
                                               .reason = account->reason};
     aldis__post_tracked(worker, cell->id, account->sender, &track, &grant, sizeof grant);
@@ -176,7 +177,9 @@ static uint64_t ask_back(struct aldis__worker *worker, struct aldis__cell *cell,
     uint64_t held = aldis__account_outstanding(account);
     uint64_t sent = account->known_sent > account->top ? account->known_sent : account->top;
     uint64_t unused = account->promised > sent ? account->promised - sent : 0;
-    if (account->closing || account->recalling || account->place || held <= allowed || !unused)
+    bool was_hungry = account->confirm_ns != 0; /* it has not heard yet what it was given */
+    if (account->closing || account->recalling || account->place || was_hungry || held <= allowed ||
+        !unused)
         return 0;
     uint64_t count = held - allowed < unused ? held - allowed : unused;
     recall(worker, cell, account, count);
@@ -225,9 +228,10 @@ bool aldis__creditor_provide(struct aldis__worker *worker, struct aldis__cell *c
         return false;
     if (creditor->first || lack > free) {
         if (account->hungry) {
+            uint64_t version = account->version;
             enqueue(creditor, account);
             aldis__creditor_serve(worker, cell);
-            return !account->place;
+            return account->version != version;
         }
         lack = creditor->first ? 0 : free;
     }
@@ -271,7 +275,8 @@ void aldis__creditor_take_back(struct aldis__creditor *creditor, struct aldis__a
 static void finish(struct aldis__worker *worker, struct aldis__creditor *creditor,
                    struct aldis__account *account)
 {
-    if (aldis__account_outstanding(account) || account->marking)
+    if (aldis__account_outstanding(account) || account->marking ||
+        (account->reason && account->confirm_ns)) /* its sender has still to hear that it ended */
         return;
     aldis__account_confirmed(worker, creditor, account);
     if (account->suspect_ns)
@@ -330,6 +335,7 @@ void aldis__account_suspect(struct aldis__worker *worker, struct aldis__cell *ce
 {
     struct aldis__creditor *creditor = aldis__creditor_of(cell);
     uint64_t upto = account->known_sent > account->top ? account->known_sent : account->top;
+    upto = upto < account->promised ? upto : account->promised;
     if (upto <= account->base || account->suspect_ns || account->marking ||
         !may_have_lost(worker->ctx.system, account))
         return;
@@ -371,7 +377,9 @@ static aldis_err on_mark(struct aldis__worker *worker, struct aldis__cell *cell,
     if (!account)
         return ALDIS_OK;
     account->marking = false;
-    uint64_t lost = aldis__account_lose(account, track->a);
+    /* Not what it had credit for, but, as was heard meanwhile, never sent. */
+    uint64_t upto = track->a < account->promised ? track->a : account->promised;
+    uint64_t lost = aldis__account_lose(account, upto);
     aldis__account_suspect(worker, cell, account, false);
     aldis__creditor_settle(worker, cell, account, 0, lost);
     return ALDIS_OK;

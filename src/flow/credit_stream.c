@@ -69,6 +69,8 @@ struct streams {
     struct stream *recent; /* the last one used */
     uint32_t last_serial;
     uint32_t untold;
+    uint32_t asking; /* starving, and not noted */
+    bool expires;    /* some of its streams have messages that expire */
 };
 
 static const struct aldis__tracker notice_tracker, alarm_tracker;
@@ -183,6 +185,7 @@ static void starve(aldis_ctx *ctx, struct stream *stream, bool told)
     if (!stream->starving) {
         stream->starving = true;
         stream->noted = false;
+        streams->asking++;
         stream->ask_wait_ns = stream->opts.refresh_ns;
         stream->ask_ns = later(aldis_now(ctx), stream->ask_wait_ns);
         stream->starving_next = streams->starving;
@@ -196,6 +199,22 @@ static void starve(aldis_ctx *ctx, struct stream *stream, bool told)
     set_alarm(ctx, stream);
 }
 
+/* What is known to all need not be looked at again: a system with no alarm is at rest. */
+static void rest(struct aldis__worker *worker, struct streams *streams)
+{
+    if (!streams->asking && !streams->untold && (!streams->starving || !streams->expires))
+        aldis__alarm_clear(worker, &streams->alarm);
+}
+
+static void note(struct aldis__worker *worker, struct stream *stream)
+{
+    if (!stream->starving || stream->noted)
+        return;
+    stream->noted = true;
+    stream->streams->asking--;
+    rest(worker, stream->streams);
+}
+
 static void starve_no_more(struct aldis__worker *worker, struct stream *stream)
 {
     struct streams *streams = stream->streams;
@@ -205,8 +224,8 @@ static void starve_no_more(struct aldis__worker *worker, struct stream *stream)
     *stream->starving_place = stream->starving_next;
     if (stream->starving_next)
         stream->starving_next->starving_place = stream->starving_place;
-    if (!streams->starving && !streams->untold)
-        aldis__alarm_clear(worker, &streams->alarm);
+    streams->asking -= !stream->noted;
+    rest(worker, streams);
 }
 
 /* ------------------------------------------------------------------ telling the sender */
@@ -534,8 +553,8 @@ static void adopt(aldis_ctx *ctx, struct stream *stream, const struct aldis__cre
         stream->slot = slot;
         stream->limit = grant->limit > stream->sent ? grant->limit : stream->sent;
     }
-    if (grant->flags & ALDIS__CREDIT_NOTED)
-        stream->noted = true;
+    if ((grant->flags & ALDIS__CREDIT_NOTED) && grant->heard == stream->sent)
+        note(aldis__worker_of(ctx), stream); /* else it is a late one, of another time */
     if (stream->sent < stream->limit) {
         starve_no_more(aldis__worker_of(ctx), stream);
         pump(ctx, stream);
@@ -794,6 +813,7 @@ aldis_err aldis_credit_open(aldis_ctx *ctx, aldis_id to, const aldis_credit_opts
     stream->serial = ++streams->last_serial;
     stream->slot = ALDIS__CREDIT_SLOT_NONE;
     stream->opts = filled;
+    streams->expires |= filled.expiry_ns != 0;
     stream->send_opts.lane = filled.lane;
     stream->last = &stream->first;
     stream->next = streams->first;

@@ -102,6 +102,8 @@ static void advance(struct aldis__account *account)
 
 bool aldis__account_see(struct aldis__account *account, uint64_t number)
 {
+    if (number > account->promised)
+        return false; /* of another account of the stream, which a late report has opened again */
     if (number == account->base + 1 && account->top == account->base) { /* in order */
         account->base = account->top = number;
         return true;

@@ -95,7 +95,8 @@ struct aldis__account *aldis__account_first(const struct aldis__creditor *credit
                                             aldis_id sender);
 struct aldis__account *aldis__account_next(const struct aldis__account *account);
 
-/** A message with this number has come. False: it had come before, or counts as lost. */
+/** A message with this number has come. False: it had come before, counts as lost, or had no
+ *  credit. */
 bool aldis__account_see(struct aldis__account *account, uint64_t number);
 /** All numbers up to it that have not come are lost. Returns how many. */
 uint64_t aldis__account_lose(struct aldis__account *account, uint64_t upto);
