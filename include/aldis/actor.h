@@ -25,7 +25,7 @@ typedef struct aldis_handler_entry {
 typedef struct aldis_undelivered {
     const char *type_name; /**< static */
     aldis_id to;
-    aldis_err reason; /**< ALDIS_EFULL, ALDIS_EDROPPED, ALDIS_ESTALE, ALDIS_ESHUTDOWN, ... */
+    aldis_err reason; /**< ALDIS_EFULL, ALDIS_EDROPPED, ALDIS_ESHED, ALDIS_ESTALE, ... */
     uint32_t count;   /**< how many like it, one after the other: 1 or more */
 } aldis_undelivered;
 

@@ -147,8 +147,9 @@ extern "C" {
  * Errors:  ALDIS_EINVAL a bad argument, or a foreign context or id; ALDIS_ENOTFOUND no such actor
  *          ever was; ALDIS_ESTALE it has stopped; ALDIS_ESHUTDOWN it drains; ALDIS_EUNACCEPTED its
  *          kind does not accept the type; ALDIS_EFULL its mailbox or, under ALDIS_WAIT, the
- *          sender's own overflow is full; ALDIS_EDROPPED its policy dropped this message;
- *          ALDIS_ETOOLARGE; ALDIS_ENOMEM; ALDIS_ELOOKAHEAD (virtual time).
+ *          sender's own overflow is full, or holds more than is free of the system's memory_max;
+ *          ALDIS_EDROPPED its policy dropped this message; ALDIS_ETOOLARGE; ALDIS_ENOMEM, also:
+ *          memory_max is used up; ALDIS_ELOOKAHEAD (virtual time).
  */
 ALDIS_API aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type,
                                        const void *payload, size_t size);

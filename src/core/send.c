@@ -123,6 +123,17 @@ aldis_err aldis__send_check_type(aldis_type *type, const void *payload, size_t s
     return ALDIS_OK;
 }
 
+/* Out of memory, or of budget. */
+static aldis_err no_block(const aldis_system *system, aldis_id to, uint32_t type)
+{
+    const char *name = aldis__type_info(type)->name;
+    return aldis__error_set(ALDIS_ENOMEM, to, name, "send: %s to actor %016llx: %s", name,
+                            (unsigned long long)to.bits,
+                            system->memory ? "memory, or the budget for it (option memory_max), is "
+                                             "used up"
+                                           : aldis_error_text(ALDIS_ENOMEM));
+}
+
 static aldis_err receiver_error(aldis_err err, aldis_id to, uint32_t type)
 {
     return aldis__error_set(err, to, aldis__type_info(type)->name, "send: %s to actor %016llx: %s",
@@ -451,7 +462,7 @@ static __attribute__((noinline)) aldis_err send_slow(aldis_ctx *ctx, aldis_id to
         return count_rejected(worker, index, err);
     struct aldis__msg *msg = aldis__send_build(worker->pool, type, index, payload, size);
     if (!msg)
-        return count_rejected(worker, index, receiver_error(ALDIS_ENOMEM, to, index));
+        return count_rejected(worker, index, no_block(ctx->system, to, index));
     unsigned rank = opts ? aldis__lane_rank(opts->lane) : ALDIS__RANK_NORMAL;
     msg->to = to;
     msg->from = ctx->cell->id;
@@ -503,7 +514,7 @@ void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size
     struct aldis__msg *msg =
         aldis__pool_alloc(worker->pool, sizeof(struct aldis__msg_varying) + size);
     if (!msg) {
-        receiver_error(ALDIS_ENOMEM, to, index);
+        no_block(ctx->system, to, index);
         return NULL;
     }
     struct aldis__msg_varying *varying = aldis__msg_inline(msg);
@@ -619,7 +630,7 @@ aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, ald
     struct aldis__msg *msg = err == ALDIS_OK ? aldis__pool_alloc(worker->pool, sizeof blob) : NULL;
     if (!msg)
         return count_rejected(worker, index,
-                              err == ALDIS_OK ? receiver_error(ALDIS_ENOMEM, to, index) : err);
+                              err == ALDIS_OK ? no_block(ctx->system, to, index) : err);
     aldis__pool_note_varying(worker->pool, sizeof *msg + sizeof blob);
     *(aldis_blob **)aldis__msg_inline(msg) = aldis_blob_ref(blob);
     msg->to = to;
