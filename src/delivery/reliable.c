@@ -308,8 +308,10 @@ static enum aldis__admission admit_ack(struct aldis__worker *worker, struct aldi
     if (was_told(track))
         return ALDIS__ADMIT_HANDLE;
     uint32_t slot = answered(cell, sender, msg, track);
-    if (slot == ALDIS__PENDING_NONE)
+    if (slot == ALDIS__PENDING_NONE) {
+        msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE; /* whoever acknowledged need not know */
         return ALDIS__ADMIT_DROP;
+    }
     const struct aldis__pending *pending = aldis__sender_at(sender, slot);
     uint32_t attempts = pending->attempts;
     aldis_delivered *told = aldis__msg_body(msg);
