@@ -2,6 +2,8 @@
 /* dock.c: see dock.h. */
 #include "dock.h"
 
+#include "digest.h"
+
 #include <string.h>
 
 static size_t berth_bytes(const struct scenario_station *station)
@@ -22,6 +24,13 @@ void dock_init(struct dock *dock, const struct scenario_station *station, void *
                           .berths = memory,
                           .queue = (struct dock_place *)(void *)queue};
     memset(memory, 0, berth_bytes(station));
+}
+
+enum change { CHANGE_HELD, CHANGE_TAKEN, CHANGE_SERVED, CHANGE_FREE, CHANGE_WAITS, CHANGE_GONE };
+
+static void note(struct dock *dock, enum change change, uint32_t at, aldis_id ship)
+{
+    dock->history = digest_mix(dock->history, ship.bits ^ ((uint64_t)at << 3 | change));
 }
 
 static bool fits(const struct dock *dock, uint32_t berth, double length_m)
@@ -75,8 +84,42 @@ static struct dock_answer grant(struct dock *dock, uint32_t berth, aldis_id ship
     b->ship = ship;
     b->change++;
     b->free_ns = now_ns + turn_ns(dock);
+    note(dock, CHANGE_HELD, berth, ship);
     return (struct dock_answer){
         .verdict = DOCK_GRANTED, .anew = true, .ship = ship, .berth = berth, .change = b->change};
+}
+
+static bool is_long(const struct dock *dock, double length_m)
+{
+    return length_m > dock->station->berth_length_m;
+}
+
+/* Shell's sort with the gaps of Ciura (2001). */
+static void sort_times(aldis_ns *times, uint32_t count)
+{
+    static const uint32_t gaps[] = {57, 23, 10, 4, 1};
+    for (uint32_t g = 0; g < sizeof gaps / sizeof gaps[0]; g++) {
+        uint32_t gap = gaps[g];
+        for (uint32_t i = gap; i < count; i++) {
+            aldis_ns one_ns = times[i];
+            uint32_t at = i;
+            for (; at >= gap && times[at - gap] > one_ns; at -= gap)
+                times[at] = times[at - gap];
+            times[at] = one_ns;
+        }
+    }
+}
+
+/* When all berths take all who wait, and no berth is busy for longer than a turn beyond the first
+ * that is free, they are served round the berths in the order in which those become free: so the
+ * play need not be played. false: it is not that simple. */
+static bool wait_in_turn(const struct dock *dock, uint32_t place, aldis_ns *free_ns,
+                         aldis_ns *out_start_ns)
+{
+    uint32_t count = dock->berth_count;
+    sort_times(free_ns, count);
+    *out_start_ns = free_ns[place % count] + place / count * turn_ns(dock);
+    return free_ns[count - 1] - free_ns[0] <= turn_ns(dock);
 }
 
 /* Play the queue up to `place` through: each ship takes, of the berths that it fits into, the one
@@ -89,6 +132,8 @@ static aldis_ns estimate_wait(const struct dock *dock, uint32_t place, aldis_ns 
         free_ns[i] = b->state == BERTH_FREE || b->free_ns < now_ns ? now_ns : b->free_ns;
     }
     aldis_ns start_ns = now_ns;
+    if (dock->long_count == 0 && wait_in_turn(dock, place, free_ns, &start_ns))
+        return start_ns - now_ns;
     for (uint32_t at = 0; at <= place; at++) {
         /* The last berth takes every ship that waits; at equal times the first is the smallest. */
         uint32_t best = dock->berth_count - 1;
@@ -126,11 +171,15 @@ struct dock_answer dock_ask(struct dock *dock, aldis_id ship, double length_m, a
         return (struct dock_answer){.verdict = DOCK_FULL, .ship = ship};
     dock->queue[dock->queue_count] =
         (struct dock_place){.ship = ship, .length_m = length_m, .asked_ns = now_ns};
+    note(dock, CHANGE_WAITS, dock->queue_count, ship);
+    dock->long_count += is_long(dock, length_m);
     return queued(dock, dock->queue_count++, now_ns);
 }
 
 static void remove_place(struct dock *dock, uint32_t place)
 {
+    note(dock, CHANGE_GONE, place, dock->queue[place].ship);
+    dock->long_count -= is_long(dock, dock->queue[place].length_m);
     dock->queue_count--;
     memmove(&dock->queue[place], &dock->queue[place + 1],
             (dock->queue_count - place) * sizeof dock->queue[0]);
@@ -163,6 +212,7 @@ bool dock_next(struct dock *dock, aldis_ns now_ns, struct dock_answer *out_answe
         if (find_free(dock, dock->queue[place].length_m, &berth)) {
             *out_answer = grant(dock, berth, dock->queue[place].ship, now_ns);
             out_answer->wait_ns = now_ns - dock->queue[place].asked_ns;
+            dock->berths[berth].visit = dock->queue[place].visit;
             remove_place(dock, place);
             return true;
         }
@@ -183,6 +233,7 @@ enum dock_arrival dock_arrive(struct dock *dock, aldis_id ship, uint32_t berth, 
     b->state = BERTH_TAKEN;
     b->free_ns = now_ns + service_ns;
     b->prolonged = false;
+    note(dock, CHANGE_TAKEN, berth, ship);
     *out_change = ++b->change;
     return DOCK_ARRIVED;
 }
@@ -213,6 +264,7 @@ aldis_ns dock_service_end(const struct dock *dock, aldis_id ship)
 uint32_t dock_served(struct dock *dock, uint32_t berth)
 {
     dock->berths[berth].state = BERTH_LEAVING;
+    note(dock, CHANGE_SERVED, berth, dock->berths[berth].ship);
     return ++dock->berths[berth].change;
 }
 
@@ -220,6 +272,7 @@ bool dock_leave(struct dock *dock, aldis_id ship)
 {
     uint32_t at;
     if (find_berth(dock, ship, &at)) {
+        note(dock, CHANGE_FREE, at, ship);
         dock->berths[at].state = BERTH_FREE;
         dock->berths[at].ship = aldis_nobody();
         dock->berths[at].change++;
@@ -235,6 +288,23 @@ bool dock_has(const struct dock *dock, aldis_id ship)
 {
     uint32_t at;
     return find_berth(dock, ship, &at) || find_place(dock, ship, &at);
+}
+
+void dock_set_visit(struct dock *dock, aldis_id ship, aldis_ns visit)
+{
+    uint32_t at;
+    if (find_berth(dock, ship, &at))
+        dock->berths[at].visit = visit;
+    else if (find_place(dock, ship, &at))
+        dock->queue[at].visit = visit;
+}
+
+aldis_ns dock_visit(const struct dock *dock, aldis_id ship)
+{
+    uint32_t at;
+    if (find_berth(dock, ship, &at))
+        return dock->berths[at].visit;
+    return find_place(dock, ship, &at) ? dock->queue[at].visit : -1;
 }
 
 bool dock_has_berth(const struct dock *dock, aldis_id ship)

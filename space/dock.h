@@ -26,6 +26,7 @@ struct dock_berth {
     enum berth_state state;
     uint32_t change; /**< counts its changes of state */
     aldis_id ship;
+    aldis_ns visit;   /**< the ship's name for it: see dock_set_visit */
     aldis_ns free_ns; /**< when it is expected to be free */
     aldis_ns due_ns;  /**< when the station's patience with the ship ends */
     bool prolonged;   /**< taken: the service takes longer, as was asked for */
@@ -35,12 +36,16 @@ struct dock_place {
     aldis_id ship;
     double length_m;
     aldis_ns asked_ns;
+    aldis_ns visit;
 };
 
 struct dock {
     const struct scenario_station *station; /**< borrowed */
     uint32_t berth_count;
     uint32_t queue_count;
+    uint32_t long_count;       /**< of those in the queue: too long for an ordinary berth */
+    uint64_t history;          /**< a digest of every change, in its order: equal docks have equal
+                                    ones, and it need not be made of all who wait each time */
     struct dock_berth *berths; /**< the ordinary ones first, then the large ones */
     struct dock_place *queue;  /**< room for the station's limit */
 };
@@ -98,6 +103,12 @@ bool dock_leave(struct dock *dock, aldis_id ship);
 
 /** Has the ship a berth, the permission for one, or a place in the queue? */
 bool dock_has(const struct dock *dock, aldis_id ship);
+
+/** What it has belongs to one visit of the ship, which a rising number names; 0 when it was not
+ *  said. Nothing changes if it has nothing. */
+void dock_set_visit(struct dock *dock, aldis_id ship, aldis_ns visit);
+/** -1: it has nothing. */
+aldis_ns dock_visit(const struct dock *dock, aldis_id ship);
 
 /** Is the ship in a berth (and not only on its way to one)? */
 bool dock_has_berth(const struct dock *dock, aldis_id ship);

@@ -26,6 +26,19 @@ const char *refusal_text(Refusal reason)
     return (size_t)reason < sizeof texts / sizeof texts[0] ? texts[reason] : "unknown";
 }
 
+/* There and back takes two lookaheads. */
+aldis_err send_surely(aldis_ctx *ctx, const aldis_send_item *item, const struct scenario *scenario,
+                      uint64_t context, aldis_ns delay_ns)
+{
+    const aldis_reliable_opts opts = {.max_attempts = 5,
+                                      .timeout_ns = 2 * ALDIS_SECOND + 4 * scenario->lookahead_ns,
+                                      .context = context,
+                                      .delay_ns = delay_ns,
+                                      .uncounted = true};
+    return aldis_send_reliable_raw(ctx, item->to, item->type, item->payload, item->size, &opts,
+                                   NULL);
+}
+
 aldis_err reply_after(aldis_ctx *ctx, aldis_ns delay_ns, aldis_type *type, const void *payload,
                       size_t size)
 {

@@ -12,6 +12,8 @@
  *     ship     -> station  trade_settled
  *     ship     -> station  undock              at any time: gives up berth, permission or place
  *
+ * Docking goes by reliable messages, each of which names the ship's visit; see ship_dock.c.
+ *
  * An emergency:
  *
  *     ship     -> near it, rescue   distress_signal
@@ -31,6 +33,7 @@
 #include "space.h"
 
 #include <aldis/actor.h>
+#include <aldis/delivery.h>
 #include <aldis/wire.h>
 
 #define MANIFEST_ITEMS_MAX 16
@@ -74,6 +77,8 @@ ALDIS_WIRE_STRUCT(StandDown);
 ALDIS_WIRE_STRUCT(Aid);
 ALDIS_WIRE_STRUCT(RequestDocking);
 ALDIS_WIRE_STRUCT(Docked);
+ALDIS_WIRE_STRUCT(Undock);
+ALDIS_WIRE_STRUCT(ServiceDone);
 ALDIS_WIRE_STRUCT(RequestPrices);
 ALDIS_WIRE_STRUCT_RULES(RequestServices, ALDIS_WIRE_RANGE(RequestServices, fuel, 0, 1e18));
 ALDIS_WIRE_STRUCT_RULES(MarketOrder, ALDIS_WIRE_RANGE(MarketOrder, resource, 0, RESOURCE_REPAIR),
@@ -119,6 +124,8 @@ SPACE_MESSAGE(stand_down, StandDown);
 SPACE_MESSAGE(aid, Aid);
 SPACE_MESSAGE(request_docking, RequestDocking);
 SPACE_MESSAGE(docked, Docked);
+SPACE_MESSAGE(undock, Undock);
+SPACE_MESSAGE(service_done, ServiceDone);
 SPACE_MESSAGE(request_prices, RequestPrices);
 SPACE_MESSAGE(request_services, RequestServices);
 SPACE_MESSAGE(market_order, MarketOrder);
@@ -141,8 +148,6 @@ SPACE_MESSAGE(get_status, GetStatus);
 SPACE_MESSAGE(ship_status, ShipStatus);
 SPACE_MESSAGE(refused, Refused);
 /* clang-format on */
-ALDIS_SIGNAL(undock);
-ALDIS_SIGNAL(service_done);
 
 /* ---- To the ledger ---- */
 
@@ -223,6 +228,7 @@ ALDIS_SIGNAL(traffic_due);
     X(kind, navigation_hazard)                                                                     \
     X(kind, weather_alert)                                                                         \
     X(kind, refused)                                                                               \
+    X(kind, aldis_delivered)                                                                       \
     X(kind, ship_due)
 
 #define STATION_PROTOCOL(X, kind)                                                                  \
@@ -234,6 +240,7 @@ ALDIS_SIGNAL(traffic_due);
     X(kind, market_order)                                                                          \
     X(kind, trade_settled)                                                                         \
     X(kind, weather_alert)                                                                         \
+    X(kind, aldis_delivered)                                                                       \
     X(kind, berth_due)                                                                             \
     X(kind, market_due)
 
@@ -260,9 +267,6 @@ ALDIS_PROTOCOL(ledger, LEDGER_PROTOCOL);
     M name;                                                                                        \
     memset(&name, 0, sizeof name)
 
-/** The payload of a message that has none. */
-#define NOTHING ((const aldis_none *)NULL)
-
 static inline struct vec vec_of(const Vec3 *v)
 {
     return (struct vec){v->x, v->y, v->z};
@@ -279,6 +283,10 @@ aldis_err refuse_message(aldis_ctx *ctx, const aldis_type *type, const char *sta
                          aldis_ns delay_ns);
 /** To whoever sent an answer: it was heard, if there is something to forget. */
 void tell_settled(aldis_ctx *ctx, const TradeAnswer *answer, uint32_t account, aldis_ns delay_ns);
+/** A step of docking: sent until it is confirmed, and given up after about a minute. context comes
+ *  back with the confirmation; delay_ns is that of a signal. Errors: as aldis_send_reliable_raw. */
+aldis_err send_surely(aldis_ctx *ctx, const aldis_send_item *item, const struct scenario *scenario,
+                      uint64_t context, aldis_ns delay_ns);
 /** As aldis_reply_raw, after a delay (of a signal; 0: the default). Requests of aldis_ask are
  *  answered without. */
 aldis_err reply_after(aldis_ctx *ctx, aldis_ns delay_ns, aldis_type *type, const void *payload,

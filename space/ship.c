@@ -231,6 +231,7 @@ PASS(note_update, market_update)
     SHIP_SAME(X, navigation_hazard, hazard_note)                                                   \
     SHIP_SAME(X, weather_alert, weather_note)                                                      \
     SHIP_SAME(X, refused, note_refusal)                                                            \
+    SHIP_SAME(X, aldis_delivered, delivery_hear)                                                   \
     X(ship_due,                                                                                    \
       wake_idle,     due_flying,    due_docking,   due_docked,    due_trading,   due_emergency)
 /* clang-format on */

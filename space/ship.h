@@ -328,6 +328,7 @@ SHIP_ACTION(permit_hear, docking_permission);
 SHIP_ACTION(permit_expiry, docking_permission);
 SHIP_ACTION(served_here, service_done);
 SHIP_ACTION(served_late, service_done);
+SHIP_ACTION(delivery_hear, aldis_delivered);
 SHIP_ACTION(prices_plan, market_prices);
 SHIP_ACTION(prices_late, market_prices);
 SHIP_ACTION(due_docking, ship_due);

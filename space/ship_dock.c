@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ship_dock.c: a ship's way into a berth and out of it. See ship.h. Layer: space.
  *
- * A handshake of five steps, each with its time-out and undo: the request is made again after
- * ASK_AGAIN_NS, and asking again changes nothing; a permission that comes too late is given back; a
- * permission that has expired is asked for anew; a service of which nobody tells the end is left
- * after the ship's patience; and whoever leaves says so, whatever it had. */
+ * A handshake of five steps over reliable messages, each with its time-out and undo: a request that
+ * is not confirmed is taken back, and the ship tries elsewhere; who waits asks again after
+ * ASK_AGAIN_NS, which changes nothing; a permission that comes too late is given back; one that has
+ * expired is asked for anew; a service of which nobody tells the end is left after the ship's
+ * patience; and whoever leaves says so, whatever it had. Reliable messages may come twice or late:
+ * each names its visit, and what is of another one changes nothing. */
 #include "chronicle.h"
 #include "mind_leaves.h"
 #include "ship.h"
+
+/* What a confirmation is about, beside the visit. */
+enum step { STEP_ASK, STEP_DOCK, STEP_LEAVE, STEP_BITS = 2 };
+
+static aldis_err say_surely(const struct ship *self, aldis_ctx *ctx, enum step step,
+                            aldis_send_item item, aldis_ns visit)
+{
+    uint64_t context = (uint64_t)visit << STEP_BITS | step;
+    return send_surely(ctx, &item, self->chart->scenario, context,
+                       ship_signal_ns(self, ctx, item.to));
+}
 
 static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
 {
@@ -27,7 +40,12 @@ static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
         item->unit_value = market->commodities.items[i].price * CENTS;
     }
     /* A station that is gone: try another after a rest. */
-    if (SHIP_SAY(self, ctx, ship_station(self), request_docking, &request) != ALDIS_OK)
+    request.visit = self->visit.asked_ns;
+    const aldis_send_item item = {.to = ship_station(self).id,
+                                  .type = &request_docking_type,
+                                  .payload = &request,
+                                  .size = sizeof request};
+    if (say_surely(self, ctx, STEP_ASK, item, request.visit) != ALDIS_OK)
         return ship_rest(self, ctx);
     return ship_arm(self, ctx, NAP_NS);
 }
@@ -42,9 +60,18 @@ aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx)
 }
 
 /* What cannot be told to a station that is gone is lost. */
+static void leave(const struct ship *self, aldis_ctx *ctx, aldis_id station, aldis_ns visit)
+{
+    NEW_MESSAGE(Undock, word);
+    word.visit = visit;
+    const aldis_send_item item = {
+        .to = station, .type = &undock_type, .payload = &word, .size = sizeof word};
+    (void)say_surely(self, ctx, STEP_LEAVE, item, visit);
+}
+
 void ship_give_up(struct ship *self, aldis_ctx *ctx)
 {
-    (void)SHIP_SAY(self, ctx, ship_station(self), undock, NOTHING);
+    leave(self, ctx, ship_station(self).id, self->visit.asked_ns);
 }
 
 static aldis_err go_to_berth(struct ship *self, aldis_ctx *ctx, uint32_t berth)
@@ -79,7 +106,10 @@ static aldis_err reach_berth(struct ship *self, aldis_ctx *ctx)
 {
     NEW_MESSAGE(Docked, here);
     here.berth = self->visit.berth;
-    if (SHIP_SAY(self, ctx, ship_station(self), docked, &here) != ALDIS_OK)
+    here.visit = self->visit.asked_ns;
+    const aldis_send_item item = {
+        .to = ship_station(self).id, .type = &docked_type, .payload = &here, .size = sizeof here};
+    if (say_surely(self, ctx, STEP_DOCK, item, here.visit) != ALDIS_OK)
         return ship_rest(self, ctx);
     if (self->flags & SHIP_DAMAGED)
         ask_for_repairs(self, ctx);
@@ -112,16 +142,23 @@ SHIP_ACTION(due_docked, ship_due)
 /* An answer to a request that we have given up since. */
 SHIP_ACTION(permit_drop, docking_permission)
 {
-    station_ref from = {.id = aldis_sender(ctx)};
-    if (msg->verdict != DOCKING_REFUSED && !aldis_id_is_nobody(from.id))
-        (void)SHIP_SAY(self, ctx, from, undock, NOTHING);
+    aldis_id from = aldis_sender(ctx);
+    if (msg->verdict != DOCKING_REFUSED && !aldis_id_is_nobody(from))
+        leave(self, ctx, from, msg->visit);
     return ALDIS_OK;
+}
+
+/* Of this visit, and not of one before, here or elsewhere? */
+static bool is_of_visit(const struct ship *self, aldis_ns visit, aldis_ctx *ctx)
+{
+    return visit == self->visit.asked_ns &&
+           aldis_id_equal(aldis_sender(ctx), ship_station(self).id);
 }
 
 SHIP_ACTION(permit_hear, docking_permission)
 {
-    if (!aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
-        return permit_drop(self, msg, ctx); /* from where we were before */
+    if (!is_of_visit(self, msg->visit, ctx))
+        return permit_drop(self, msg, ctx);
     if (self->phase == PHASE_APPROACH)
         return permit_expiry(self, msg, ctx);
     switch (msg->verdict) {
@@ -143,21 +180,36 @@ SHIP_ACTION(permit_hear, docking_permission)
 /* On the way to the berth or in it, the only news is that the permission has expired: ask again. */
 SHIP_ACTION(permit_expiry, docking_permission)
 {
-    if (!aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
+    if (!is_of_visit(self, msg->visit, ctx))
         return permit_drop(self, msg, ctx);
     return msg->verdict == DOCKING_REFUSED ? ship_ask_for_berth(self, ctx) : ALDIS_OK;
 }
 
 SHIP_ACTION(served_here, service_done)
 {
-    (void)msg;
-    if (!aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
+    if (!is_of_visit(self, msg->visit, ctx))
         return ALDIS_OK;
     return ship_has_mind(self) ? ship_think_in_berth(self, ctx) : ship_begin_business(self, ctx);
 }
 
 /* The end of a service that we have left already. */
 SHIP_PASS(served_late, service_done)
+
+/* A station that was not reached in all attempts: it may have heard, so what it has for us is given
+ * up, and we try another after a rest. That a word of leaving was lost is the station's to find
+ * out. */
+SHIP_ACTION(delivery_hear, aldis_delivered)
+{
+    bool waits =
+        (self->state == SHIP_docking && self->phase == PHASE_NONE) || self->state == SHIP_docked;
+    enum step needed = self->state == SHIP_docked ? STEP_DOCK : STEP_ASK;
+    if (msg->result == ALDIS_OK || !waits ||
+        msg->context != ((uint64_t)self->visit.asked_ns << STEP_BITS | needed) ||
+        !aldis_id_equal(msg->id.to, ship_station(self).id))
+        return ALDIS_OK;
+    ship_give_up(self, ctx);
+    return ship_rest(self, ctx);
+}
 
 /* ---- Orders to dock ---- */
 

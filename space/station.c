@@ -65,15 +65,19 @@ static aldis_err arm_patience(struct station *self, aldis_ctx *ctx, uint32_t ber
 static bool tell(const struct station *self, aldis_ctx *ctx, aldis_id ship,
                  const DockingPermission *answer)
 {
-    ship_ref to = {.id = ship};
-    return STATION_SAY(self, ctx, to, docking_permission, answer) == ALDIS_OK;
+    const aldis_send_item item = {
+        .to = ship, .type = &docking_permission_type, .payload = answer, .size = sizeof *answer};
+    return send_surely(ctx, &item, self->chart->scenario, (uint64_t)answer->visit,
+                       station_signal_ns(self, ctx, ship)) == ALDIS_OK;
 }
 
-static void refuse(const struct station *self, aldis_ctx *ctx, aldis_id ship, Refusal reason)
+static void refuse(const struct station *self, aldis_ctx *ctx, aldis_id ship, Refusal reason,
+                   aldis_ns visit)
 {
     NEW_MESSAGE(DockingPermission, answer);
     answer.verdict = DOCKING_REFUSED;
     answer.reason = reason;
+    answer.visit = visit;
     tell(self, ctx, ship, &answer);
 }
 
@@ -83,6 +87,7 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
     NEW_MESSAGE(DockingPermission, permission);
     permission.verdict = DOCKING_GRANTED;
     permission.berth = answer->berth;
+    permission.visit = dock_visit(&self->dock, answer->ship);
     if (!tell(self, ctx, answer->ship, &permission)) {
         dock_leave(&self->dock, answer->ship);
         return ALDIS_OK;
@@ -100,8 +105,9 @@ static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
     struct dock_answer answer;
     aldis_err err = ALDIS_OK;
     aldis_id late;
-    while (dock_shed(&self->dock, aldis_now(ctx), &late))
-        refuse(self, ctx, late, REFUSAL_QUEUE_FULL);
+    aldis_ns visit = self->dock.queue[0].visit; /* of the first, which is the one that goes */
+    for (; dock_shed(&self->dock, aldis_now(ctx), &late); visit = self->dock.queue[0].visit)
+        refuse(self, ctx, late, REFUSAL_QUEUE_FULL, visit);
     while (err == ALDIS_OK && dock_next(&self->dock, aldis_now(ctx), &answer))
         err = grant(self, ctx, &answer);
     return err;
@@ -130,6 +136,7 @@ static void tell_queued(struct station *self, aldis_ctx *ctx, const struct dock_
     wait.verdict = DOCKING_QUEUED;
     wait.place = answer->place;
     wait.estimated_wait_ns = answer->estimated_wait_ns;
+    wait.visit = dock_visit(&self->dock, answer->ship);
     if (!tell(self, ctx, answer->ship, &wait))
         dock_leave(&self->dock, answer->ship);
 }
@@ -138,6 +145,7 @@ static aldis_err answer_request(struct station *self, const RequestDocking *msg,
 {
     aldis_id ship = aldis_sender(ctx);
     struct dock_answer answer = dock_ask(&self->dock, ship, msg->specs.length, aldis_now(ctx));
+    dock_set_visit(&self->dock, ship, msg->visit);
     switch (answer.verdict) {
     case DOCK_GRANTED:
         return grant(self, ctx, &answer);
@@ -145,10 +153,10 @@ static aldis_err answer_request(struct station *self, const RequestDocking *msg,
         tell_queued(self, ctx, &answer);
         break;
     case DOCK_FULL:
-        refuse(self, ctx, ship, REFUSAL_QUEUE_FULL);
+        refuse(self, ctx, ship, REFUSAL_QUEUE_FULL, msg->visit);
         break;
     case DOCK_TOO_LONG:
-        refuse(self, ctx, ship, REFUSAL_TOO_LONG);
+        refuse(self, ctx, ship, REFUSAL_TOO_LONG, msg->visit);
         break;
     }
     return ALDIS_OK;
@@ -162,9 +170,16 @@ static aldis_err station_on_request_docking(struct station *self, const RequestD
         return aldis_fail(ctx, "docking asked for nobody");
     aldis_err err = check_message(ctx, &request_docking_type, msg);
     Refusal reason = err == ALDIS_OK ? judge_request(self, msg, ctx) : REFUSAL_BAD_SPECS;
+    aldis_ns known_ns = dock_visit(&self->dock, ship);
+    if (err != ALDIS_OK)
+        (void)aldis_ack(ctx); /* it would not be better the next time */
+    else if (known_ns > msg->visit)
+        return ALDIS_OK; /* of a visit that is over */
+    else if (known_ns >= 0 && known_ns < msg->visit && dock_leave(&self->dock, ship))
+        err = serve_queue(self, ctx); /* its word of leaving has not come */
     if (reason != REFUSAL_NONE)
-        refuse(self, ctx, ship, reason);
-    else
+        refuse(self, ctx, ship, reason, msg->visit);
+    else if (err == ALDIS_OK)
         err = answer_request(self, msg, ctx);
     station_note_docks(self);
     return err;
@@ -193,23 +208,28 @@ static aldis_err station_on_docked(struct station *self, const Docked *msg, aldi
     if (aldis_id_is_nobody(ship))
         return aldis_fail(ctx, "docked by nobody");
     aldis_ns service_ns = draw_service(self, ctx);
-    switch (dock_arrive(&self->dock, ship, msg->berth, aldis_now(ctx), service_ns, &change)) {
+    enum dock_arrival arrival = DOCK_NOT_HELD;
+    if (dock_visit(&self->dock, ship) == msg->visit)
+        arrival = dock_arrive(&self->dock, ship, msg->berth, aldis_now(ctx), service_ns, &change);
+    switch (arrival) {
     case DOCK_ARRIVED:
         self->page->dockings++;
         return arm(ctx, msg->berth, change, service_ns);
     case DOCK_THERE_ALREADY:
         break;
     case DOCK_NOT_HELD:
-        refuse(self, ctx, ship, REFUSAL_EXPIRED);
+        refuse(self, ctx, ship, REFUSAL_EXPIRED, msg->visit);
         break;
     }
     return ALDIS_OK;
 }
 
-static aldis_err station_on_undock(struct station *self, const aldis_none *msg, aldis_ctx *ctx)
+static aldis_err station_on_undock(struct station *self, const Undock *msg, aldis_ctx *ctx)
 {
-    (void)msg;
-    /* It may have nothing here any more: its word may have crossed our time-out. */
+    /* It may have nothing here any more: its word may have crossed our time-out. Or it may be here
+     * again already, and its word is late. */
+    if (dock_visit(&self->dock, aldis_sender(ctx)) > msg->visit)
+        return ALDIS_OK;
     dock_leave(&self->dock, aldis_sender(ctx));
     aldis_err err = serve_queue(self, ctx);
     station_note_docks(self);
@@ -217,11 +237,28 @@ static aldis_err station_on_undock(struct station *self, const aldis_none *msg, 
 }
 
 /* The ship in the berth has been served: false if it is gone. */
-static bool end_service(struct station *self, aldis_ctx *ctx, aldis_id ship)
+static bool end_service(struct station *self, aldis_ctx *ctx, const struct dock_berth *berth)
 {
-    ship_ref to = {.id = ship};
+    NEW_MESSAGE(ServiceDone, word);
+    word.visit = berth->visit;
+    const aldis_send_item item = {
+        .to = berth->ship, .type = &service_done_type, .payload = &word, .size = sizeof word};
     self->served++;
-    return STATION_SAY(self, ctx, to, service_done, NOTHING) == ALDIS_OK;
+    return send_surely(ctx, &item, self->chart->scenario, (uint64_t)word.visit,
+                       station_signal_ns(self, ctx, berth->ship)) == ALDIS_OK;
+}
+
+/* A ship that has not confirmed what it was told, in all attempts, is gone, or was not reached:
+ * what it had is free again. If it comes all the same, it hears that its permission has expired. */
+static aldis_err station_on_aldis_delivered(struct station *self, const aldis_delivered *msg,
+                                            aldis_ctx *ctx)
+{
+    if (msg->result == ALDIS_OK || dock_visit(&self->dock, msg->id.to) != (aldis_ns)msg->context)
+        return ALDIS_OK;
+    dock_leave(&self->dock, msg->id.to);
+    aldis_err err = serve_queue(self, ctx);
+    station_note_docks(self);
+    return err;
 }
 
 static aldis_err station_on_berth_due(struct station *self, const struct berth_due *msg,
@@ -238,10 +275,10 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
     case BERTH_FREE:
         return ALDIS_OK;
     case BERTH_HELD:
-        refuse(self, ctx, ship, REFUSAL_EXPIRED);
+        refuse(self, ctx, ship, REFUSAL_EXPIRED, berth->visit);
         break;
     case BERTH_TAKEN:
-        if (end_service(self, ctx, ship))
+        if (end_service(self, ctx, berth))
             return arm_patience(self, ctx, msg->berth, dock_served(&self->dock, msg->berth));
         break;
     case BERTH_LEAVING:
@@ -325,13 +362,7 @@ static void station_undelivered(void *state, const aldis_undelivered *notice, al
 static uint64_t station_digest(const void *state)
 {
     const struct station *self = state;
-    uint64_t digest = digest_mix(self->served, self->dock.queue_count);
-    for (uint32_t i = 0; i < self->dock.berth_count; i++) {
-        const struct dock_berth *berth = &self->dock.berths[i];
-        digest = digest_mix(digest, berth->ship.bits ^ berth->state);
-    }
-    for (uint32_t i = 0; i < self->dock.queue_count; i++)
-        digest = digest_mix(digest, self->dock.queue[i].ship.bits);
+    uint64_t digest = digest_mix(self->served, self->dock.history);
     digest = digest_mix(digest, (uint64_t)self->page->account.credits);
     digest = digest_mix(digest, (uint64_t)self->page->account.fuel);
     for (uint32_t i = 0; i < self->page->account.kinds; i++)

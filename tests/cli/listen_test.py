@@ -114,7 +114,7 @@ def bad_orders_are_answered_and_the_next_one_is_heard():
     with run.connect() as client:
         for data, wanted in ((order("ship-9999", 1), "error ALDIS_ENOTFOUND: "),
                              (order("\x01\n\x7f", 1), "error ALDIS_"),
-                             (order("ship-1", 1, type_name="undock"), "error ALDIS_ECODEC: no such"),
+                             (order("ship-1", 1, type_name="ship_refused"), "error ALDIS_ECODEC: no such"),
                              (bytes(bad_sum), "error ALDIS_ECODEC: "),
                              (b"\6ship-1" + frame(b"\x08\xff"), "error ALDIS_ECODEC: ")):
             answers = ask(client, data + good, 2)

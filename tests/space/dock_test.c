@@ -282,3 +282,46 @@ TEST(who_has_waited_too_long_is_shed)
     CHECK_UINT(shed, 100 - served);
     CHECK_UINT(dock.queue_count, 0);
 }
+
+/* What a ship at a place is told is what playing the queue through gives: at any state of the
+ * berths, whoever waits. */
+TEST(estimates_are_those_of_the_queue_played_through)
+{
+    static struct scenario_station mixed;
+    mixed = four_berths;
+    mixed.large_berths = 1;
+    uint32_t short_only = 0;
+    for (uint32_t round = 0; round < 300; round++) {
+        struct chance chance = {round + 1};
+        bool longs = round % 2 == 0;
+        aldis_ns now_ns = 0, free_ns[8];
+        open_dock(&mixed);
+        for (uint32_t i = 0; i < 40; i++) {
+            double length_m = longs && chance_below(&chance, 4) == 0 ? 150 : 50;
+            now_ns += (aldis_ns)chance_below(&chance, 12) * ALDIS_SECOND;
+            struct dock_answer answer = dock_ask(&dock, ship(i), length_m, now_ns);
+            if (answer.verdict != DOCK_QUEUED)
+                continue;
+            for (uint32_t b = 0; b < 5; b++)
+                free_ns[b] = dock.berths[b].free_ns < now_ns ? now_ns : dock.berths[b].free_ns;
+            aldis_ns start_ns = now_ns;
+            for (uint32_t p = 0; p < answer.place; p++) {
+                uint32_t best = 4;
+                for (uint32_t b = 4; b-- > 0;) /* at equal times the smallest */
+                    if (dock.queue[p].length_m <= 100 && free_ns[b] <= free_ns[best])
+                        best = b;
+                start_ns = free_ns[best];
+                free_ns[best] += 70 * ALDIS_SECOND;
+            }
+            CHECK_INT(answer.estimated_wait_ns, start_ns - now_ns);
+            short_only += dock.long_count == 0;
+            uint32_t left = (uint32_t)chance_below(&chance, 5);
+            if (chance_below(&chance, 3) == 0 && dock.berths[left].state != BERTH_FREE) {
+                CHECK(dock_leave(&dock, dock.berths[left].ship));
+                while (dock_next(&dock, now_ns, &answer))
+                    continue;
+            }
+        }
+    }
+    CHECK(short_only > 1000);
+}

@@ -117,7 +117,7 @@ static aldis_err buyer_on_docking_permission(struct buyer *self, const DockingPe
     return aldis_reply(ctx, docked, .berth = msg->berth);
 }
 
-static aldis_err buyer_on_service_done(struct buyer *self, const aldis_none *msg, aldis_ctx *ctx)
+static aldis_err buyer_on_service_done(struct buyer *self, const ServiceDone *msg, aldis_ctx *ctx)
 {
     (void)self;
     (void)msg;

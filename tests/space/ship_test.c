@@ -49,10 +49,11 @@ static aldis_err harbour_on_request_docking(struct harbour *self, const RequestD
     switch (self->arg.answer) {
     case REFUSE:
         return aldis_reply(ctx, docking_permission, .verdict = DOCKING_REFUSED,
-                           .reason = REFUSAL_QUEUE_FULL);
+                           .reason = REFUSAL_QUEUE_FULL, .visit = msg->visit);
     case QUEUE_FIRST:
         if (mine->requests == 1)
-            return aldis_reply(ctx, docking_permission, .verdict = DOCKING_QUEUED, .place = 1);
+            return aldis_reply(ctx, docking_permission, .verdict = DOCKING_QUEUED, .place = 1,
+                               .visit = msg->visit);
         break;
     case SILENT:
         return ALDIS_OK;
@@ -60,7 +61,8 @@ static aldis_err harbour_on_request_docking(struct harbour *self, const RequestD
     case EXPIRE_ONCE:
         break;
     }
-    return aldis_reply(ctx, docking_permission, .verdict = DOCKING_GRANTED, .berth = 3);
+    return aldis_reply(ctx, docking_permission, .verdict = DOCKING_GRANTED, .berth = 3,
+                       .visit = msg->visit);
 }
 
 static aldis_err harbour_on_docked(struct harbour *self, const Docked *msg, aldis_ctx *ctx)
@@ -71,12 +73,12 @@ static aldis_err harbour_on_docked(struct harbour *self, const Docked *msg, aldi
         return aldis_fail(ctx, "not the berth that it was given");
     if (self->arg.answer == EXPIRE_ONCE && mine->dockings == 1)
         return aldis_reply(ctx, docking_permission, .verdict = DOCKING_REFUSED,
-                           .reason = REFUSAL_EXPIRED);
+                           .reason = REFUSAL_EXPIRED, .visit = msg->visit);
     ship_ref ship = {.id = aldis_sender(ctx)};
-    return aldis_signal_after(ctx, 5 * ALDIS_SECOND, ship, service_done);
+    return aldis_send_after(ctx, 5 * ALDIS_SECOND, ship, service_done, .visit = msg->visit);
 }
 
-static aldis_err harbour_on_undock(struct harbour *self, const aldis_none *msg, aldis_ctx *ctx)
+static aldis_err harbour_on_undock(struct harbour *self, const Undock *msg, aldis_ctx *ctx)
 {
     (void)msg;
     seen[self->arg.number].undocks++;

@@ -106,14 +106,13 @@ static aldis_err probe_on_probe_arrive(struct probe *self, const aldis_none *msg
     return err;
 }
 
-static aldis_err probe_on_service_done(struct probe *self, const aldis_none *msg, aldis_ctx *ctx)
+static aldis_err probe_on_service_done(struct probe *self, const ServiceDone *msg, aldis_ctx *ctx)
 {
-    (void)msg;
     seen[self->arg.number].served++;
     seen[self->arg.number].served_ns = aldis_now(ctx);
     if (self->arg.manner == NEVER_LEAVES)
         return ALDIS_OK;
-    return aldis_signal(ctx, self->arg.station, undock);
+    return aldis_send(ctx, self->arg.station, undock, .visit = msg->visit);
 }
 
 ALDIS_BEHAVIOUR(probe, struct probe, PROBE_PROTOCOL, .on_start = probe_start);
