@@ -322,8 +322,10 @@ aldis_err aldis__thread_start(pthread_t *thread, void *(*body)(void *), void *ar
     if (failed)
         return aldis__error_set(ALDIS_EAGAIN, aldis_nobody(), "", "thread %u could not be made: %s",
                                 number, strerror(failed));
-    char name[16];
+    enum { NAME_MAX_BYTES = 16 }; /* Linux takes no more */
+    char name[2 * NAME_MAX_BYTES];
     snprintf(name, sizeof name, "%s%u", prefix, number);
+    name[NAME_MAX_BYTES - 1] = '\0';
     pthread_setname_np(*thread, name);
     return ALDIS_OK;
 }
