@@ -188,7 +188,17 @@ SHIP_ACTION(aid_take, aid)
     return end_emergency(self, ctx);
 }
 
-SHIP_PASS(aid_late, aid)
+/* It needs none any more: said again to whoever helps it, for the word of that may have been lost,
+ * and a tug stays until it comes. */
+SHIP_ACTION(aid_late, aid)
+{
+    (void)msg;
+    NEW_MESSAGE(StandDown, thanks);
+    thanks.over = true;
+    if (!aldis_id_is_nobody(aldis_sender(ctx)))
+        (void)ship_reply(self, ctx, &stand_down_type, &thanks, sizeof thanks);
+    return ALDIS_OK;
+}
 
 SHIP_ACTION(alarm_sound, handle_emergency)
 {

@@ -382,6 +382,20 @@ TEST(the_first_to_answer_comes_and_the_others_are_sent_back)
     stage_close();
 }
 
+/* Else a tug whose thanks were lost would stay with it for ever. */
+TEST(help_that_comes_when_it_is_over_is_sent_back)
+{
+    open_with(0);
+    SAY(0, aid, .kind = AID_FUEL);
+    CHECK_STR(stage_state(0), "idle");
+    CHECK_UINT(seen.stand_downs, 1);
+    ORDER(0, set_destination, .station = 1);
+    SAY(0, aid, .kind = AID_TOW);
+    CHECK_STR(stage_state(0), "flying");
+    CHECK_UINT(seen.stand_downs, 2);
+    stage_close();
+}
+
 /* ---- Fuel ---- */
 
 /* speed x dt x 0.01 of a tank of 1.0, that is, 0.01 for each unit of the way. */
