@@ -126,6 +126,13 @@ void aldis__creditor_reshare(struct aldis__creditor *creditor)
     creditor->share = share < creditor->terms.window ? share : creditor->terms.window;
 }
 
+/* Opened on other terms, it keeps its window. */
+static uint64_t share_of(const struct aldis__creditor *creditor,
+                         const struct aldis__account *account)
+{
+    return creditor->share < account->window ? creditor->share : account->window;
+}
+
 static uint64_t free_of(const struct aldis__creditor *creditor)
 {
     uint64_t total = creditor->terms.total;
@@ -199,10 +206,10 @@ static void look_for_unused(struct aldis__worker *worker, struct aldis__cell *ce
         return;
     }
     creditor->recalled_ns = now_ns ? now_ns : 1;
-    uint64_t share = creditor->share, wanted = 0;
-    uint64_t allowed = creditor->open > creditor->terms.total ? 0 : share;
+    uint64_t wanted = 0;
+    uint64_t allowed = creditor->open > creditor->terms.total ? 0 : creditor->share;
     for (const struct aldis__account *account = creditor->first; account; account = account->next)
-        wanted += lack_of(account, share);
+        wanted += lack_of(account, share_of(creditor, account));
     for (uint32_t i = 0; i < creditor->slot_count && wanted > 0; i++) {
         uint32_t slot = creditor->recall_next++ % creditor->slot_count;
         struct aldis__account *account = creditor->accounts[slot];
@@ -222,7 +229,8 @@ bool aldis__creditor_provide(struct aldis__worker *worker, struct aldis__cell *c
     struct aldis__creditor *creditor = aldis__creditor_of(cell);
     if (account->closing || account->recalling || account->place || !may_grant(cell))
         return false;
-    uint64_t cap = account->hungry && !creditor->first ? account->window : creditor->share;
+    uint64_t cap =
+        account->hungry && !creditor->first ? account->window : share_of(creditor, account);
     uint64_t lack = lack_of(account, cap), free = free_of(creditor);
     if (lack == 0)
         return false;
@@ -246,7 +254,7 @@ void aldis__creditor_serve(struct aldis__worker *worker, struct aldis__cell *cel
     struct aldis__creditor *creditor = aldis__creditor_of(cell);
     struct aldis__account *account;
     while ((account = creditor->first) && may_grant(cell)) {
-        uint64_t share = creditor->share;
+        uint64_t share = share_of(creditor, account);
         uint64_t cap = account->next ? share : account->window;
         uint64_t lack = lack_of(account, cap), free = free_of(creditor);
         uint64_t count = lack < free ? lack : free;

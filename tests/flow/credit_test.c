@@ -620,6 +620,31 @@ TEST_EACH(with_manual_terms_credit_comes_back_when_it_is_granted)
     CHECK_UINT(stats_of(f, from, &sender).available, WINDOW);
 }
 
+/* ------------------------------------------------------------------ other terms */
+
+static aldis_err accept_again(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    EXPECT_OK(aldis_credit_accept(
+        ctx, &(aldis_credit_terms){.window = (uint32_t)act->a, .total = (uint32_t)act->b}));
+    return ALDIS_OK;
+}
+
+TEST_EACH(a_stream_keeps_its_window_when_the_terms_change)
+{
+    puppet_ref from, to = open_pair(f, (aldis_credit_terms){.window = WINDOW, .total = 64},
+                                    (aldis_credit_opts){0}, &from);
+    fixture_tell(f, to, accept_again, (struct act){.a = 64, .b = 64});
+    fixture_settle(f);
+    for (uint64_t round = 1; round <= 4; round++) {
+        fixture_tell(f, from, try_sends, (struct act){.a = WINDOW});
+        fixture_settle(f);
+        CHECK_UINT(stats_of(f, from, &sender).available, WINDOW);
+        CHECK_UINT(books_of(f, to, &receiver, from.id).outstanding, WINDOW);
+        CHECK_UINT(receiver.handled, round * WINDOW);
+    }
+}
+
 /* ------------------------------------------------------------------ shares */
 
 enum { SENDERS = 20 };
