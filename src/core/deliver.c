@@ -234,7 +234,8 @@ void aldis__post_tracked(struct aldis__worker *worker, aldis_id from, aldis_id t
     struct aldis__msg *msg = aldis__build_tracked(worker, from, to, track, payload, size);
     if (worker->ctx.system->virtual_time) {
         aldis__virtual_stamp_runtime(worker, msg);
-        if (worker->ctx.system->virtual_engine->faults.arg && !aldis_id_equal(from, to)) {
+        if (worker->ctx.system->virtual_engine->faults.arg && track->tracker->duplicate &&
+            !aldis_id_equal(from, to)) {
             aldis__fault_post(worker, msg);
             return;
         }

@@ -87,7 +87,8 @@ struct aldis__tracker {
     void (*ended)(struct aldis__worker *worker, struct aldis__msg *msg, struct aldis__track *track,
                   enum aldis__fate fate, aldis_err reason);
     /** A fault plan doubles the message: make what the copy's track has to be, so that two fates
-     *  can be told apart. NULL: these messages are never doubled. */
+     *  can be told apart. NULL: these messages are never doubled; and those that are posted are
+     *  entries in somebody's books, which no fault plan touches. */
     void (*duplicate)(struct aldis__track *track);
     /** aldis_reply() in the handler of such a message. NULL: a plain send to the sender. */
     aldis_err (*reply)(aldis_ctx *ctx, struct aldis__track *track, aldis_type *type,

@@ -438,18 +438,19 @@ static const struct aldis__tracker pump_tracker = {.name = "flow queue", .handle
 static aldis_err release_handle(struct aldis__worker *worker, struct aldis__cell *cell,
                                 struct aldis__msg *msg, struct aldis__track *track)
 {
-    (void)cell, (void)msg;
+    (void)msg;
     aldis_flow *flow = (aldis_flow *)(uintptr_t)track->b;
+    bool is_down = cell->flags & (ALDIS__CELL_FAILING | ALDIS__CELL_FAILED);
     flow->in_flight--;
     if (flow->ended && flow->in_flight == 0)
         free_flow(flow);
-    else if (!flow->ended && flow->first)
+    else if (!flow->ended && flow->first && !is_down) /* its restart will end the controller */
         pump(&worker->ctx, flow);
     return ALDIS_OK;
 }
 
-static const struct aldis__tracker release_tracker = {.name = "permit back",
-                                                      .handle = release_handle};
+static const struct aldis__tracker release_tracker = {
+    .name = "permit back", .steadfast = true, .handle = release_handle};
 
 /* due_ns: when to look at the queue, at the latest. */
 static aldis_err enqueue(aldis_ctx *ctx, aldis_flow *flow, const struct aldis__parcel *parcel,

@@ -149,6 +149,30 @@ TEST_EACH(permits_come_back_from_a_receiver_that_drops_or_dies)
     CHECK_UINT(stats.refused, 1);
 }
 
+/* A link may lose a message; its permit comes back. */
+TEST_VIRTUAL(permits_come_back_over_a_link_with_faults)
+{
+    enum { MANY = 200 };
+    static struct sender sender;
+    static const aldis_fault_rule rules[] = {
+        {.kind = ALDIS_FAULT_LOSS, .chance = 0.4},
+        {.kind = ALDIS_FAULT_DUPLICATE, .chance = 0.2},
+        {.kind = ALDIS_FAULT_DELAY, .chance = 0.2, .max_ns = ALDIS_SECOND},
+    };
+    const aldis_fault_plan plan = {.seed = 3, .rules = rules, .rule_count = 3};
+    fixture_open(f, NULL);
+    sender = (struct sender){.opts = {.concurrent_max = PERMITS, .queue_max = MANY}};
+    sender.to = spawn_receiver(f, &(struct script){0}, (aldis_mailbox_opts){0});
+    puppet_ref from = spawn_sender(f, &sender);
+    CHECK_OK(aldis_system_inject(f->system, &plan));
+    fixture_tell(f, from, wait_sends, (struct act){.a = MANY});
+    fixture_settle(f);
+    aldis_flow_stats stats = stats_of(f, from, &sender);
+    CHECK_UINT(stats.sent, MANY);
+    CHECK_UINT(stats.in_flight, 0);
+    CHECK(fixture_counts(f, "num").handled < MANY);
+}
+
 TEST_EACH(what_waits_goes_in_order_within_its_bound)
 {
     static struct sender sender;
