@@ -178,11 +178,15 @@ static bool can_wait(const struct ship *self, const struct ship_hazard *told, al
            !concerns(self, told, ship_station_position(self, heard_ns), still, seconds, now_ns);
 }
 
-/* It is heard of again, or has come out of reach: with one telling in between that may be lost. */
-static aldis_ns known_until(const NavigationHazard *msg)
+/* It is heard of again, or has come out of reach: with one telling in between that may be lost, and
+ * as late as this one. */
+static aldis_ns known_until(const struct ship *self, const NavigationHazard *msg)
 {
+    struct vec way = vec_sub(vec_of(&msg->location), self->motion.position);
+    aldis_ns signal_ns = signals_time(self->chart, vec_length(way));
     aldis_ns silent_ns = msg->again_ns + (msg->again_ns - msg->at_ns);
-    return msg->again_ns > 0 && silent_ns < msg->until_ns ? silent_ns : msg->until_ns;
+    return msg->again_ns > 0 && silent_ns < msg->until_ns - signal_ns ? silent_ns + signal_ns
+                                                                      : msg->until_ns;
 }
 
 SHIP_ACTION(hazard_note, navigation_hazard)
@@ -191,7 +195,7 @@ SHIP_ACTION(hazard_note, navigation_hazard)
                                .velocity = vec_of(&msg->velocity),
                                .radius = msg->radius,
                                .at_ns = msg->at_ns,
-                               .until_ns = known_until(msg),
+                               .until_ns = known_until(self, msg),
                                .key = digest_mix(aldis_sender(ctx).bits, msg->number)};
     aldis_ns now_ns = aldis_now(ctx);
     bool waits = can_wait(self, &told, msg->again_ns, now_ns);

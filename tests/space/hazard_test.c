@@ -87,6 +87,34 @@ TEST(a_hazard_is_kept_in_mind_by_those_who_can_meet_it)
     stage_close();
 }
 
+/* Told every 5 s from so far that the signal takes 10 s: each warning is as old when it is heard,
+ * and holds until the next one is. */
+TEST(a_warning_from_far_holds_until_the_next_is_heard)
+{
+    char text[sizeof open_space + 64];
+    snprintf(text, sizeof text, "%ssignals: {speed: 60 u/s}\n", open_space);
+    stage_open(stage_parse(text), 1);
+    stage_station(0);
+    stage_station(1);
+    struct ship *page = stage_ship(BARGE, 0);
+    stage_run(ALDIS_SECOND);
+    CHECK_OK(aldis_send(stage.system, stage.ships[BARGE], set_destination, .station = 1));
+    stage_run(ALDIS_MINUTE);
+    const struct vec place = vec_add(page->motion.position, (struct vec){600, 0, 0});
+    for (uint32_t i = 0; i < 3; i++) {
+        const aldis_ns heard_ns = aldis_system_now(stage.system);
+        const aldis_ns at_ns = heard_ns - 10 * ALDIS_SECOND;
+        CHECK_OK(aldis_send(stage.system, stage.ships[BARGE], navigation_hazard, .number = 1,
+                            .radius = 50, .location = {place.x, place.y, place.z}, .at_ns = at_ns,
+                            .until_ns = ALDIS_HOUR, .again_ns = at_ns + 5 * ALDIS_SECOND));
+        stage_run(heard_ns + ALDIS_MS);
+        CHECK_UINT(known(page), 1);
+        stage_run(heard_ns + 5 * ALDIS_SECOND);
+        CHECK_UINT(known(page), 1);
+    }
+    stage_close();
+}
+
 /* Under way it keeps what lies ahead, and not what lies as near behind it or beside. */
 TEST(a_ship_under_way_keeps_what_lies_ahead)
 {
