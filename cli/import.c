@@ -86,9 +86,14 @@ static bool find_columns(struct csv *csv, const char *const *names, uint32_t *co
     bool all = true;
     for (uint32_t i = 0; i < count; i++) {
         char text[96];
-        if (csv_column(csv, names[i], &columns[i]))
+        bool found = csv_column(csv, names[i], &columns[i]), again = false;
+        for (uint32_t j = found ? columns[i] + 1 : csv->name_count; j < csv->name_count; j++)
+            again = again || strcmp(csv->names[j], csv->names[columns[i]]) == 0;
+        if (found && !again)
             continue;
-        snprintf(text, sizeof text, "there is no column \"%s\"", names[i]);
+        snprintf(text, sizeof text,
+                 found ? "found two columns \"%s\", allowed: one" : "there is no column \"%s\"",
+                 names[i]);
         csv_error(csv, UINT32_MAX, text);
         all = false;
     }

@@ -2,11 +2,42 @@
 /* scenario_faults.c: fault plans, in a scenario file or in one of their own. See scenario_parts.h
  * and aldis/fault.h. */
 #include "errors.h"
+#include "protocol.h"
 #include "scenario_parts.h"
 
 #define KIND_WORD(name, word) word,
 static const char *const kind_words[] = {ALDIS_FAULT_KINDS(KIND_WORD) NULL};
 #undef KIND_WORD
+
+#define WORD(kind, name) #name,
+static const char actor_kinds[][SCHEMA_NAME_BYTES] = {"ship",   "station", "hazards", "weather",
+                                                      "rescue", "traffic", "ledger"};
+static const char message_types[][SCHEMA_NAME_BYTES] = {
+    SHIP_PROTOCOL(WORD, 0) STATION_PROTOCOL(WORD, 0) HAZARDS_PROTOCOL(WORD, 0)
+        WEATHER_PROTOCOL(WORD, 0) RESCUE_PROTOCOL(WORD, 0) TRAFFIC_PROTOCOL(WORD, 0)
+            LEDGER_PROTOCOL(WORD, 0)};
+#undef WORD
+
+/* A rule of which a name fits nobody would do nothing, in silence. The library's own begin so. */
+static void check_name(struct schema_reader *reader, const struct yaml_node *node, const char *key,
+                       const char *name, const char (*names)[SCHEMA_NAME_BYTES], size_t count)
+{
+    if (name[0] == '\0' || strncmp(name, "aldis", 5) == 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0)
+            return;
+    }
+    char found[SCHEMA_NAME_BYTES + 16], list[200] = "";
+    snprintf(found, sizeof found, "%s \"%s\"", key, name);
+    const char *nearest = schema_nearest(name, names[0], sizeof names[0], count);
+    for (size_t i = 0; !nearest && i < count; i++)
+        schema_list(list, sizeof list, names[i]);
+    if (nearest)
+        schema_error(reader, node, found, "what there is in a run (did you mean \"%s\"?)", nearest);
+    else
+        schema_error(reader, node, found, "%s", list);
+}
 
 static void check_rule(struct schema_reader *reader, const struct yaml_node *node, void *object)
 {
@@ -20,6 +51,9 @@ static void check_rule(struct schema_reader *reader, const struct yaml_node *nod
         schema_error(reader, node, "min above max", "min up to max");
     if (rule->end_ns > 0 && rule->begin_ns >= rule->end_ns)
         schema_error(reader, node, "an end before the beginning", "begin below end");
+    check_name(reader, node, "from", rule->from, actor_kinds, COUNT_OF(actor_kinds));
+    check_name(reader, node, "to", rule->to, actor_kinds, COUNT_OF(actor_kinds));
+    check_name(reader, node, "type", rule->type, message_types, COUNT_OF(message_types));
 }
 
 #define RULE_KEY(...) SCHEMA_KEY(struct scenario_fault, __VA_ARGS__)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define PATH_BYTES 160
-#define RANGE_BYTES 160
+#define RANGE_BYTES 288
 #define KM_PER_AU 149597870.7
 
 /* ---- Units: the closed set ---- */
@@ -260,6 +260,18 @@ static void read_name(struct schema_reader *reader, const struct yaml_node *node
                      SCHEMA_NAME_BYTES - 1);
 }
 
+void schema_list(char *out, size_t size, const char *name)
+{
+    static const char rest[] = ", ...";
+    size_t used = strlen(out), length = strlen(name);
+    if (used >= sizeof rest && strcmp(out + used - sizeof rest + 1, rest) == 0)
+        return;
+    bool fits = used + 2 + length + sizeof rest <= size;
+    snprintf(out + used, size - used, "%s", !fits ? rest : used > 0 ? ", " : "");
+    if (fits)
+        snprintf(out + strlen(out), size - strlen(out), "%s", name);
+}
+
 static void read_word(struct schema_reader *reader, const struct schema_key *key,
                       const struct yaml_node *node, void *field)
 {
@@ -269,8 +281,7 @@ static void read_word(struct schema_reader *reader, const struct schema_key *key
             memcpy(field, &i, sizeof i);
             return;
         }
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", key->words[i]);
+        schema_list(list, sizeof list, key->words[i]);
     }
     schema_error(reader, node, NULL, "one of %s", list);
 }
@@ -337,8 +348,7 @@ static void unknown_key(struct schema_reader *reader, const struct schema *schem
     char list[RANGE_BYTES] = "", found[ERRORS_QUOTE_BYTES + 32], quote[ERRORS_QUOTE_BYTES];
     for (size_t i = 0; i < schema->key_count; i++) {
         snprintf(names[i], sizeof names[i], "%s", schema->keys[i].name);
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", names[i]);
+        schema_list(list, sizeof list, names[i]);
     }
     if (name->kind != YAML_IS_SCALAR) {
         schema_error(reader, name, NULL, "as a key of %s: %s", schema->what, list);

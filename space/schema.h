@@ -122,6 +122,9 @@ void schema_read_value(struct schema_reader *reader, const struct schema_key *ke
 void schema_error(struct schema_reader *reader, const struct yaml_node *node, const char *found,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/** Append name to a list of words in out; ", ..." stands for those that have no room in size. */
+void schema_list(char *out, size_t size, const char *name);
+
 /** Of count names, each stride bytes after the last, the one most like text; NULL: none is near. */
 const char *schema_nearest(const char *text, const char *first, size_t stride, size_t count);
 

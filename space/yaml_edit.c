@@ -138,11 +138,9 @@ static struct yaml_node *step_map(struct path *path, const struct yaml_node *map
 
 static enum scenario_status unknown(struct path *path)
 {
-    char word[SCHEMA_NAME_BYTES], quote[ERRORS_QUOTE_BYTES], list[200] = "";
-    for (uint32_t i = 0; i < path->count; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", path->names[i]);
-    }
+    char word[SCHEMA_NAME_BYTES], quote[ERRORS_QUOTE_BYTES], list[240] = "";
+    for (uint32_t i = 0; i < path->count; i++)
+        schema_list(list, sizeof list, path->names[i]);
     size_t length = strcspn(path->rest, ".=");
     snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word - 1),
              path->rest);
@@ -200,6 +198,10 @@ enum scenario_status yaml_tree_set(struct yaml_tree *tree, const char *setting,
     const char *equals = strchr(setting, '=');
     if (!equals || equals == setting || equals[1] == '\0') {
         errors_add(errors, 0, 0, "allowed: PATH=VALUE, as in fleets.traders.count=5000");
+        return SCENARIO_BAD;
+    }
+    if (equals - setting == 7 && strncmp(setting, "include", 7) == 0) {
+        errors_add(errors, 0, 0, "include: found a setting, allowed: only in the file itself");
         return SCENARIO_BAD;
     }
     struct yaml_node *node = yaml_tree_root(tree);

@@ -36,10 +36,27 @@ def an_unknown_path_names_the_nearest():
                                  '"count"?)',
             "stations.Port Gaia.berths=-4": 'stations[2].berths: found "-4", allowed: a whole number '
                                             'from 1 to 64',
+            "include=5": "include: found a setting, allowed: only in the file itself",
+            "limits=5": "traffic, signals, faults\n",
             "nonsense": "allowed: PATH=VALUE"}.items():
         _, err = expect(65, "check", HARBOUR, "--set", setting)
         check(err.startswith(f"--set {setting}: "), err)
         check_in(text, err)
+
+
+@case
+def a_fault_rule_that_fits_nobody_is_refused():
+    for rule, text in {
+            "to: shp": 'faults.rules[0]: found to "shp", allowed: what there is in a run (did you mean "ship"?)',
+            "from: xyzzyplugh": 'found from "xyzzyplugh", allowed: ship, station, hazards, weather, rescue, '
+                                'traffic, ledger\n',
+            "type: dockd": 'found type "dockd", allowed: what there is in a run (did you mean "docked"?)',
+            "type: zzzzzzzzzzzzzzzzz": "allowed: update_position, "}.items():
+        _, err = expect(65, "check", HARBOUR, "--set", f"faults={{rules: [{{kind: loss, chance: 0.1, {rule}}}]}}")
+        check_in(text, err)
+    check_in(", ...\n", err)
+    expect(0, "check", HARBOUR, "--set",
+           "faults={rules: [{kind: loss, chance: 0.1, from: ship, to: station, type: docked}]}")
 
 
 @case
@@ -124,6 +141,8 @@ def bad_rows_of_a_map_are_told_with_line_and_column():
         check_in(text, expect(status, "import", path)[1])
     _, err = expect(65, "import", write("none.csv", "title,x,y,z\nSol,0,0,0\n"))
     check_in('there is no column "name"', err)
+    _, err = expect(65, "import", write("twice.csv", "name,x,y,z,x\nSol,0,0,0,1\nNear,1,0,0,0\n"))
+    check_in('twice.csv:1:1: found two columns "x", allowed: one\n', err)
     expect(66, "import", os.path.join(FOLDER, "gone.csv"))
 
 
