@@ -103,10 +103,10 @@ typedef struct aldis_mailbox_opts {
      *  than this, unless it is the last that waits. 1 us to 1 h of the system's time, well above
      *  the time that one message takes; default: nothing is shed; ALDIS_FOREVER: neither if the
      *  behaviour or the system says otherwise. Live, such a mailbox reads the clock twice a
-     *  message. Never shed: ALDIS_LANE_CRITICAL, answers, timers, and what an actor sends itself.
-     *  What is shed counts as dropped (ALDIS_ESHED), is listed among the dead letters, and its
-     *  sender is told as of anything dropped. Source: CoDel, RFC 8289; its TARGET is half of
-     *  this. */
+     *  message. Never shed: ALDIS_LANE_CRITICAL, answers, timers, what an actor sends itself, and
+     *  what comes over a credit stream. What is shed counts as dropped (ALDIS_ESHED), is listed
+     *  among the dead letters, and its sender is told as of anything dropped. Source: CoDel, RFC
+     *  8289; its TARGET is half of this. */
     aldis_ns shed_target_ns;
     /** A burst may keep them waiting for so long; shed_target_ns to 24 h; default 10 targets. */
     aldis_ns shed_interval_ns;

@@ -10,6 +10,7 @@
 enum { TRADERS = 6, ROUNDS = 120, SEEDS = 60 };
 
 struct trader {
+    bool begun;
     uint32_t index;
     aldis_id id, peers[TRADERS];
     aldis_credit_terms terms;
@@ -51,7 +52,18 @@ static aldis_err trader_start(struct puppet *self, aldis_ctx *ctx)
     struct trader *trader = self->script.user;
     puppet_ref me = {.id = aldis_self(ctx)};
     EXPECT_OK(aldis_credit_accept(ctx, &trader->terms));
+    if (!trader->begun)
+        return ALDIS_OK; /* its peers are not there yet */
     return aldis_send_after(ctx, 5 * ALDIS_MS, me, act, .run = step, .a = self->memory[0]);
+}
+
+static aldis_err begin(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)act;
+    struct trader *trader = self->script.user;
+    trader->begun = true;
+    return aldis_send_after(ctx, 5 * ALDIS_MS, (puppet_ref){.id = aldis_self(ctx)}, act,
+                            .run = step, .a = self->memory[0]);
 }
 
 static aldis_err trader_credit(struct puppet *self, const aldis_credit_notice *notice,
@@ -177,6 +189,10 @@ static void spawn_all(struct fixture *f, uint64_t seed)
     for (uint32_t i = 0; i < TRADERS; i++)
         for (uint32_t j = 0; j < TRADERS; j++)
             traders[i].peers[j] = traders[j].id;
+    for (uint32_t i = 0; i < TRADERS; i++) {
+        aldis_err err = aldis_send(f->system, (puppet_ref){.id = traders[i].id}, act, .run = begin);
+        CHECK(err == ALDIS_OK || err == ALDIS_ESTALE); /* live, one that has begun may kill it */
+    }
 }
 
 static void tell_all(struct fixture *f,

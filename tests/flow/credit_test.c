@@ -724,6 +724,23 @@ static aldis_err be_slow(struct puppet *self, uint64_t value, aldis_ctx *ctx)
     return aldis_busy(ctx, ALDIS_SECOND);
 }
 
+/* Credit bounds what waits already, and a stream's messages are not shed. */
+TEST_VIRTUAL(what_has_credit_is_not_shed)
+{
+    fixture_open(f, NULL);
+    receiver = (struct receiver){.terms = {.window = 64}};
+    puppet_ref to =
+        spawn_receiver(f, &(struct script){.num = be_slow}, &receiver,
+                       &(aldis_spawn_opts){.mailbox = {.shed_target_ns = ALDIS_SECOND,
+                                                       .shed_interval_ns = ALDIS_SECOND}});
+    sender = (struct sender){.to = to};
+    puppet_ref from = spawn_sender(f, &sender);
+    fixture_tell(f, from, sends, (struct act){.a = 60});
+    fixture_settle(f);
+    CHECK_UINT(receiver.handled, 60);
+    CHECK_UINT(fixture_status(f, to.id).shed_msgs, 0);
+}
+
 static struct sender to_slow, to_fast;
 
 /* Each 10 ms one to the slow and one to the fast receiver. */
