@@ -8,6 +8,9 @@
 
 enum { HANDLED = 1, TOLD = 2, WINDOW = 4, OUTBOX = 6 };
 
+/* Live, a system comes to rest only after the refresh that finds nothing more to tell. */
+#define SOON_NS (20 * ALDIS_MS)
+
 /* What a receiver or a sender shares with the test. */
 struct receiver {
     aldis_credit_terms terms;
@@ -30,6 +33,8 @@ struct sender {
 static aldis_err receiver_start(struct puppet *self, aldis_ctx *ctx)
 {
     struct receiver *receiver = self->script.user;
+    if (receiver && receiver->terms.refresh_ns == 0)
+        receiver->terms.refresh_ns = SOON_NS;
     return receiver ? aldis_credit_accept(ctx, &receiver->terms) : ALDIS_OK;
 }
 
@@ -85,6 +90,8 @@ static puppet_ref spawn_receiver(struct fixture *f, const struct script *given,
 static aldis_err sender_start(struct puppet *self, aldis_ctx *ctx)
 {
     struct sender *sender = self->script.user;
+    if (sender->opts.refresh_ns == 0)
+        sender->opts.refresh_ns = SOON_NS;
     return aldis_credit_open(ctx, sender->to.id, &sender->opts);
 }
 
