@@ -68,7 +68,8 @@ static bool was_taken(aldis_id sender, uint64_t number)
     return false;
 }
 
-/* The message counts as the next one of its stream, for now. */
+/* Until its handler has run the message counts as the next one of its stream: filter_add puts the
+ * true count back. */
 static bool let_in(const struct aldis__filter *filter, uint64_t number)
 {
     done_before = filter->done + 1;
