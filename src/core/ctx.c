@@ -121,10 +121,8 @@ uint64_t aldis_random_below(aldis_ctx *ctx, uint64_t bound)
 
 /* ------------------------------------------------------------------ requests */
 
-static aldis_err check_ctx(aldis_ctx *ctx, const char *call)
+aldis_err aldis__ctx_foreign(const char *call)
 {
-    if (aldis__ctx_is_mine(ctx))
-        return ALDIS_OK;
     return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
                             "%s: the context is not that of the handler that runs on this thread",
                             call);
@@ -132,7 +130,7 @@ static aldis_err check_ctx(aldis_ctx *ctx, const char *call)
 
 aldis_err aldis_busy(aldis_ctx *ctx, aldis_ns ns)
 {
-    aldis_err err = check_ctx(ctx, "aldis_busy");
+    aldis_err err = aldis__ctx_check(ctx, "aldis_busy");
     if (err != ALDIS_OK)
         return err;
     if (ns < 0)
@@ -165,21 +163,21 @@ static aldis_err fail_with(aldis_ctx *ctx, aldis_err err, const char *text)
 
 aldis_err aldis_fail(aldis_ctx *ctx, const char *text)
 {
-    if (check_ctx(ctx, "aldis_fail") != ALDIS_OK)
+    if (aldis__ctx_check(ctx, "aldis_fail") != ALDIS_OK)
         return ALDIS_EHANDLER;
     return fail_with(ctx, ALDIS_EHANDLER, text);
 }
 
 aldis_err aldis_broken_contract(aldis_ctx *ctx, const char *text)
 {
-    if (check_ctx(ctx, "ALDIS_REQUIRE") != ALDIS_OK)
+    if (aldis__ctx_check(ctx, "ALDIS_REQUIRE") != ALDIS_OK)
         return ALDIS_ECONTRACT;
     return fail_with(ctx, ALDIS_ECONTRACT, text);
 }
 
 void aldis_halt(aldis_ctx *ctx)
 {
-    if (check_ctx(ctx, "aldis_halt") != ALDIS_OK)
+    if (aldis__ctx_check(ctx, "aldis_halt") != ALDIS_OK)
         return;
     if (ctx->system->virtual_time)
         aldis__virtual_halt(aldis__worker_of(ctx));
@@ -220,7 +218,7 @@ aldis_err aldis__command_check(aldis_system *system, aldis_id actor, aldis_comma
 aldis_err aldis_ctx_command(aldis_ctx *ctx, aldis_id actor, aldis_command command,
                             aldis_ns deadline_ns)
 {
-    aldis_err err = check_ctx(ctx, "command");
+    aldis_err err = aldis__ctx_check(ctx, "command");
     uint64_t word = 0;
     if (err == ALDIS_OK)
         err = aldis__command_check(ctx->system, actor, command, deadline_ns, &word);
@@ -237,7 +235,7 @@ aldis_err aldis_ctx_command(aldis_ctx *ctx, aldis_id actor, aldis_command comman
 
 aldis_err aldis_get_status(aldis_ctx *ctx, aldis_id actor)
 {
-    aldis_err err = check_ctx(ctx, "aldis_get_status");
+    aldis_err err = aldis__ctx_check(ctx, "aldis_get_status");
     uint64_t word;
     if (err == ALDIS_OK)
         err = check_target(ctx->system, actor, "aldis_get_status", &word);

@@ -85,13 +85,6 @@ static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id
 
 /* ------------------------------------------------------------------ checks */
 
-static ALDIS_COLD aldis_err refuse_foreign(void)
-{
-    return aldis__error_set(
-        ALDIS_EINVAL, aldis_nobody(), "",
-        "send: the context is not that of the handler that runs on this thread");
-}
-
 static inline bool is_foreign(const aldis_ctx *ctx)
 {
     return !aldis__ctx_is_mine(ctx);
@@ -448,7 +441,7 @@ static __attribute__((noinline)) aldis_err send_slow(aldis_ctx *ctx, aldis_id to
                                                      const aldis_send_opts *opts)
 {
     if (is_foreign(ctx))
-        return refuse_foreign();
+        return aldis__ctx_foreign("send");
     struct aldis__worker *worker = aldis__worker_of(ctx);
     uint32_t index = 0;
     uint64_t word = 0;
@@ -504,7 +497,7 @@ static uint64_t handler_number(const aldis_ctx *ctx)
 void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size)
 {
     if (is_foreign(ctx)) {
-        refuse_foreign();
+        aldis__ctx_foreign("send");
         return NULL;
     }
     uint32_t index = 0;
@@ -552,7 +545,7 @@ static struct aldis__msg *take_built(aldis_ctx *ctx, void *payload)
 aldis_err aldis_post(aldis_ctx *ctx, void *payload)
 {
     if (is_foreign(ctx))
-        return refuse_foreign();
+        return aldis__ctx_foreign("send");
     struct aldis__worker *worker = aldis__worker_of(ctx);
     struct aldis__msg *msg = take_built(ctx, payload);
     if (!msg)
@@ -601,7 +594,7 @@ aldis_err aldis_send_batch(aldis_ctx *ctx, const aldis_send_item *items, size_t 
 aldis_err aldis_reply_raw(aldis_ctx *ctx, aldis_type *type, const void *payload, size_t size)
 {
     if (is_foreign(ctx))
-        return refuse_foreign();
+        return aldis__ctx_foreign("send");
     bool answers = ctx->track && ctx->track->tracker->reply; /* outside threads may ask, too */
     if (!ctx->msg || (!answers && aldis_id_is_nobody(ctx->msg->from)))
         return aldis__error_set(
@@ -615,7 +608,7 @@ aldis_err aldis_reply_raw(aldis_ctx *ctx, aldis_type *type, const void *payload,
 aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, aldis_blob *blob)
 {
     if (is_foreign(ctx))
-        return refuse_foreign();
+        return aldis__ctx_foreign("send");
     if (!blob || !type || type->size != ALDIS_SIZE_VARIES)
         return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), type ? type->name : "", "send: %s",
                                 blob ? "the type of a blob must be of varying size"

@@ -251,9 +251,7 @@ aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel
     if (aldis__likely(try_send(ctx, parcel, track)))
         return ALDIS_OK;
     if (!aldis__ctx_is_mine(ctx))
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                                "send: the context is not that of the handler that runs on this "
-                                "thread");
+        return aldis__ctx_foreign("send");
     struct aldis__worker *worker = aldis__worker_of(ctx);
     uint32_t index = 0;
     uint64_t word = 0;

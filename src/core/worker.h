@@ -159,6 +159,14 @@ static inline bool aldis__ctx_is_mine(const aldis_ctx *ctx)
     return ctx == &aldis__this_worker->ctx && ctx->cell;
 }
 
+/** The error of a call, so named, whose context is not. */
+ALDIS_COLD aldis_err aldis__ctx_foreign(const char *call);
+/** ALDIS_OK, or that error. */
+static inline aldis_err aldis__ctx_check(const aldis_ctx *ctx, const char *call)
+{
+    return aldis__ctx_is_mine(ctx) ? ALDIS_OK : aldis__ctx_foreign(call);
+}
+
 static inline struct aldis__worker *aldis__worker_of(aldis_ctx *ctx)
 {
     return (struct aldis__worker *)(void *)ctx;

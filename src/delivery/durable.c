@@ -164,9 +164,7 @@ static aldis_err check_send(aldis_ctx *ctx, const char *to, const aldis_type *ty
                             const void *payload)
 {
     if (!aldis__ctx_is_mine(ctx))
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                                "send_durable: the context is not that of the handler that runs "
-                                "on this thread");
+        return aldis__ctx_foreign("send_durable");
     if (!is_good_name(to))
         return refuse(ALDIS_EINVAL, ctx, type, "the name has no bytes, or more than 63");
     if (!type || !type->codec || !payload)
@@ -499,13 +497,11 @@ static aldis_err open_again(aldis_ctx *ctx, const struct durable_part *part, ald
 aldis_err aldis_durable_open(aldis_ctx *ctx, aldis_store *store, const char *name,
                              bool *out_restored)
 {
-    if (!aldis__ctx_is_mine(ctx) || !store || !is_good_name(name))
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "durable_open: %s",
-                                !store ? "store is NULL"
-                                : is_good_name(name)
-                                    ? "the context is not that of the handler that runs on this "
-                                      "thread"
-                                    : "the name has no bytes, or more than 63");
+    if (!aldis__ctx_is_mine(ctx))
+        return aldis__ctx_foreign("durable_open");
+    if (!store || !is_good_name(name))
+        return aldis__error_set(ALDIS_EINVAL, ctx->cell->id, "", "durable_open: %s",
+                                store ? "the name has no bytes, or more than 63" : "store is NULL");
     uint32_t endpoint = aldis__store_endpoint(store, name);
     if (!endpoint)
         return aldis__error_set(ALDIS_ENOMEM, ctx->cell->id, "", "durable_open");

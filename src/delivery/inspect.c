@@ -43,11 +43,11 @@ size_t aldis_pending_list(aldis_ctx *ctx, aldis_pending *out, size_t max)
 
 aldis_err aldis_delivery_get_stats(aldis_ctx *ctx, aldis_delivery_stats *out_stats)
 {
-    if (!aldis__ctx_is_mine(ctx) || !out_stats)
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "delivery_get_stats: %s",
-                                out_stats ? "the context is not that of the handler that runs on "
-                                            "this thread"
-                                          : "out_stats is NULL");
+    if (!aldis__ctx_is_mine(ctx))
+        return aldis__ctx_foreign("delivery_get_stats");
+    if (!out_stats)
+        return aldis__error_set(ALDIS_EINVAL, ctx->cell->id, "",
+                                "delivery_get_stats: out_stats is NULL");
     const struct aldis__sender *sender = aldis__sender_of(ctx->cell);
     const struct aldis__receiver *receiver = aldis__receiver_of(ctx->cell);
     aldis_delivery_stats stats = sender ? sender->stats : (aldis_delivery_stats){.pending = 0};

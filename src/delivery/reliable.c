@@ -561,10 +561,7 @@ bool aldis__reliable_is(const struct aldis__track *track)
 static aldis_err check_settle(aldis_ctx *ctx, const char *call)
 {
     if (!aldis__ctx_is_mine(ctx))
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                                "%s: the context is not that of the handler that runs on this "
-                                "thread",
-                                call);
+        return aldis__ctx_foreign(call);
     const struct aldis__track *track = aldis__ctx_track(ctx);
     if (!track || !aldis__reliable_is(track))
         return aldis__error_set(ALDIS_ESTATE, ctx->cell->id, "",
@@ -639,9 +636,7 @@ static bool is_token(aldis_ctx *ctx, const aldis_ack_token *token, const struct 
 aldis_err aldis_ack_with(aldis_ctx *ctx, aldis_ack_token token, aldis_err result)
 {
     if (!aldis__ctx_is_mine(ctx))
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                                "ack_with: the context is not that of the handler that runs on "
-                                "this thread");
+        return aldis__ctx_foreign("ack_with");
     struct aldis__worker *worker = aldis__worker_of(ctx);
     struct aldis__track track = {&message_tracker, ALDIS_FOREVER, token.number, token.bits};
     if (!is_token(ctx, &token, &track))
@@ -727,9 +722,7 @@ static aldis_err check_send(aldis_ctx *ctx, aldis_type *type, const void *payloa
                             struct aldis__sender **out_sender)
 {
     if (!aldis__ctx_is_mine(ctx))
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                                "send_reliable: the context is not that of the handler that runs "
-                                "on this thread");
+        return aldis__ctx_foreign("send_reliable");
     if (!ctx->cell->kind->delivered)
         return aldis__error_set(ALDIS_EUNACCEPTED, ctx->cell->id, "aldis_delivered",
                                 "send_reliable: %s does not list aldis_delivered in its protocol",

@@ -334,15 +334,6 @@ const struct aldis__tracker aldis__credit_grant_tracker = {.name = "credit grant
 
 /* ------------------------------------------------------------------ public */
 
-static aldis_err check_ctx(const aldis_ctx *ctx, const char *call)
-{
-    if (aldis__ctx_is_mine(ctx))
-        return ALDIS_OK;
-    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                            "%s: the context is not that of the handler that runs on this thread",
-                            call);
-}
-
 static aldis_err refuse_term(const char *name, long long found, long long high)
 {
     return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
@@ -379,7 +370,7 @@ static aldis_err resolve(const aldis_credit_terms *given, aldis_credit_terms *ou
 aldis_err aldis_credit_accept(aldis_ctx *ctx, const aldis_credit_terms *terms)
 {
     aldis_credit_terms resolved;
-    aldis_err err = check_ctx(ctx, "credit_accept");
+    aldis_err err = aldis__ctx_check(ctx, "credit_accept");
     if (err == ALDIS_OK)
         err = resolve(terms, &resolved);
     if (err != ALDIS_OK)
@@ -409,7 +400,7 @@ static struct aldis__account *oldest_owed(const struct aldis__creditor *creditor
 
 aldis_err aldis_credit_grant(aldis_ctx *ctx, aldis_id sender, uint32_t count)
 {
-    aldis_err err = check_ctx(ctx, "credit_grant");
+    aldis_err err = aldis__ctx_check(ctx, "credit_grant");
     if (err != ALDIS_OK)
         return err;
     struct aldis__creditor *creditor = aldis__creditor_of(ctx->cell);
@@ -440,7 +431,7 @@ static struct aldis__account *open_one(const struct aldis__creditor *creditor, a
 
 aldis_err aldis_credit_refuse(aldis_ctx *ctx, aldis_id sender)
 {
-    aldis_err err = check_ctx(ctx, "credit_refuse");
+    aldis_err err = aldis__ctx_check(ctx, "credit_refuse");
     if (err != ALDIS_OK)
         return err;
     struct aldis__creditor *creditor = aldis__creditor_of(ctx->cell);
@@ -470,7 +461,7 @@ static void add_account(aldis_credit_books *books, const struct aldis__account *
 
 aldis_err aldis_credit_get_books(aldis_ctx *ctx, aldis_id sender, aldis_credit_books *out_books)
 {
-    aldis_err err = check_ctx(ctx, "credit_get_books");
+    aldis_err err = aldis__ctx_check(ctx, "credit_get_books");
     struct aldis__creditor *creditor = err == ALDIS_OK ? aldis__creditor_of(ctx->cell) : NULL;
     if (err == ALDIS_OK && !out_books)
         err = aldis__error_set(ALDIS_EINVAL, sender, "", "credit_get_books: out_books is NULL");

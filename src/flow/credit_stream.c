@@ -106,19 +106,10 @@ static struct stream *find_serial(struct aldis__cell *cell, aldis_id to, uint64_
     return stream && stream->serial == serial ? stream : NULL;
 }
 
-static aldis_err check_ctx(const aldis_ctx *ctx)
-{
-    if (aldis__ctx_is_mine(ctx))
-        return ALDIS_OK;
-    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                            "credit: the context is not that of the handler that runs on this "
-                            "thread");
-}
-
 /* The stream of this actor; NULL: there is none, and the error is set. */
 static struct stream *lookup(const aldis_ctx *ctx, aldis_id to)
 {
-    if (check_ctx(ctx) != ALDIS_OK)
+    if (aldis__ctx_check(ctx, "credit") != ALDIS_OK)
         return NULL;
     struct streams *streams = streams_of(ctx->cell);
     struct stream *stream = streams ? streams->recent : NULL;
@@ -791,7 +782,7 @@ static aldis_err check_open(aldis_ctx *ctx, aldis_id to)
 aldis_err aldis_credit_open(aldis_ctx *ctx, aldis_id to, const aldis_credit_opts *opts)
 {
     aldis_credit_opts filled = {.context = 0};
-    aldis_err err = check_ctx(ctx);
+    aldis_err err = aldis__ctx_check(ctx, "credit");
     if (err == ALDIS_OK)
         err = resolve(opts, &filled);
     if (err == ALDIS_OK)

@@ -154,20 +154,11 @@ static struct flows *flows_of(const struct aldis__cell *cell)
     return (struct flows *)(void *)aldis__part_of(cell, &flows_class);
 }
 
-static aldis_err check_ctx(const aldis_ctx *ctx)
-{
-    if (aldis__ctx_is_mine(ctx))
-        return ALDIS_OK;
-    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                            "flow: the context is not that of the handler that runs on this "
-                            "thread");
-}
-
 aldis_err aldis_flow_create(aldis_ctx *ctx, const aldis_flow_opts *opts, aldis_flow **out_flow)
 {
     aldis_flow_opts filled;
     aldis_bucket bucket = {.now_ns = 0};
-    aldis_err err = check_ctx(ctx);
+    aldis_err err = aldis__ctx_check(ctx, "flow");
     if (err == ALDIS_OK && !out_flow)
         err = aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "flow: out_flow is NULL");
     if (err == ALDIS_OK)
@@ -196,7 +187,7 @@ aldis_err aldis_flow_create(aldis_ctx *ctx, const aldis_flow_opts *opts, aldis_f
 
 static aldis_err check(const aldis_ctx *ctx, const aldis_flow *flow)
 {
-    aldis_err err = check_ctx(ctx);
+    aldis_err err = aldis__ctx_check(ctx, "flow");
     if (err != ALDIS_OK || (flow && aldis_id_equal(flow->owner, ctx->cell->id) && !flow->ended))
         return err;
     return aldis__error_set(ALDIS_EINVAL, ctx->cell->id, "",

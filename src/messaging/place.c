@@ -263,9 +263,7 @@ static void remove_live(struct aldis__worker *worker, struct aldis__place_part *
 struct aldis__place *aldis__place_enter(aldis_ctx *ctx, const char *call, aldis_place handle)
 {
     if (aldis__unlikely(!aldis__ctx_is_mine(ctx))) {
-        aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                         "%s: the context is not that of the handler that runs on this thread",
-                         call);
+        (void)aldis__ctx_foreign(call);
         return NULL;
     }
     struct aldis__places *places = aldis__router_places(ctx->system);

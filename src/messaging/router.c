@@ -275,10 +275,7 @@ struct aldis__places *aldis__router_places(aldis_system *system)
 aldis_err aldis__router_enter(aldis_ctx *ctx, const char *call, struct aldis__router **out_router)
 {
     if (!aldis__ctx_is_mine(ctx))
-        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
-                                "%s: the context is not that of the handler that runs on this "
-                                "thread",
-                                call);
+        return aldis__ctx_foreign(call);
     *out_router = router_of(ctx->system);
     return *out_router ? ALDIS_OK : no_memory(call);
 }
