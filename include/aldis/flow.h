@@ -65,7 +65,7 @@ extern "C" {
 ALDIS_API aldis_err aldis_flow_create(aldis_ctx *ctx, const aldis_flow_opts *opts,
                                       aldis_flow **out_flow);
 
-/** End it before its actor does: what waits in it is discarded, and counted as dead. Messages on
+/** End it before its actor does: what waits in it becomes dead letters (ALDIS_ESTATE). Messages on
  *  their way go on. Owner: takes flow. */
 ALDIS_API aldis_err aldis_flow_destroy(aldis_ctx *ctx, aldis_flow *flow);
 

@@ -284,3 +284,21 @@ aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel
         aldis__pool_free(worker->pool, msg);
     return err;
 }
+
+void aldis__parcel_bury(struct aldis__worker *worker, aldis_id from,
+                        const struct aldis__parcel *parcel, aldis_err reason)
+{
+    uint32_t index = aldis__type_index(parcel->type);
+    struct aldis__msg *msg =
+        aldis__send_build(worker->pool, parcel->type, index, parcel->payload, parcel->size);
+    worker->counts[index].sent++;
+    if (!msg) { /* out of memory: counted, but not kept */
+        worker->counts[index].dead++;
+        return;
+    }
+    msg->to = parcel->to;
+    msg->from = from;
+    msg->lane_class = (uint8_t)(msg->lane_class | aldis__lane_rank(parcel->opts->lane) << 4);
+    msg->pool_stamp = worker->pool_stamp;
+    aldis__refuse(worker, msg, ALDIS__DEAD, reason);
+}

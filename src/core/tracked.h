@@ -116,6 +116,11 @@ struct aldis__parcel {
 aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel,
                               const struct aldis__track *track);
 
+/** What waited to be sent, and was taken from its sender with ALDIS_OK, will not be: it counts as
+ *  sent and dead, and becomes a dead letter like any other. No blob. */
+void aldis__parcel_bury(struct aldis__worker *worker, aldis_id from,
+                        const struct aldis__parcel *parcel, aldis_err reason);
+
 /** For `duplicate`: the copy is just another message, whose fate may be told as well. */
 void aldis__tracked_same(struct aldis__track *track);
 

@@ -331,23 +331,16 @@ static struct waiting *pop(struct stream *stream)
     return entry;
 }
 
-/* It becomes a dead letter like any other. */
 static void bury(struct aldis__worker *worker, struct aldis__cell *cell,
                  const struct stream *stream, const struct waiting *entry, aldis_err reason)
 {
-    uint32_t index = aldis__type_index(entry->type);
-    struct aldis__msg *msg =
-        aldis__send_build(worker->pool, entry->type, index, entry->payload, entry->size);
-    worker->counts[index].sent++;
-    if (!msg) {
-        worker->counts[index].dead++;
-        return;
-    }
-    msg->to = stream->to;
-    msg->from = cell->id;
-    msg->lane_class = (uint8_t)(msg->lane_class | aldis__lane_rank(stream->opts.lane) << 4);
-    msg->pool_stamp = worker->pool_stamp;
-    aldis__refuse(worker, msg, ALDIS__DEAD, reason);
+    const aldis_send_opts opts = {.lane = stream->opts.lane};
+    const struct aldis__parcel parcel = {.to = stream->to,
+                                         .type = entry->type,
+                                         .payload = entry->payload,
+                                         .size = entry->size,
+                                         .opts = &opts};
+    aldis__parcel_bury(worker, cell->id, &parcel, reason);
 }
 
 static void discard(struct aldis__worker *worker, struct aldis__cell *cell, struct stream *stream,

@@ -96,17 +96,20 @@ static void free_flow(aldis_flow *flow)
     free(flow);
 }
 
-/* What waits is not sent any more: each counts as a send that found its way closed. */
+/* What waits is not sent any more. */
 static void discard_queue(struct aldis__worker *worker, aldis_flow *flow)
 {
     while (flow->first) {
         struct waiting *entry = flow->first;
-        uint32_t type = aldis__type_index(entry->type);
+        const struct aldis__parcel parcel = {.to = entry->to,
+                                             .type = entry->type,
+                                             .payload = entry->payload,
+                                             .size = entry->size,
+                                             .opts = &entry->opts};
         flow->first = entry->next;
         flow->queued--;
         flow->discarded++;
-        worker->counts[type].sent++;
-        worker->counts[type].dead++;
+        aldis__parcel_bury(worker, flow->owner, &parcel, ALDIS_ESTATE);
         free(entry);
     }
     flow->last = &flow->first;

@@ -261,6 +261,9 @@ TEST_EACH(what_waits_is_discarded_with_its_owner)
     fixture_settle(f);
     command(f, from.id, ALDIS_CMD_STOP);
     CHECK_UINT(fixture_counts(f, "num").dead, QUEUE);
+    aldis_dead_letter_counts letters;
+    CHECK_OK(aldis_dead_letters(f->system, NULL, NULL, NULL, &letters));
+    CHECK_UINT(letters.kept, QUEUE);
     command(f, sender.to.id, ALDIS_CMD_RESUME); /* the permit finds nobody */
     CHECK_UINT(fixture_counts(f, "num").handled, 1);
 }
