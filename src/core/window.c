@@ -444,10 +444,11 @@ void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
     sort_window(worker, count);
     struct aldis__sort_entry *entries = worker->sort;
     for (size_t i = 0; i < count;) {
+        /* If the last receiver had more: those are handled, and their blocks free. */
+        far = far < i ? i : far;
+        near = near < i ? i : near;
         for (; far < count && far < i + PREFETCH_FAR; far++)
             prefetch_far(system, &entries[far], is_next(entries, far));
-        if (near < i)
-            near = i; /* the last receiver had more: those are handled, and their blocks free */
         for (; near < count && near < i + PREFETCH_NEAR; near++)
             prefetch_near(system, shard, &entries[near], is_next(entries, near));
         size_t same = 1;
