@@ -156,7 +156,7 @@ static void begin(const struct aldis__shed *shed, struct aldis__shed_lane *lane,
     lane->count = shed_last_time > 1 && is_recent ? shed_last_time : 1;
     lane->last = lane->count;
     lane->next_ns = control_law(now_ns, shed->interval_ns, lane->count);
-    lane->shedding = 1;
+    lane->shedding = true;
 }
 
 /* The mailbox is overloaded from when a lane begins to shed until nothing was shed for an interval.
@@ -173,7 +173,7 @@ static bool must_shed(const struct aldis__shed *shed, struct aldis__shed_lane *l
 {
     if (waited_ns < shed->target_ns / 2 || is_last) {
         lane->due_ns = 0;
-        lane->shedding = 0;
+        lane->shedding = false;
         return false;
     }
     if (lane->due_ns == 0)
@@ -250,7 +250,7 @@ static void calm_down(struct aldis__shed *shed)
 {
     for (unsigned rank = 0; rank < ALDIS__RANK_COUNT; rank++) {
         shed->lanes[rank].due_ns = 0;
-        shed->lanes[rank].shedding = 0;
+        shed->lanes[rank].shedding = false;
     }
 }
 

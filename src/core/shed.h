@@ -18,12 +18,11 @@
 
 /* Of one lane. Times by the system's clock; 0: none. */
 struct aldis__shed_lane {
-    aldis_ns due_ns;   /* since an interval before then all that was taken had waited too long */
-    aldis_ns next_ns;  /* when it sheds again, if nothing is over the target; while it sheds */
-    uint32_t count;    /* of what it shed by that rule since it began */
-    uint32_t last;     /* the count with which it began last */
-    uint32_t shedding; /* does it? */
-    uint32_t reserved;
+    aldis_ns due_ns;  /* since an interval before then all that was taken had waited too long */
+    aldis_ns next_ns; /* when it sheds again, if nothing is over the target; while it sheds */
+    uint32_t count;   /* of what it shed by that rule since it began */
+    uint32_t last;    /* the count with which it began last */
+    bool shedding;
 };
 
 struct aldis__shed {
