@@ -328,9 +328,7 @@ static void resume_sender(struct aldis__worker *worker, struct aldis__cell *send
         sender->flags &= ~(uint32_t)ALDIS__CELL_OVERFLOW;
     if (sender->flags & ALDIS__CELL_PARKED)
         return;
-    uint64_t word =
-        aldis__directory_read(&system->directory[aldis__id_index(sender->id, system->node_base)]);
-    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    struct aldis__shard *shard = aldis__system_home(system, sender->id);
     const uint32_t busy = ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING | ALDIS__CELL_RETRY;
     if (sender->depth > 0 || (sender->flags & busy))
         aldis__cell_schedule(worker, shard, sender);

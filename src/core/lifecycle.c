@@ -130,13 +130,10 @@ void aldis__child_adopt(struct aldis__worker *worker, struct aldis__cell *cell, 
 /* Wake a parent that stops, or is to begin again, whose last child has ended. */
 static void after_child(struct aldis__worker *worker, struct aldis__cell *parent)
 {
-    aldis_system *system = worker->ctx.system;
     const uint32_t ending = ALDIS__CELL_STOPPING | ALDIS__CELL_FAILED;
     if (!(parent->flags & ending) || parent->ext->child_count > 0)
         return;
-    uint64_t word =
-        aldis__directory_read(&system->directory[aldis__id_index(parent->id, system->node_base)]);
-    aldis__cell_schedule(worker, &system->shards[aldis__word_home(word)], parent);
+    aldis__cell_schedule(worker, aldis__system_home(worker->ctx.system, parent->id), parent);
 }
 
 static bool wants_notice(const struct aldis__cell *parent)

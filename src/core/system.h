@@ -150,6 +150,13 @@ static inline struct aldis__cell *aldis__system_cell(aldis_system *system, uint6
     return &system->cells[index - (index >> ALDIS__SLOT_BITS) * system->slot_gap];
 }
 
+/** The shard where a living actor is at home. */
+static inline struct aldis__shard *aldis__system_home(aldis_system *system, aldis_id actor)
+{
+    uint64_t index = aldis__id_index(actor, system->node_base);
+    return &system->shards[aldis__word_home(aldis__directory_read(&system->directory[index]))];
+}
+
 static inline struct aldis__kind *aldis__system_kind(aldis_system *system, uint32_t index)
 {
     /* K1 acquire: pairs with K2 in aldis__system_kind_of(): the kind is complete. */

@@ -267,9 +267,7 @@ bool aldis__timer_post_command(struct aldis__worker *worker, struct aldis__cell 
     msg->lane_class = (uint8_t)(ALDIS__RANK_CONTROL << 4 | aldis__msg_class(msg));
     msg->pool_stamp = worker->pool_stamp;
     memcpy(aldis__msg_inline(msg), command, sizeof *command);
-    uint64_t word =
-        aldis__directory_read(&system->directory[aldis__id_index(cell->id, system->node_base)]);
-    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    struct aldis__shard *shard = aldis__system_home(system, cell->id);
     worker->counts[ALDIS__TYPE_COMMAND].sent++;
     if (system->virtual_time) {
         aldis__virtual_stamp_at(worker, cell, msg, add_saturated(worker->ctx.now_ns, delay_ns));
@@ -316,9 +314,7 @@ bool aldis__alarm_set(struct aldis__worker *worker, struct aldis__cell *cell,
     if (alarm->due_ns && alarm->due_ns <= due_ns)
         return true;
     aldis_system *system = worker->ctx.system;
-    uint64_t word =
-        aldis__directory_read(&system->directory[aldis__id_index(cell->id, system->node_base)]);
-    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    struct aldis__shard *shard = aldis__system_home(system, cell->id);
     if (system->virtual_time) {
         const struct aldis__track track = {tracker, ALDIS_FOREVER, 0, (uint64_t)due_ns};
         struct aldis__msg *msg = aldis__build_tracked(worker, cell->id, cell->id, &track, NULL, 0);
@@ -525,9 +521,7 @@ void aldis__timers_sweep(aldis_system *system)
 void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *cell)
 {
     aldis_system *system = worker->ctx.system;
-    uint64_t word =
-        aldis__directory_read(&system->directory[aldis__id_index(cell->id, system->node_base)]);
-    struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+    struct aldis__shard *shard = aldis__system_home(system, cell->id);
     while (cell->ext && cell->ext->timers)
         cancel(worker, shard, aldis__timer_at(&shard->timers, cell->ext->timers));
 }
