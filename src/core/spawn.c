@@ -254,21 +254,14 @@ static bool add_rare_parts(const struct birth *b, struct aldis__cell *cell)
 static aldis_err make_cell(const struct birth *b, struct aldis__cell **out_cell)
 {
     struct aldis__start_arg *arg;
+    uint32_t slot = 0, generation = 0;
     aldis_err err = aldis__memory_take_actor(b->system, b->kind);
     if (err != ALDIS_OK)
         return err;
-    err = copy_arg(b, &arg);
-    if (err != ALDIS_OK) {
-        aldis__memory_give_actor(b->system, b->kind);
-        return err;
-    }
-    uint32_t slot = 0, generation = 0;
-    err = aldis__slot_alloc(b->system, b->birth, &slot, &generation);
-    if (err != ALDIS_OK) {
-        aldis__memory_give_actor(b->system, b->kind);
-        aldis__start_arg_free(&b->system->shards[b->home], b->birth->index, arg);
-        return err;
-    }
+    if ((err = copy_arg(b, &arg)) != ALDIS_OK)
+        goto undo_budget;
+    if ((err = aldis__slot_alloc(b->system, b->birth, &slot, &generation)) != ALDIS_OK)
+        goto undo_arg;
     uint64_t index = (uint64_t)b->birth->index << ALDIS__SLOT_BITS | slot;
     struct aldis__cell *cell = aldis__system_cell(b->system, index);
     memset(cell, 0, sizeof *cell);
@@ -288,6 +281,12 @@ static aldis_err make_cell(const struct birth *b, struct aldis__cell **out_cell)
     }
     *out_cell = cell;
     return ALDIS_OK;
+
+undo_arg:
+    aldis__start_arg_free(&b->system->shards[b->home], b->birth->index, arg);
+undo_budget:
+    aldis__memory_give_actor(b->system, b->kind);
+    return err;
 }
 
 static const aldis_spawn_opts no_opts;
