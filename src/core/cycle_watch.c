@@ -97,10 +97,7 @@ void aldis__cycle_note(struct aldis__worker *worker, struct aldis__cell *cell)
     const uint32_t both = ALDIS__CELL_PARKED | ALDIS__CELL_FULL;
     bool stuck = (cell->flags & both) == both;
     if (stuck != ext->stuck) {
-        aldis_system *system = worker->ctx.system;
-        uint64_t word =
-            aldis__directory_read(&system->directory[aldis__id_index(cell->id, system->node_base)]);
-        struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
+        struct aldis__shard *shard = aldis__system_home(worker->ctx.system, cell->id);
         if (stuck) {
             ext->stuck_next = NULL;
             ext->stuck_prev = shard->stuck_tail;
@@ -202,13 +199,18 @@ static void solve(aldis_system *system, struct aldis__worker *worker, bool twice
 
 /* ------------------------------------------------------------------ virtual time */
 
-aldis_ns aldis__cycles_look_at(aldis_system *system)
+static uint64_t count_events(const aldis_system *system)
 {
-    struct aldis__cycles *cycles = system->cycles;
     uint64_t events = 0;
     for (uint32_t w = 0; w < system->worker_count; w++)
         events += system->workers[w].stuck_events;
-    if (events == cycles->seen)
+    return events;
+}
+
+aldis_ns aldis__cycles_look_at(aldis_system *system)
+{
+    struct aldis__cycles *cycles = system->cycles;
+    if (count_events(system) == cycles->seen)
         return ALDIS_FOREVER;
     if (cycles->look_ns == ALDIS_FOREVER) {
         const struct aldis__virtual *engine = system->virtual_engine;
@@ -227,9 +229,7 @@ aldis_err aldis__cycles_look(aldis_system *system)
     worker->ctx.now_ns = engine->now_ns;
     worker->ctx.microstep = 0;
     cycles->look_ns = ALDIS_FOREVER;
-    cycles->seen = 0;
-    for (uint32_t w = 0; w < system->worker_count; w++)
-        cycles->seen += system->workers[w].stuck_events;
+    cycles->seen = count_events(system);
     aldis__wait_graph_clear(&cycles->now);
     for (uint32_t i = 0; i < system->shard_count; i++)
         if (!aldis__wait_graph_add(&cycles->now, &system->shards[i]))
