@@ -96,10 +96,12 @@ struct aldis__msg *aldis__mailbox_pop_key(struct aldis__cell *cell, struct aldis
     }
     if (!found)
         return NULL;
+    if (normal) {
+        aldis__mailbox_unlink(cell, before, found);
+        return found;
+    }
     *link = found->next;
-    if (!found->next && normal)
-        cell->tail = before;
-    else if (!found->next)
+    if (!found->next)
         cell->ext->lanes[rank].tail = link;
     cell->depth--;
     cell->room += aldis__msg_units(found);
