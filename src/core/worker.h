@@ -123,8 +123,7 @@ struct aldis__worker {
     aldis_ns memory_due_ns;  /* live: when to look again */
     uint64_t built_bytes, built_count, mean_bytes; /* of varying sizes, when it last looked */
     uint64_t memory_refusals;
-    struct aldis__refusal
-        notice; /* live: not posted yet, since more like it may come; count 0: none */
+    struct aldis__refusal notice; /* live: more like it may come, so it waits; count 0: none */
     aldis_id notice_to;
     struct aldis__mail mail;
 
