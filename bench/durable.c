@@ -74,10 +74,11 @@ static aldis_err durable_source_start(void *state, const void *arg, aldis_ctx *c
 
 static aldis_err send_next(struct durable_source *self, aldis_ctx *ctx)
 {
+    uint64_t seq = self->sent++;
     return bench_checked(self->bench, ctx,
-                         aldis_send_durable(ctx, "sink", durable_note, self->sent, NULL, .from = 0,
+                         aldis_send_durable(ctx, "sink", durable_note, seq, NULL, .from = 0,
                                             .to = 1, .kind = 7, .has_position = true,
-                                            .position = {1.0F, 2.0F, 3.0F}, .seq = self->sent++));
+                                            .position = {1.0F, 2.0F, 3.0F}, .seq = seq));
 }
 
 static aldis_err durable_source_on_go(struct durable_source *self, const aldis_none *msg,
