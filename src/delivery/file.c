@@ -308,13 +308,12 @@ typedef aldis_err (*row_fn)(const struct aldis__store_reader *reader, sqlite3_st
 static aldis_err read_state(const struct aldis__store_reader *reader, sqlite3_stmt *row)
 {
     const void *bytes = sqlite3_column_blob(row, 0);
-    int size = sqlite3_column_bytes(row, 0);
     if (!bytes)
         return ALDIS_OK;
-    if ((uint32_t)sqlite3_column_int64(row, 1) != aldis__crc32c(0, bytes, (size_t)size))
+    if (!is_state(row))
         return aldis__error_set(ALDIS_ECODEC, aldis_nobody(), "",
                                 "store: the checksum of a saved state is wrong");
-    return reader->state(reader->arg, bytes, (size_t)size);
+    return reader->state(reader->arg, bytes, (size_t)sqlite3_column_bytes(row, 0));
 }
 
 static aldis_err read_done(const struct aldis__store_reader *reader, sqlite3_stmt *row)

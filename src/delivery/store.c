@@ -53,19 +53,14 @@ struct aldis_store {
 
 /* ------------------------------------------------------------------ committing */
 
-static bool save_is_refused(aldis_store *store, const struct aldis__change *change)
-{
-    pthread_mutex_lock(&store->lock);
-    bool refused = store->endpoints[change->receiver]->save_failed && !change->whole;
-    pthread_mutex_unlock(&store->lock);
-    return refused;
-}
-
 /* All of a batch, or nothing of it. */
 static aldis_err commit(aldis_store *store, struct aldis__change *batch)
 {
+    pthread_mutex_lock(&store->lock);
     for (struct aldis__change *each = batch; each; each = each->next)
-        each->refused = each->kind == ALDIS__CHANGE_SAVE && save_is_refused(store, each);
+        each->refused = each->kind == ALDIS__CHANGE_SAVE && !each->whole &&
+                        store->endpoints[each->receiver]->save_failed;
+    pthread_mutex_unlock(&store->lock);
     pthread_mutex_lock(&store->db_lock);
     aldis_err err = aldis__file_commit(&store->file, batch);
     pthread_mutex_unlock(&store->db_lock);
