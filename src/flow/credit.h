@@ -66,6 +66,12 @@ static inline uint32_t aldis__credit_serial(uint64_t b)
     return (uint32_t)(b >> ALDIS__CREDIT_SERIAL_SHIFT);
 }
 
+/** wait_ns after now_ns; beyond the last moment there is: for ever. */
+static inline aldis_ns aldis__credit_later(aldis_ns now_ns, aldis_ns wait_ns)
+{
+    return wait_ns >= ALDIS_FOREVER - now_ns ? ALDIS_FOREVER : now_ns + wait_ns;
+}
+
 extern const struct aldis__tracker aldis__credit_message_tracker, aldis__credit_grant_tracker,
     aldis__credit_report_tracker;
 

@@ -16,11 +16,6 @@ enum { BATCHES = 4, KEPT_PATIENCE = 64 };
 
 static const struct aldis__tracker alarm_tracker, mark_tracker;
 
-static aldis_ns later(aldis_ns now_ns, aldis_ns wait_ns)
-{
-    return wait_ns >= ALDIS_FOREVER - now_ns ? ALDIS_FOREVER : now_ns + wait_ns;
-}
-
 /* ------------------------------------------------------------------ alarms */
 
 /* How exactly what is to be done later is done in time. */
@@ -37,7 +32,8 @@ static void await_alarm(struct aldis__worker *worker, struct aldis__cell *cell,
 {
     creditor->pending++;
     (void)aldis__alarm_set(worker, cell, &creditor->alarm,
-                           later(worker->ctx.now_ns, tick_of(creditor)), &alarm_tracker);
+                           aldis__credit_later(worker->ctx.now_ns, tick_of(creditor)),
+                           &alarm_tracker);
 }
 
 static void await_no_more(struct aldis__worker *worker, struct aldis__creditor *creditor)
@@ -51,7 +47,7 @@ void aldis__account_await(struct aldis__worker *worker, struct aldis__cell *cell
 {
     struct aldis__creditor *creditor = aldis__creditor_of(cell);
     bool awaited = account->confirm_ns != 0;
-    account->confirm_ns = later(worker->ctx.now_ns, creditor->terms.refresh_ns);
+    account->confirm_ns = aldis__credit_later(worker->ctx.now_ns, creditor->terms.refresh_ns);
     if (!awaited)
         await_alarm(worker, cell, creditor);
 }
@@ -351,7 +347,8 @@ void aldis__account_suspect(struct aldis__worker *worker, struct aldis__cell *ce
     if (kept)
         wait_ns = wait_ns < ALDIS_FOREVER / KEPT_PATIENCE ? KEPT_PATIENCE * wait_ns : ALDIS_FOREVER;
     account->suspect_upto = upto;
-    account->suspect_ns = later(later(worker->ctx.now_ns, wait_ns), account->transit_ns);
+    account->suspect_ns =
+        aldis__credit_later(aldis__credit_later(worker->ctx.now_ns, wait_ns), account->transit_ns);
     await_alarm(worker, cell, creditor);
 }
 
@@ -438,7 +435,7 @@ static void look_at(aldis_ctx *ctx, struct aldis__creditor *creditor,
     }
     if (account->confirm_ns && account->confirm_ns <= ctx->now_ns) {
         creditor->refreshes++;
-        account->confirm_ns = later(ctx->now_ns, creditor->terms.refresh_ns);
+        account->confirm_ns = aldis__credit_later(ctx->now_ns, creditor->terms.refresh_ns);
         aldis__account_tell(worker, ctx->cell, account, ALDIS__CREDIT_CONFIRM);
     }
 }
@@ -461,7 +458,8 @@ static aldis_err on_alarm(struct aldis__worker *worker, struct aldis__cell *cell
     }
     if (creditor->pending)
         (void)aldis__alarm_set(worker, cell, &creditor->alarm,
-                               later(worker->ctx.now_ns, tick_of(creditor)), &alarm_tracker);
+                               aldis__credit_later(worker->ctx.now_ns, tick_of(creditor)),
+                               &alarm_tracker);
     return ALDIS_OK;
 }
 
@@ -473,5 +471,6 @@ void aldis__creditor_restarted(struct aldis__worker *worker, struct aldis__cell 
     aldis__alarm_forget(worker, &creditor->alarm);
     if (creditor->pending)
         (void)aldis__alarm_set(worker, cell, &creditor->alarm,
-                               later(worker->ctx.now_ns, tick_of(creditor)), &alarm_tracker);
+                               aldis__credit_later(worker->ctx.now_ns, tick_of(creditor)),
+                               &alarm_tracker);
 }

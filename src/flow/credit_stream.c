@@ -153,11 +153,6 @@ static void report_unknown(struct aldis__worker *worker, struct aldis__cell *cel
     aldis__post_tracked(worker, cell->id, to, &track, &told, sizeof told);
 }
 
-static aldis_ns later(aldis_ns now_ns, aldis_ns wait_ns)
-{
-    return wait_ns >= ALDIS_FOREVER - now_ns ? ALDIS_FOREVER : now_ns + wait_ns;
-}
-
 /* See to it that something happens in time, if need be. Without memory: at the next occasion. */
 static void set_alarm(aldis_ctx *ctx, const struct stream *stream)
 {
@@ -178,7 +173,7 @@ static void starve(aldis_ctx *ctx, struct stream *stream, bool told)
         stream->noted = false;
         streams->asking++;
         stream->ask_wait_ns = stream->opts.refresh_ns;
-        stream->ask_ns = later(aldis_now(ctx), stream->ask_wait_ns);
+        stream->ask_ns = aldis__credit_later(aldis_now(ctx), stream->ask_wait_ns);
         stream->starving_next = streams->starving;
         stream->starving_place = &streams->starving;
         if (stream->starving_next)
@@ -497,7 +492,7 @@ static inline const aldis_send_opts *opts_of(const struct stream *stream)
 static inline aldis_ns deadline_of(const aldis_ctx *ctx, const struct stream *stream)
 {
     aldis_ns expiry_ns = stream->opts.expiry_ns;
-    return expiry_ns ? later(aldis_now(ctx), expiry_ns) : ALDIS_FOREVER;
+    return expiry_ns ? aldis__credit_later(aldis_now(ctx), expiry_ns) : ALDIS_FOREVER;
 }
 
 /* Send what can go, in order; say what cannot. */
@@ -576,8 +571,8 @@ static void ask_again(aldis_ctx *ctx, struct stream *stream)
     if (stream->noted || stream->ask_ns > now_ns)
         return;
     if (stream->ask_wait_ns / refresh_ns < (1 << ASK_DOUBLINGS))
-        stream->ask_wait_ns = later(stream->ask_wait_ns, stream->ask_wait_ns);
-    stream->ask_ns = later(now_ns, stream->ask_wait_ns);
+        stream->ask_wait_ns = aldis__credit_later(stream->ask_wait_ns, stream->ask_wait_ns);
+    stream->ask_ns = aldis__credit_later(now_ns, stream->ask_wait_ns);
     stream->refreshes++;
     report(aldis__worker_of(ctx), ctx->cell, stream, ALDIS__CREDIT_HUNGRY);
 }
