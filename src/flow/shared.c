@@ -22,10 +22,10 @@ struct aldis_shared_flow {
     aldis_shared_bucket *bucket; /* NULL: no rate */
     _Atomic(uint32_t) refs;      /* the handle's, and one for each permit */
     _Atomic(uint32_t) waiting;   /* threads */
-    _Atomic(uint64_t) peak, submitted, sent, refused, rate_limited, expired;
+    _Atomic(uint64_t) peak, sent, refused, rate_limited, expired;
 };
 
-/* What it waits for: a permit (the gate), or time. */
+/* A token that comes sooner is waited for so long: at high rates not each has its own sleep. */
 enum { NAP_MIN_NS = 1000 };
 
 static void unref(aldis_shared_flow *flow)
@@ -171,24 +171,23 @@ aldis_err aldis_shared_flow_try_send_raw(aldis_shared_flow *flow, aldis_id to, a
     if (err != ALDIS_OK)
         return err;
     const struct aldis__parcel parcel = {to, type, payload, size, NULL, NULL};
-    count(&flow->submitted);
     err = note_result(flow, pass(flow, &parcel, NULL));
     return err == ALDIS_EAGAIN || err == ALDIS_ERATE ? refuse(err, &parcel) : err;
 }
 
-/* Until a permit has come back, or for so long. */
-static void wait_for(aldis_shared_flow *flow, aldis_err why, aldis_ns wait_ns, aldis_ns left_ns)
+/* Until a permit has come back; or, where none is lacking, for a while. */
+static void wait_for(aldis_shared_flow *flow, aldis_err why, aldis_ns token_ns, aldis_ns left_ns)
 {
+    _Atomic(uint32_t) never = 0; /* slept on for its time-out only */
     uint32_t room;
-    if (why == ALDIS_ERATE) {
-        _Atomic(uint32_t) never = 0; /* slept on for its time-out only */
-        aldis__futex_wait(&never, 0, wait_ns < left_ns ? wait_ns : left_ns);
-    } else if (!aldis__gate_listen(&flow->gate, &room)) {
+    if (why == ALDIS_EAGAIN && !aldis__gate_listen(&flow->gate, &room)) {
         aldis__futex_wait(&flow->gate.room, room, left_ns);
-    } else { /* there are permits: it is the receiver that is full */
-        _Atomic(uint32_t) never = 0;
-        aldis__futex_wait(&never, 0, left_ns < ALDIS_MS ? left_ns : ALDIS_MS);
+        return;
     }
+    /* With a permit left it is the receiver that is full, and nobody tells of its room. */
+    aldis_ns nap_ns = why == ALDIS_EAGAIN ? ALDIS_MS : token_ns;
+    nap_ns = nap_ns > NAP_MIN_NS ? nap_ns : NAP_MIN_NS;
+    aldis__futex_wait(&never, 0, nap_ns < left_ns ? nap_ns : left_ns);
 }
 
 static aldis_err pass_until(aldis_shared_flow *flow, const struct aldis__parcel *parcel,
@@ -200,7 +199,7 @@ static aldis_err pass_until(aldis_shared_flow *flow, const struct aldis__parcel 
         aldis_ns waited_ns = aldis__clock_monotonic_ns() - start_ns;
         if (waited_ns >= timeout_ns)
             return refuse(ALDIS_ETIMEDOUT, parcel);
-        wait_for(flow, err, wait_ns > NAP_MIN_NS ? wait_ns : NAP_MIN_NS,
+        wait_for(flow, err, wait_ns,
                  timeout_ns == ALDIS_FOREVER ? ALDIS_FOREVER : timeout_ns - waited_ns);
     }
     return err;
@@ -217,7 +216,6 @@ aldis_err aldis_shared_flow_send_until_raw(aldis_shared_flow *flow, aldis_id to,
         return err;
     const struct aldis__parcel parcel = {to, type, payload, size, NULL, NULL};
     aldis_ns wait_ns;
-    count(&flow->submitted);
     err = pass(flow, &parcel, &wait_ns);
     if (err != ALDIS_EAGAIN && err != ALDIS_ERATE)
         return note_result(flow, err);
@@ -246,12 +244,13 @@ void aldis_shared_flow_get_stats(aldis_shared_flow *flow, aldis_flow_stats *out_
                                     .available = flow->opts.concurrent_max - in_flight,
                                     .queue_max = flow->opts.queue_max,
                                     .queued = aldis__load_relaxed(&flow->waiting),
-                                    .submitted = aldis__load_relaxed(&flow->submitted),
                                     .sent = aldis__load_relaxed(&flow->sent),
                                     .refused = aldis__load_relaxed(&flow->refused),
                                     .rate_limited = aldis__load_relaxed(&flow->rate_limited),
                                     .expired = aldis__load_relaxed(&flow->expired),
                                     .rate = flow->opts.rate};
+    out_stats->submitted = out_stats->sent + out_stats->refused + out_stats->rate_limited +
+                           out_stats->expired + out_stats->queued;
     if (flow->bucket)
         out_stats->tokens =
             aldis_shared_bucket_available(flow->bucket, aldis__clock_monotonic_ns());
