@@ -24,16 +24,9 @@ enum {
 
 /* ------------------------------------------------------------------ the members of a part */
 
-/* The slots of a shard's actors are dense: a multiplication spreads them (Knuth, TAOCP 3, 6.4). */
-static inline uint32_t home_of(const struct aldis__place_part *part, aldis_id actor)
-{
-    uint64_t spread = (actor.bits >> ALDIS__GEN_BITS) * UINT64_C(0x9e3779b97f4a7c15);
-    return (uint32_t)(spread >> 32) & part->map_mask;
-}
-
 static inline uint32_t *map_slot(const struct aldis__place_part *part, aldis_id actor)
 {
-    uint32_t i = home_of(part, actor);
+    uint32_t i = aldis__place_home(part->map_mask, actor);
     while (part->map[i] && !aldis_id_equal(part->members[part->map[i] - 1].spot.id, actor))
         i = (i + 1) & part->map_mask;
     return &part->map[i];
@@ -109,7 +102,7 @@ static void map_delete(struct aldis__place_part *part, aldis_id actor)
 {
     uint32_t gap = (uint32_t)(map_slot(part, actor) - part->map);
     for (uint32_t i = (gap + 1) & part->map_mask; part->map[i]; i = (i + 1) & part->map_mask) {
-        uint32_t home = home_of(part, part->members[part->map[i] - 1].spot.id);
+        uint32_t home = aldis__place_home(part->map_mask, part->members[part->map[i] - 1].spot.id);
         if (((i - home) & part->map_mask) >= ((i - gap) & part->map_mask)) {
             part->map[gap] = part->map[i];
             gap = i;

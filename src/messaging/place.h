@@ -149,6 +149,14 @@ bool aldis__place_build_live(struct aldis__place *place);
  *  the end of a window, or the keeper that runs. */
 void aldis__place_wake(struct aldis__worker *worker, struct aldis__place *place, aldis_id from);
 
+/** Where an actor stands in a part's tables, if that is free. The slots of a shard's actors are
+ *  dense: a multiplication spreads them (Knuth, TAOCP 3, 6.4). */
+static inline uint32_t aldis__place_home(uint32_t mask, aldis_id actor)
+{
+    uint64_t spread = (actor.bits >> ALDIS__GEN_BITS) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(spread >> 32) & mask;
+}
+
 /* where.c: at the end of a window, in a place with lookup */
 
 /** There is to be room for all members of the part. False: out of memory. */

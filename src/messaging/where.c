@@ -11,17 +11,10 @@
 
 enum { SEEN_FIRST = 32 };
 
-/* As the map of a part: spread by a multiplication (Knuth, TAOCP 3, 6.4). */
-static inline uint32_t home_of(uint32_t mask, aldis_id actor)
-{
-    uint64_t spread = (actor.bits >> ALDIS__GEN_BITS) * UINT64_C(0x9e3779b97f4a7c15);
-    return (uint32_t)(spread >> 32) & mask;
-}
-
 /* Its spot, or the free one where it would be. */
 static struct aldis__spot *slot_of(struct aldis__spot *seen, uint32_t mask, aldis_id actor)
 {
-    uint32_t i = home_of(mask, actor);
+    uint32_t i = aldis__place_home(mask, actor);
     while (!aldis_id_is_nobody(seen[i].id) && !aldis_id_equal(seen[i].id, actor))
         i = (i + 1) & mask;
     return &seen[i];
@@ -61,7 +54,7 @@ void aldis__seen_drop(struct aldis__place_part *part, aldis_id actor)
     if (aldis_id_is_nobody(seen[gap].id))
         return; /* it has joined and gone in one window */
     for (uint32_t i = (gap + 1) & mask; !aldis_id_is_nobody(seen[i].id); i = (i + 1) & mask) {
-        uint32_t home = home_of(mask, seen[i].id);
+        uint32_t home = aldis__place_home(mask, seen[i].id);
         if (((i - home) & mask) >= ((i - gap) & mask)) {
             seen[gap] = seen[i];
             gap = i;
