@@ -3,7 +3,7 @@
  * with it, also fail, are killed, and live on links that lose, double and delay. At each message
  * the receiver's books balance and stay within its total; at the end no credit has leaked and
  * nobody is left waiting; the same on any number of workers. A failure names its seed. */
-#include "../core/fixture.h"
+#include "core/fixture.h"
 
 #include <stdlib.h>
 

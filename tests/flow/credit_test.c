@@ -2,7 +2,7 @@
 /* credit_test.c: a sender never has more under way than it was granted; each credit comes back,
  * whatever becomes of its message, its sender or its receiver; nobody who waits for credit is
  * forgotten. Under both clocks; the fixture checks the audit. */
-#include "../core/fixture.h"
+#include "core/fixture.h"
 
 #include <stdlib.h>
 

@@ -467,6 +467,9 @@ TEST_EACH(threads_are_refused_without_permit_token_or_receiver)
     CHECK_ERR(
         aldis_shared_flow_send_until_raw(permits, to.id, &num_type, &value, sizeof value, ALDIS_MS),
         ALDIS_ETIMEDOUT);
+    const aldis_id nobody = {0x7777}; /* its token and its permit come back at once */
+    CHECK_ERR(aldis_shared_flow_try_send_raw(rated, nobody, &num_type, &value, sizeof value),
+              ALDIS_ENOTFOUND);
     for (int i = 0; i < 3; i++)
         CHECK_OK(aldis_shared_flow_try_send_raw(rated, to.id, &num_type, &value, sizeof value));
     CHECK_ERR(aldis_shared_flow_try_send_raw(rated, to.id, &num_type, &value, sizeof value),
