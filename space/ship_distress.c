@@ -236,7 +236,7 @@ static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_c
 {
     aldis_id caller = aldis_sender(ctx);
     struct vec place = vec_of(&msg->location);
-    double distance = vec_length(vec_sub(place, self->motion.position));
+    double distance = vec_length(vec_sub(place, ship_place(self, aldis_now(ctx))));
     *out_heard = false;
     if (aldis_id_is_nobody(caller) || aldis_id_equal(caller, self->self) ||
         distance >= ship_class(self)->distress_range || 3 * distance > ship_reach(self) ||
@@ -269,12 +269,10 @@ aldis_err ship_answer_call(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
     self->flags &= (uint8_t) ~(SHIP_CALLED | SHIP_VISITS);
-    if (self->state == SHIP_flying) {
+    if (self->state == SHIP_flying)
         ship_move(self, now_ns);
-    } else {
-        self->moved_ns = now_ns;
-        self->motion.velocity = (struct vec){0, 0, 0};
-    }
+    else
+        ship_cast_off(self, now_ns);
     self->mission = MISSION_RESCUE;
     ship_enter(self, ctx, SHIP_flying);
     self->aim = self->extra->rescue.place;

@@ -51,7 +51,7 @@ SHIP_ACTION(follower_hear, formation_request)
     struct ship_extra *extra = ship_extra(self);
     if (!extra)
         return ALDIS_ENOMEM;
-    struct vec way = vec_sub(vec_of(&msg->position), self->motion.position);
+    struct vec way = vec_sub(vec_of(&msg->position), ship_place(self, aldis_now(ctx)));
     if (vec_length(way) > ship_class(self)->distress_range)
         return answer_follower(self, ctx, false, REFUSAL_TOO_FAR, (struct vec){0, 0, 0});
     aldis_id *slot = &extra->formation.followers[msg->place_in_line - 1];
@@ -114,7 +114,7 @@ bool ship_join(struct ship *self, aldis_ctx *ctx)
     NEW_MESSAGE(FormationRequest, request);
     request.kind = (FormationKind)(fleet->formation - 1);
     request.place_in_line = self->place_in_line;
-    request.position = wire_vec(self->motion.position);
+    request.position = wire_vec(ship_place(self, aldis_now(ctx)));
     ship_ref leader = {.id = ship_leader(self)};
     if (SHIP_SAY(self, ctx, leader, formation_request, &request) != ALDIS_OK)
         return false;
@@ -149,8 +149,7 @@ SHIP_ACTION(lead_start, formation_lead)
     if (!is_lead(self, msg, ctx) || !(self->flags & SHIP_JOINING) || msg->ends)
         return ALDIS_OK;
     self->flags &= (uint8_t)~SHIP_JOINING;
-    self->moved_ns = aldis_now(ctx);
-    self->motion.velocity = (struct vec){0, 0, 0};
+    ship_cast_off(self, aldis_now(ctx));
     self->station = (uint16_t)msg->station;
     ship_enter(self, ctx, SHIP_flying);
     self->mission = MISSION_FOLLOW;

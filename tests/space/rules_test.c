@@ -135,15 +135,31 @@ ALDIS_BEHAVIOUR(peer, struct peer, PEER_PROTOCOL, .on_start = NULL);
 
 static peer_ref peer;
 
-static struct ship *open_with(uint32_t ship)
+static struct ship *open_at(struct scenario *scenario, uint32_t ship)
 {
     memset(&seen, 0, sizeof seen);
-    stage_open(stage_parse(open_space), 1);
+    stage_open(scenario, 1);
     stage_station(0);
     stage_station(1);
     CHECK_OK(aldis_spawn(stage.system, peer, &peer, NULL));
     struct ship *page = stage_ship(ship, 0);
     stage_run(ALDIS_SECOND);
+    return page;
+}
+
+static struct ship *open_with(uint32_t ship)
+{
+    return open_at(stage_parse(open_space), ship);
+}
+
+/* Near goes round, to its other side in half an hour, and whoever rests there with it. */
+static struct ship *open_round(uint32_t ship)
+{
+    struct scenario *scenario = stage_parse(open_space);
+    scenario->stations.items[0].circle.radius = 500;
+    scenario->stations.items[0].circle.period_ns = ALDIS_HOUR;
+    struct ship *page = open_at(scenario, ship);
+    stage_run(ALDIS_HOUR / 2);
     return page;
 }
 
@@ -286,6 +302,21 @@ TEST(distress_is_answered_within_200_units_when_idle)
     CHECK_UINT(seen.aids, 1);
     CHECK_INT(seen.aid.kind, AID_REPAIR);
     CHECK_STR(stage_state(0), "idle"); /* as before */
+    stage_close();
+}
+
+TEST(distress_is_answered_from_where_the_station_is_now)
+{
+    struct ship *page = open_round(0);
+    struct vec then = page->motion.position, now = ship_station_position(page, now_ns());
+    CHECK(vec_length(vec_sub(then, now)) > 999);
+    SAY(0, distress_signal, .kind = EMERGENCY_ENGINE_FAILURE, .severity = 5,
+        .location = {then.x, then.y, then.z});
+    CHECK_UINT(seen.answers, 0);
+    SAY(0, distress_signal, .kind = EMERGENCY_ENGINE_FAILURE, .severity = 5,
+        .location = {now.x, now.y + 150, now.z});
+    CHECK_UINT(seen.answers, 1);
+    CHECK(vec_length(vec_sub(page->motion.position, now)) < 1);
     stage_close();
 }
 
@@ -466,6 +497,38 @@ TEST(a_formation_asked_for_is_given_a_slot)
     ORDER(0, set_destination, .station = 1);
     stage_run(now_ns() + 10 * ALDIS_SECOND);
     CHECK(seen.leads >= 9); /* at each of its looks */
+    stage_close();
+}
+
+TEST(a_formation_is_joined_from_where_the_station_is_now)
+{
+    struct ship *page = open_round(0);
+    struct vec then = page->motion.position, now = ship_station_position(page, now_ns());
+    SAY(0, formation_request, .kind = FORMATION_CONVOY, .place_in_line = 2,
+        .position = {then.x, then.y, then.z});
+    CHECK_INT(seen.slot.reason, REFUSAL_TOO_FAR);
+    SAY(0, formation_request, .kind = FORMATION_CONVOY, .place_in_line = 2,
+        .position = {now.x, now.y, now.z});
+    CHECK(seen.slot.accepted);
+    stage_close();
+}
+
+/* The peer leads ship 0, which has asked it for a place. */
+static void follow_peer(struct ship *page)
+{
+    ship_extra(page)->formation.leader = peer.id;
+    page->flags |= SHIP_JOINING;
+}
+
+TEST(a_follower_sets_out_from_where_its_station_is_now)
+{
+    struct ship *page = open_round(0);
+    struct vec now = ship_station_position(page, now_ns());
+    follow_peer(page);
+    SAY(0, formation_lead, .station = 1, .at_ns = now_ns(), .position = {now.x, now.y, now.z});
+    CHECK_STR(stage_state(0), "flying");
+    CHECK_INT(page->mission, MISSION_FOLLOW);
+    CHECK(vec_length(vec_sub(page->motion.position, now)) < 1);
     stage_close();
 }
 
