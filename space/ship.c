@@ -83,6 +83,7 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
 {
     self->change++;
     self->phase = PHASE_NONE;
+    self->flags &= (uint8_t)~SHIP_JOINING;
     chronicle_state(self->chart->chronicle, ctx, self, state);
     bool landed = self->state == SHIP_flying && state != SHIP_flying;
     self->state = state & 15u;

@@ -51,7 +51,7 @@ enum ship_flag {
     SHIP_DETOUR = 1u << 2,  /**< steers round a hazard */
     SHIP_LEADS = 1u << 3,   /**< has had followers */
     SHIP_STARTED = 1u << 4, /**< has lived before: what starts is a restart */
-    SHIP_JOINING = 1u << 5, /**< has asked its leader for a place */
+    SHIP_JOINING = 1u << 5, /**< idle: has asked its leader for a place */
     SHIP_VISITS = 1u << 6,  /**< goes to look at a station, and not into a berth */
     SHIP_CALLED = 1u << 7,  /**< with a mind: has heard a call that it has not answered */
 };
@@ -152,7 +152,7 @@ struct ship_extra *ship_extra(struct ship *self);
 void ship_drop_extra(struct ship *self, aldis_ns now_ns);
 /** Arm the timer; an earlier one is void. */
 aldis_err ship_arm(struct ship *self, aldis_ctx *ctx, aldis_ns delay_ns);
-/** Go over to a state. Its timer is void. */
+/** Go over to a state. Its timer is void, and so is what it has asked of its leader. */
 void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state);
 /** Idle for up to the fleet's rest at random, and no less than a hundredth of it: ships that were
  *  refused together do not come back together. */

@@ -148,7 +148,6 @@ SHIP_ACTION(lead_start, formation_lead)
 {
     if (!is_lead(self, msg, ctx) || !(self->flags & SHIP_JOINING) || msg->ends)
         return ALDIS_OK;
-    self->flags &= (uint8_t)~SHIP_JOINING;
     ship_cast_off(self, aldis_now(ctx));
     self->station = (uint16_t)msg->station;
     ship_enter(self, ctx, SHIP_flying);

@@ -532,6 +532,17 @@ TEST(a_follower_sets_out_from_where_its_station_is_now)
     stage_close();
 }
 
+TEST(a_follower_that_is_refused_flies_alone_and_asks_at_its_next_rest)
+{
+    struct ship *page = open_with(0);
+    follow_peer(page);
+    SAY(0, formation_answer, .accepted = false, .reason = REFUSAL_NO_ROOM);
+    CHECK_STR(stage_state(0), "flying");
+    CHECK_INT(page->mission, MISSION_OWN);
+    CHECK(!(page->flags & SHIP_JOINING));
+    stage_close();
+}
+
 /* Its velocity is 0.1/s x the offset to its slot: after t seconds exp(-0.1 t) of it is left, in one
  * step or in many, while the leader moves. */
 TEST(a_follower_closes_on_its_slot)
