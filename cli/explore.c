@@ -323,7 +323,8 @@ static void print_repeat(const struct explore_args *args, const aldis_finding *f
 static int report(const struct explore_args *args, const aldis_finding *finding)
 {
     if (finding->violation == ALDIS_VIOLATION_NONE) {
-        printf("%s: %" PRIu64 " seeds, nothing found\n", args->input.path, finding->trials);
+        printf("%s: %" PRIu64 " seed%s, nothing found\n", args->input.path, finding->trials,
+               finding->trials == 1 ? "" : "s");
         return interrupt_signal() ? 128 + interrupt_signal() : EXIT_GOOD;
     }
     printf("%s: seed %" PRIu64 ": %s: %s\n", args->input.path, finding->seed,

@@ -156,8 +156,12 @@ static enum scenario_status include_file(struct yaml_tree *tree, const struct ya
     digest_text(source->content, text, size);
     status = yaml_tree_parse(text, size, &included, errors);
     free(text);
-    const struct yaml_node *again =
-        status == SCENARIO_OK ? yaml_map_find(yaml_tree_root(included), "include") : NULL;
+    const struct yaml_node *root = status == SCENARIO_OK ? yaml_tree_root(included) : NULL;
+    const struct yaml_node *again = root ? yaml_map_find(root, "include") : NULL;
+    if (root && root->kind != YAML_IS_MAP) {
+        errors_add(errors, root->line, root->column, "allowed: a mapping of keys of a scenario");
+        status = SCENARIO_BAD;
+    }
     if (again) {
         errors_add(errors, again->line, again->column,
                    "found an include, allowed: none in a file that is included");

@@ -308,9 +308,12 @@ static enum scenario_status parse_into(struct yaml_tree *tree, const char *text,
     struct builder builder = {.tree = tree, .errors = errors};
     enum scenario_status status = parse_events(&parser, &builder);
     yaml_parser_delete(&parser);
+    /* An empty text is a value that says nothing: what belongs there, its reader knows. */
     if (status == SCENARIO_OK && !tree->root) {
-        errors_add(errors, 1, 1, "found an empty file, allowed: a mapping that begins with name:");
-        status = SCENARIO_BAD;
+        struct yaml_node *nothing = add_node(&builder, YAML_IS_SCALAR, (yaml_mark_t){0});
+        status = builder.status;
+        if (nothing)
+            nothing->text = "";
     }
     return status;
 }

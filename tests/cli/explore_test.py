@@ -38,6 +38,8 @@ def where_nothing_goes_wrong_nothing_is_found():
     out, err = expect(0, "explore", HARBOUR, "--seeds", "5..6", "--until", "5m", "-q")
     check_equal(out, f"{HARBOUR}: 2 seeds, nothing found\n", "report")
     check_equal(err, "", "stderr")
+    out, _ = expect(0, "explore", HARBOUR, "--seeds", "0", "--until", "1m", "-q")
+    check_equal(out, f"{HARBOUR}: 1 seed, nothing found\n", "report of one")
 
 
 @case
@@ -89,7 +91,8 @@ def wrong_plans_are_named_with_their_place():
                         ("rules:\n  - {kind: loss, every: 10}\n", "rules[0]: found every"),
                         ("rules:\n  - {kind: delay, chance: 1, min: 2 s, max: 1 s}\n", "min above max"),
                         ("rules:\n  - {kind: cut, chance: 1, begin: 2 s, end: 1 s}\n", "before the beginning"),
-                        ("heal: 1 s\n", "rules")):
+                        ("heal: 1 s\n", "rules"),
+                        ("", ":1:1: found nothing, allowed: a fault plan: a mapping that begins with rules:")):
         for command in ("run", "explore"):
             out, err = expect(65, command, HARBOUR, "--faults", file("bad.yaml", text), "-q")
             check_equal(out, "", "stdout")

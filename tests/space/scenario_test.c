@@ -329,9 +329,10 @@ TEST(rules_between_keys_hold)
 
 TEST(what_is_no_scenario_is_refused)
 {
-    EXPECT("", "x.yaml:1:1: found an empty file, allowed: a mapping that begins with name:\n");
+    EXPECT("",
+           "x.yaml:1:1: found nothing, allowed: a scenario: a mapping that begins with name:\n");
     EXPECT("# only a comment\n\n",
-           "x.yaml:1:1: found an empty file, allowed: a mapping that begins with name:\n");
+           "x.yaml:1:1: found nothing, allowed: a scenario: a mapping that begins with name:\n");
     EXPECT("---\n", "x.yaml:2:1: found nothing, allowed: a scenario: a mapping that begins with "
                     "name:\n");
     EXPECT("Dear sir, I have the honour\n",
