@@ -231,6 +231,12 @@ static aldis_err fill_table(struct aldis__kind *kind)
     return ALDIS_OK;
 }
 
+/* As a shard gives it: up to 8 bytes are 8 (see shard.h), more are a multiple of 16. */
+static uint32_t state_bytes(size_t size)
+{
+    return size > 0 && size <= 8 ? 8 : (uint32_t)(size + 15) & ~15u;
+}
+
 aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldis__limits *defaults,
                              const struct aldis__shed_opts *shed, uint32_t index,
                              struct aldis__kind **out_kind)
@@ -255,7 +261,7 @@ aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldi
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "behaviour %s", behaviour->name);
     kind->behaviour = behaviour;
     kind->index = index;
-    kind->state_bytes = (uint32_t)(behaviour->state_size + 15) & ~15u;
+    kind->state_bytes = state_bytes(behaviour->state_size);
     kind->wants_undelivered = behaviour->on_undelivered != NULL;
     kind->send_flags = kind->wants_undelivered ? ALDIS__MSG_NOTICE : 0;
     kind->wants_child_ended = behaviour->on_child_ended != NULL;

@@ -135,7 +135,7 @@ struct aldis__kind {
     struct aldis__limits limits;
     struct aldis__shed_opts shed;
     uint32_t index;
-    uint32_t state_bytes;             /* rounded up to 16 */
+    uint32_t state_bytes;             /* 0, 8, or rounded up to 16 */
     aldis_restart_opts restart;       /* defaults filled in, as in the next */
     aldis_supervisor_opts supervisor; /* of its children */
     aldis_budget_opts budget;         /* of its handlers; handler_ns 0: none */

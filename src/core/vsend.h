@@ -21,7 +21,8 @@ void aldis__virtual_collect(struct aldis__worker *worker, uint32_t shard,
 static inline void aldis__virtual_put(struct aldis__worker *worker, uint32_t shard,
                                       struct aldis__sort_entry entry, uint64_t window)
 {
-    if (worker->direct)
+    /* The shard that it runs is its own in a shared window, too: nobody else looks at it. */
+    if (worker->direct || shard == worker->run_shard)
         aldis__vqueue_add_to(&worker->ctx.system->shards[shard].future, entry, window);
     else
         aldis__virtual_collect(worker, shard, entry, window);

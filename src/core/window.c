@@ -435,6 +435,7 @@ void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
     aldis_system *system = worker->ctx.system;
     struct aldis__letter_box *letters_before = worker->letters;
     worker->letters = &shard->letters;
+    worker->run_shard = shard->index;
     shard->window_digest = 0;
     size_t count = gather(worker, shard);
     size_t far = 0, near = 0; /* fetched so far */

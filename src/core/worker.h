@@ -101,6 +101,7 @@ struct aldis__worker {
 
     /* virtual time */
     bool direct;              /* this worker runs the window alone: it may put into any calendar */
+    uint32_t run_shard;       /* whose window this worker runs */
     struct aldis__vout *vout; /* by shard: what a shared window has sent there */
     struct aldis__window_op *ops;
     size_t op_count, op_capacity;

@@ -20,26 +20,10 @@ void aldis__grid_fini(struct aldis__grid *grid)
 {
     free(grid->spots);
     free(grid->ends);
-    free(grid->bucket_of);
     *grid = (struct aldis__grid){.cell = 1, .inverse = 1};
 }
 
 /* ------------------------------------------------------------------ building */
-
-/* Content is not kept. False: out of memory, nothing has changed. */
-static bool reserve(void **array, size_t *capacity, size_t count, size_t size)
-{
-    if (count <= *capacity)
-        return true;
-    size_t more = count + count / 4;
-    void *made = malloc(more * size);
-    if (!made)
-        return false;
-    free(*array);
-    *array = made;
-    *capacity = more;
-    return true;
-}
 
 static uint32_t strays_for(size_t total)
 {
@@ -61,33 +45,31 @@ bool aldis__grid_begin(struct aldis__grid *grid, size_t total, double cell)
     while (buckets < 2 * total)
         buckets *= 2;
     uint32_t strays = strays_for(total);
-    /* The arrays in use change only when all are there: two are only used while building. */
+    /* The arrays in use change only when both are there. */
     struct aldis__spot *spots = grid->spots;
+    uint32_t *ends = grid->ends;
     size_t capacity = grid->spots_capacity;
     if (total + strays > capacity) {
         capacity = total + total / 4 + strays;
         spots = malloc(capacity * sizeof *spots);
     }
-    void *ends = grid->ends, *bucket_of = grid->bucket_of;
-    uint32_t *made = NULL;
     if (buckets + 2 > grid->ends_capacity)
-        ends = made = malloc((buckets + 2) * sizeof *made);
-    if (!spots || !ends ||
-        !reserve(&bucket_of, &grid->bucket_of_capacity, total, sizeof *grid->bucket_of)) {
+        ends = malloc((buckets + 2) * sizeof *ends);
+    if (!spots || !ends) {
         if (spots != grid->spots)
             free(spots);
-        free(made);
+        if (ends != grid->ends)
+            free(ends);
         return false;
     }
-    grid->bucket_of = bucket_of;
     if (spots != grid->spots) {
         free(grid->spots);
         grid->spots = spots;
         grid->spots_capacity = capacity;
     }
-    if (made) {
+    if (ends != grid->ends) {
         free(grid->ends);
-        grid->ends = made;
+        grid->ends = ends;
         grid->ends_capacity = buckets + 2;
     }
     memset(grid->ends, 0, (buckets + 2) * sizeof *grid->ends);
@@ -107,14 +89,13 @@ static inline uint32_t bucket_at(const struct aldis__grid *grid, const struct al
     return (row + (uint32_t)aldis__grid_cell_of(grid, spot->x)) & grid->mask;
 }
 
-void aldis__grid_count(struct aldis__grid *grid, const struct aldis__member *members, size_t count)
+void aldis__grid_count(struct aldis__grid *grid, struct aldis__member *members, size_t count)
 {
-    uint32_t *bucket_of = grid->bucket_of + grid->counted;
     /* Two places on, so that summing up and filling each move it by one. */
     uint32_t *counts = grid->ends + 2;
     for (size_t i = 0; i < count; i++) {
         uint32_t bucket = bucket_at(grid, &members[i].spot);
-        bucket_of[i] = bucket;
+        members[i].at = bucket;
         counts[bucket]++;
     }
     grid->counted += (uint32_t)count;
@@ -130,14 +111,12 @@ void aldis__grid_count(struct aldis__grid *grid, const struct aldis__member *mem
 
 void aldis__grid_fill(struct aldis__grid *grid, struct aldis__member *members, size_t count)
 {
-    const uint32_t *bucket_of = grid->bucket_of + grid->counted;
     uint32_t *next = grid->ends + 1;
     for (size_t i = 0; i < count; i++) {
-        uint32_t at = next[bucket_of[i]]++;
+        uint32_t at = next[members[i].at]++;
         grid->spots[at] = members[i].spot;
         members[i].at = at;
     }
-    grid->counted += (uint32_t)count;
 }
 
 /* ------------------------------------------------------------------ changing */

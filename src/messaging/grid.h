@@ -29,21 +29,21 @@ struct aldis__spot {
 /* One who has a position: what the grid is made of. */
 struct aldis__member {
     struct aldis__spot spot; /* the newest */
-    uint32_t at;             /* of its spot in the grid; ALDIS__SPOT_NONE: in none yet */
+    uint32_t at;             /* of its spot in the grid; ALDIS__SPOT_NONE: in none yet. While it is
+                                being built, its bucket */
     uint32_t flags;          /* the place's own */
 };
 
 struct aldis__grid {
     struct aldis__spot *spots; /* by bucket, then the strays */
     uint32_t *ends;            /* bucket b: spots ends[b] .. ends[b + 1] - 1 */
-    uint32_t *bucket_of;       /* while it is built: by member, in order of counting */
     uint32_t sorted, strays;
     uint32_t live;       /* spots that are no holes */
     uint32_t strays_max; /* strays and holes for which there is room */
     uint32_t holes;
     uint32_t counted; /* while it is built */
     uint32_t mask;    /* buckets - 1; their number is a power of two */
-    size_t spots_capacity, ends_capacity, bucket_of_capacity;
+    size_t spots_capacity, ends_capacity;
     double cell, inverse; /* powers of two */
 };
 
@@ -56,7 +56,7 @@ void aldis__grid_fini(struct aldis__grid *grid);
 bool aldis__grid_begin(struct aldis__grid *grid, size_t total, double cell);
 /** Count all members, in parts; then fill in the same ones in the same order, which tells each
  *  where its spot is. */
-void aldis__grid_count(struct aldis__grid *grid, const struct aldis__member *members, size_t count);
+void aldis__grid_count(struct aldis__grid *grid, struct aldis__member *members, size_t count);
 void aldis__grid_fill(struct aldis__grid *grid, struct aldis__member *members, size_t count);
 
 /** One member has moved, or is new. False: there is no room for one more stray: build again. */
