@@ -31,7 +31,7 @@ static aldis_err shop_on_price(struct shop *self, const struct price *msg, aldis
         return aldis_reply_error(ctx, ALDIS_EREFUSED);
     return aldis_reply(ctx, quote, .item = msg->item, .cents = 250 * msg->item);
 }
-ALDIS_BEHAVIOUR(shop, struct shop, SHOP_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(shop, struct shop, SHOP_PROTOCOL);
 
 struct buyer {
     shop_ref shop;

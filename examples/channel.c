@@ -36,7 +36,7 @@ static aldis_err alarm_on_all_quiet(struct alarm *self, const aldis_none *msg, a
     aldis_halt(ctx);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(alarm, struct alarm, ALARM_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(alarm, struct alarm, ALARM_PROTOCOL);
 
 struct sensor {
     reading_tx to;

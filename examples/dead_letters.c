@@ -22,7 +22,7 @@ static aldis_err post_on_parcel(struct post *self, const struct parcel *msg, ald
     printf("delivered: %s (number %u)\n", msg->to, ++self->delivered);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(post, struct post, POST_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(post, struct post, POST_PROTOCOL);
 
 static bool show(void *arg, const aldis_dead_letter *letter)
 {

@@ -34,7 +34,7 @@ static aldis_err office_on_sale(struct office *self, const struct sale *msg, ald
     booked++;
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(office, struct office, OFFICE_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(office, struct office, OFFICE_PROTOCOL);
 
 struct till {
     office_ref office;

@@ -22,7 +22,7 @@ static aldis_err greeter_on_greeting(struct greeter *self, const struct greeting
     printf("hello, %s: you are number %d\n", msg->name, ++self->greeted);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(greeter, struct greeter, GREETER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(greeter, struct greeter, GREETER_PROTOCOL);
 
 int main(void)
 {

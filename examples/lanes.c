@@ -15,7 +15,7 @@ static aldis_err bridge_on_order(int *handled, const char *lane, aldis_ctx *ctx)
         putchar('\n');
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(bridge, int, BRIDGE_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(bridge, int, BRIDGE_PROTOCOL);
 
 int main(void)
 {

@@ -61,7 +61,7 @@ static aldis_err chime(struct door *self, const aldis_none *msg, aldis_ctx *ctx)
     T(kind, open,   aldis_state_timeout, aldis_go,     shut)
 // clang-format on
 
-ALDIS_MACHINE(door, struct door, DOOR_PROTOCOL, DOOR_STATES, DOOR_TABLE, shut, .on_start = NULL);
+ALDIS_MACHINE(door, struct door, DOOR_PROTOCOL, DOOR_STATES, DOOR_TABLE, shut);
 
 int main(void)
 {

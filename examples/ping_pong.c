@@ -38,7 +38,7 @@ static aldis_err player_on_ball(struct player *self, const struct ball *msg, ald
     printf("\n");
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(player, struct player, PLAYER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(player, struct player, PLAYER_PROTOCOL);
 
 static int play(aldis_clock clock)
 {

@@ -44,7 +44,7 @@ static aldis_err yard_on_smooth(struct yard *self, const struct plank *msg, aldi
     self->planks++;
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(yard, struct yard, YARD_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(yard, struct yard, YARD_PROTOCOL);
 
 int main(void)
 {

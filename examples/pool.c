@@ -28,7 +28,7 @@ static aldis_err smith_on_job(struct smith *self, const struct job *msg, aldis_c
     }
     return aldis_busy(ctx, 5 * ALDIS_MS); /* each job takes 5 ms */
 }
-ALDIS_BEHAVIOUR(smith, struct smith, SMITH_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(smith, struct smith, SMITH_PROTOCOL);
 
 int main(void)
 {

@@ -46,7 +46,7 @@ static aldis_err boss_on_begin(char *self, const aldis_none *msg, aldis_ctx *ctx
     }
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(boss, char, BOSS_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(boss, char, BOSS_PROTOCOL);
 
 int main(void)
 {

@@ -28,7 +28,7 @@ static aldis_err shop_on_order(struct shop *self, const struct order *msg, aldis
     printf("%4d ms: order %" PRIu32 "\n", (int)(aldis_now(ctx) / ALDIS_MS), msg->number);
     return aldis_busy(ctx, 20 * ALDIS_MS); /* so long each one takes */
 }
-ALDIS_BEHAVIOUR(shop, struct shop, SHOP_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(shop, struct shop, SHOP_PROTOCOL);
 
 struct buyer {
     shop_ref shop;

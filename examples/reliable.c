@@ -31,7 +31,7 @@ static aldis_err station_on_crate(struct station *self, const struct crate *msg,
     times_stored[msg->number]++;
     return ALDIS_OK; /* this confirms it; an error would refuse it */
 }
-ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL);
 
 struct ship {
     station_ref station;

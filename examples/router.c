@@ -35,7 +35,7 @@ static aldis_err port_on_storm(struct port *self, const uint32_t *force, aldis_c
     printf("port: storm of force %" PRIu32 "\n", *force);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(port, struct port, PORT_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(port, struct port, PORT_PROTOCOL);
 
 struct ship {
     port_ref port; /* looked up once, then sent to like any other reference */
@@ -64,7 +64,7 @@ static aldis_err ship_on_storm(struct ship *self, const uint32_t *force, aldis_c
     printf("ship: reefing for force %" PRIu32 "\n", *force);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL);
 
 int main(void)
 {

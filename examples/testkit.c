@@ -35,7 +35,7 @@ static aldis_err account_on_take(struct account *self, const int64_t *credits, a
     self->credits -= *credits; /* the mistake: nobody asks whether there is enough */
     return answer(self, ctx);
 }
-ALDIS_BEHAVIOUR(account, struct account, ACCOUNT_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(account, struct account, ACCOUNT_PROTOCOL);
 
 static void test_a_payment(void)
 {

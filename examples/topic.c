@@ -57,7 +57,7 @@ static aldis_err market_on_open_market(struct market *self, const aldis_none *ms
     market_ref me = {.id = aldis_self(ctx)};
     return fanout.matched ? aldis_signal_after(ctx, 24 * ALDIS_HOUR, me, open_market) : ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(market, struct market, MARKET_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(market, struct market, MARKET_PROTOCOL);
 
 int main(void)
 {

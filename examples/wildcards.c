@@ -48,7 +48,7 @@ static aldis_err market_on_trade(char *self, const aldis_none *msg, aldis_ctx *c
     }
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(market, char, MARKET_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(market, char, MARKET_PROTOCOL);
 
 static aldis_err watch(aldis_system *system, const char *pattern)
 {

@@ -102,7 +102,7 @@ static aldis_err station_on_report(struct station *self, const aldis_none *msg, 
                aldis_id_is_nobody(self->berths[i]) ? "free" : "taken");
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL);
 
 struct ship {
     const char *name;

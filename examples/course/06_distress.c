@@ -82,7 +82,7 @@ static aldis_err station_on_undock(int *ships, const aldis_none *msg, aldis_ctx 
     --*ships;
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(station, int, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, int, STATION_PROTOCOL);
 
 static aldis_err call_for_help(bool echo)
 {

@@ -28,7 +28,7 @@ static aldis_err store_on_labelled(int *tonnes, const struct crate *crate, aldis
            (int)crate->number, *tonnes);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(store, int, STORE_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(store, int, STORE_PROTOCOL);
 
 /* The three steps. Each takes the time that it takes. */
 static aldis_err inspect(const struct crate *in, struct crate *out, aldis_ctx *ctx)

@@ -41,7 +41,7 @@ static aldis_err tower_on_line(int *heard, const struct line *msg, aldis_ctx *ct
            (int)msg->number);
     return aldis_busy(ctx, ALDIS_SECOND);
 }
-ALDIS_BEHAVIOUR(tower, int, TOWER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(tower, int, TOWER_PROTOCOL);
 
 static aldis_err pilot_start(void *state, const void *arg, aldis_ctx *ctx)
 {

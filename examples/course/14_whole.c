@@ -383,7 +383,7 @@ static aldis_err ledger_on_books(struct ledger *self, const struct books *part, 
            STATIONS * STOCK_T, sum->made_t, sum->used_t, sum->ore_t);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(ledger, struct ledger, LEDGER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(ledger, struct ledger, LEDGER_PROTOCOL);
 
 /* ---- A run ---- */
 

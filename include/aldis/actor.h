@@ -126,18 +126,17 @@ typedef struct aldis_behaviour {
 #define ALDIS_ENTRY3_(kind, name) {&name##_type, kind##_thunk_##name},
 
 /**
- * Define `kind_behaviour`: state type, protocol, and any hooks or a mailbox as designated
- * initialisers (at least one; `.on_start = NULL` will do). The handlers stand above it.
+ * Define `kind_behaviour`: ALDIS_BEHAVIOUR(kind, state type, LIST), and after those any hooks or a
+ * mailbox as designated initialisers. The handlers stand above it.
  */
-#define ALDIS_BEHAVIOUR(kind, state, LIST, ...)                                                    \
+#define ALDIS_BEHAVIOUR(kind, state, ...)                                                          \
+    ALDIS_BEHAVIOUR_(kind, state, __VA_ARGS__,                                                     \
+                     .handler_count = sizeof kind##_handlers_ / sizeof kind##_handlers_[0])
+#define ALDIS_BEHAVIOUR_(kind, state, LIST, ...)                                                   \
     LIST(ALDIS_THUNK_, (kind, state))                                                              \
     static const aldis_handler_entry kind##_handlers_[] = {LIST(ALDIS_ENTRY_, (kind, state))};     \
-    const aldis_behaviour kind##_behaviour = {.name = #kind,                                       \
-                                              .state_size = sizeof(state),                         \
-                                              .handlers = kind##_handlers_,                        \
-                                              .handler_count = sizeof kind##_handlers_ /           \
-                                                               sizeof kind##_handlers_[0],         \
-                                              __VA_ARGS__}
+    const aldis_behaviour kind##_behaviour = {                                                     \
+        .name = #kind, .state_size = sizeof(state), .handlers = kind##_handlers_, __VA_ARGS__}
 #endif
 
 /** Where a new actor lives. */

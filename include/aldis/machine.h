@@ -255,11 +255,15 @@ ALDIS_API aldis_err aldis_machine_handle_(aldis_machine *machine, uint32_t event
 
 /**
  * Define `kind_behaviour`, which runs the machine of these tables, and `kind_machine`, which
- * aldis_machine_print prints. The state type has a member `aldis_machine machine`. The machine
- * enters `initial_state` after a successful on_start. Hooks and a mailbox follow as designated
- * initialisers, at least one, but for state_name and on_started, which are the machine's.
+ * aldis_machine_print prints: ALDIS_MACHINE(kind, state type, PROTOCOL, STATES, TABLE, initial
+ * state), and after those any hooks or a mailbox as designated initialisers, but for state_name and
+ * on_started, which are the machine's. The state type has a member `aldis_machine machine`. The
+ * machine enters the initial state after a successful on_start.
  */
-#define ALDIS_MACHINE(kind, state, PROTOCOL, STATES, TABLE, initial_state, ...)                    \
+#define ALDIS_MACHINE(kind, state, PROTOCOL, STATES, TABLE, ...)                                   \
+    ALDIS_MACHINE_(kind, state, PROTOCOL, STATES, TABLE, __VA_ARGS__,                              \
+                   .handler_count = kind##_event_count)
+#define ALDIS_MACHINE_(kind, state, PROTOCOL, STATES, TABLE, initial_state, ...)                   \
     typedef state kind##_self_;                                                                    \
     enum kind##_event{PROTOCOL(ALDIS_EVENT_ENUM_, kind) kind##_event_count};                       \
     STATES(ALDIS_STATE_THUNKS_, kind)                                                              \
@@ -294,7 +298,6 @@ ALDIS_API aldis_err aldis_machine_handle_(aldis_machine *machine, uint32_t event
     const aldis_behaviour kind##_behaviour = {.name = #kind,                                       \
                                               .state_size = sizeof(state),                         \
                                               .handlers = kind##_handlers_,                        \
-                                              .handler_count = kind##_event_count,                 \
                                               .on_started = kind##_started_,                       \
                                               .state_name = kind##_state_name_,                    \
                                               __VA_ARGS__}

@@ -121,7 +121,7 @@ static aldis_err plain_on_num(struct puppet *self, const num_payload *value, ald
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(plain, struct puppet, PLAIN_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(plain, struct puppet, PLAIN_PROTOCOL);
 
 static aldis_err stranger_on_odd(struct puppet *self, const uint32_t *value, aldis_ctx *ctx)
 {
@@ -130,7 +130,7 @@ static aldis_err stranger_on_odd(struct puppet *self, const uint32_t *value, ald
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(stranger, struct puppet, STRANGER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(stranger, struct puppet, STRANGER_PROTOCOL);
 
 /* ------------------------------------------------------------------ cases */
 

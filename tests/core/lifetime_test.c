@@ -34,7 +34,7 @@ static aldis_err echo_on_later(struct number *self, const aldis_none *msg, aldis
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(echo, struct number, ECHO_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(echo, struct number, ECHO_PROTOCOL);
 
 /* ------------------------------------------------------------------ coming and going */
 
@@ -135,7 +135,7 @@ static aldis_err sleeper_on_later(struct number *self, const aldis_none *msg, al
 }
 
 ALDIS_PROTOCOL(sleeper, ECHO_PROTOCOL);
-ALDIS_BEHAVIOUR(sleeper, struct number, ECHO_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(sleeper, struct number, ECHO_PROTOCOL);
 
 /* These two would take an hour. */
 TEST(lifetime_a_drain_that_is_done_keeps_no_system_busy)

@@ -376,7 +376,7 @@ static aldis_err host_on_aldis_status(struct host *self, const aldis_status *msg
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(host, struct host, HOST_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(host, struct host, HOST_PROTOCOL);
 
 /* ------------------------------------------------------------------ the run itself */
 

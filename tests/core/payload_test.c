@@ -147,7 +147,7 @@ ALDIS_PROTOCOL(sized, SIZED_PROTOCOL);
         return check_raw(self, msg->bytes, size_, ctx);                                            \
     }
 STRUCTS(HANDLE)
-ALDIS_BEHAVIOUR(sized, struct puppet, SIZED_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(sized, struct puppet, SIZED_PROTOCOL);
 
 static aldis_err send_structs(struct puppet *self, const struct act *act, aldis_ctx *ctx)
 {

@@ -352,7 +352,7 @@ static aldis_err oracle_on_question(struct oracle *self, const uint64_t *value, 
     EXPECT_OK(aldis_busy(ctx, SERVICE_MS * ALDIS_MS));
     return aldis_reply(ctx, reply, *value);
 }
-ALDIS_BEHAVIOUR(oracle, struct oracle, ORACLE_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(oracle, struct oracle, ORACLE_PROTOCOL);
 
 static aldis_err answered(struct puppet *self, const aldis_answer *answer, const uint64_t *value,
                           aldis_ctx *ctx)

@@ -239,7 +239,7 @@ static aldis_err prober_on_probe(aldis_none *self, const struct stale *msg, aldi
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(prober, aldis_none, PROBER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(prober, aldis_none, PROBER_PROTOCOL);
 
 struct nest {
     uint64_t spawned, serial;

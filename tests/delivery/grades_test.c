@@ -105,7 +105,7 @@ static aldis_err source_on_aldis_delivered(uint64_t *self, const aldis_delivered
     run.good += msg->result == ALDIS_OK;
     return send_some(ctx);
 }
-ALDIS_BEHAVIOUR(source, uint64_t, SOURCE_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(source, uint64_t, SOURCE_PROTOCOL);
 
 static void inject(aldis_system *system)
 {

@@ -155,7 +155,7 @@ static aldis_err courier_on_look(struct courier *self, const aldis_none *msg, al
     EXPECT_UINT(aldis_pending_count(ctx), seen_pending_count);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(courier, struct courier, COURIER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(courier, struct courier, COURIER_PROTOCOL);
 
 static depot_ref open_depot(struct fixture *f, uint64_t mode)
 {
@@ -423,7 +423,7 @@ static aldis_err forger_on_parcel(uint64_t *self, const struct parcel *msg, aldi
 }
 #define FORGER_PROTOCOL(X, kind) X(kind, parcel)
 ALDIS_PROTOCOL(forger, FORGER_PROTOCOL);
-ALDIS_BEHAVIOUR(forger, uint64_t, FORGER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(forger, uint64_t, FORGER_PROTOCOL);
 
 TEST_EACH(nobody_else_can_confirm)
 {

@@ -24,7 +24,7 @@ static aldis_err counter_on_ping(struct counter *self, const struct ping *msg, a
                aldis_id_is_nobody(aldis_sender(ctx)) ? "nobody" : "an actor");
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(counter, struct counter, COUNTER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(counter, struct counter, COUNTER_PROTOCOL);
 
 int main(void)
 {

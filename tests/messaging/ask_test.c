@@ -149,7 +149,7 @@ static aldis_err server_on_keep_all(struct server *self, const aldis_none *none,
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(server, struct server, SERVER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(server, struct server, SERVER_PROTOCOL);
 
 /* The asker notes each answer: what = 100 + error, tag = number of the question (its context). */
 static aldis_err on_reply(struct puppet *self, const aldis_answer *answer,

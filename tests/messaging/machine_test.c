@@ -181,7 +181,7 @@ static aldis_err choose_nothing(struct tree *self, const aldis_none *msg, aldis_
     T(kind, b,    aldis_state_timeout, note_timeout,   a2)
 // clang-format on
 
-ALDIS_MACHINE(tree, struct tree, TREE_PROTOCOL, TREE_STATES, TREE_TABLE, a, .on_start = NULL);
+ALDIS_MACHINE(tree, struct tree, TREE_PROTOCOL, TREE_STATES, TREE_TABLE, a);
 
 static tree_ref plant(struct fixture *f)
 {

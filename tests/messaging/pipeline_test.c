@@ -63,7 +63,7 @@ static aldis_err sink_on_whole_item(struct sink *self, const struct step *msg, a
         EXPECT_OK(aldis_busy(ctx, 20 * ALDIS_MS));
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(sink, struct sink, SINK_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(sink, struct sink, SINK_PROTOCOL);
 
 static void reset(void)
 {

@@ -105,7 +105,7 @@ static aldis_err deaf_on_order(struct scout *self, const struct order *order, al
 }
 
 ALDIS_BEHAVIOUR(scout, struct scout, SCOUT_PROTOCOL, .on_start = scout_start);
-ALDIS_BEHAVIOUR(deaf, struct scout, DEAF_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(deaf, struct scout, DEAF_PROTOCOL);
 
 static void open_world(struct fixture *f, const aldis_place_opts *opts)
 {

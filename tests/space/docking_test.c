@@ -166,7 +166,7 @@ static aldis_err caller_on_service_done(struct caller *self, const ServiceDone *
     (void)ctx;
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(caller, struct caller, CALLER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(caller, struct caller, CALLER_PROTOCOL);
 
 static caller_ref caller;
 

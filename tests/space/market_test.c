@@ -133,7 +133,7 @@ static aldis_err buyer_on_market_update(struct buyer *self, const MarketUpdate *
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(buyer, struct buyer, BUYER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(buyer, struct buyer, BUYER_PROTOCOL);
 
 static buyer_ref buyer;
 

@@ -131,7 +131,7 @@ static aldis_err peer_on_docking_permission(struct peer *self, const DockingPerm
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(peer, struct peer, PEER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(peer, struct peer, PEER_PROTOCOL);
 
 static peer_ref peer;
 

@@ -209,7 +209,7 @@ static aldis_err forger_on_trade_answer(struct forger *self, const TradeAnswer *
     return ALDIS_OK;
 }
 
-ALDIS_BEHAVIOUR(forger, struct forger, FORGER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(forger, struct forger, FORGER_PROTOCOL);
 
 #define FORGED_AT (7 * ALDIS_MINUTE)
 

@@ -247,7 +247,7 @@ static aldis_err walker_on_walk(struct walker *self, const aldis_none *msg, aldi
     walked++;
     return ++self->steps < 1000 ? aldis_signal_after(ctx, 700 * ALDIS_MS, me, walk) : ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(walker, struct walker, WALKER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(walker, struct walker, WALKER_PROTOCOL);
 
 TEST(what_is_sent_later_arrives_later_from_wherever_it_comes)
 {

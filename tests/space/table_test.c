@@ -72,7 +72,7 @@ static aldis_err peer_on_refused(struct peer *self, const Refused *msg, aldis_ct
     }
 SILENT(PEER_IS_SILENT, peer)
 
-ALDIS_BEHAVIOUR(peer, struct peer, PEER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(peer, struct peer, PEER_PROTOCOL);
 
 static peer_ref peer;
 

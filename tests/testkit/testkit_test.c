@@ -44,7 +44,7 @@ static aldis_err adder_on_remind(struct adder *self, const aldis_none *msg, aldi
     (void)msg;
     return aldis_signal(ctx, self->last, nudge);
 }
-ALDIS_BEHAVIOUR(adder, struct adder, ADDER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(adder, struct adder, ADDER_PROTOCOL);
 
 static char failure[4096];
 static unsigned failures;
@@ -255,7 +255,7 @@ static aldis_err cell_on_times(struct cell *self, const uint64_t *value, aldis_c
     last_value = self->value *= *value;
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(cell, struct cell, CELL_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(cell, struct cell, CELL_PROTOCOL);
 
 /* Two senders, three messages each, to one cell: 6! / (3! 3!) = 20 orders. */
 static void two_senders(aldis_testkit *kit, void *arg)
@@ -346,7 +346,7 @@ static aldis_err player_on_ball(struct player *self, const uint64_t *left, aldis
     self->other.id = aldis_sender(ctx);
     return *left ? aldis_send(ctx, self->other, ball, *left - 1) : ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(player, struct player, PLAYER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(player, struct player, PLAYER_PROTOCOL);
 
 static void two_players(aldis_testkit *kit, void *arg)
 {

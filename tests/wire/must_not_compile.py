@@ -79,7 +79,7 @@ static aldis_err ship_on_go(struct ship *self, const aldis_none *msg, aldis_ctx 
     return ALDIS_OK;
 }
 /*END*/
-ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL);
 
 /* A state machine. */
 #define DOOR_PROTOCOL(X, kind) X(kind, ping) X(kind, go)
@@ -97,7 +97,7 @@ static inline aldis_err swing(struct door *self, const struct ping *msg, aldis_c
 #define DOOR_TABLE(T, kind)                                                                        \
     T(kind, shut, ping, swing, open, stay)                                                         \
     T(kind, open, go, aldis_go, shut)
-ALDIS_MACHINE(door, struct door, DOOR_PROTOCOL, DOOR_STATES, DOOR_TABLE, shut, .on_start = NULL);
+ALDIS_MACHINE(door, struct door, DOOR_PROTOCOL, DOOR_STATES, DOOR_TABLE, shut);
 
 struct station { int docked; };
 static aldis_err station_on_dock(struct station *self, const Dock *msg, aldis_ctx *ctx)
@@ -117,7 +117,7 @@ static aldis_err station_on_salute(struct station *self, const Empty *msg, aldis
     return ALDIS_OK;
 }
 /*SALUTE END*/
-ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL);
 """.replace("ALDIS_WIRE_RULES_OF_LEAVE", "ALDIS_WIRE_PRESENT(Leave, why)")
 
 

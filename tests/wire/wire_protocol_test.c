@@ -45,7 +45,7 @@ static aldis_err station_on_salute(struct station *self, const Empty *msg, aldis
     return ALDIS_EHANDLER;
 }
 
-ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL);
 
 TEST(protocol_has_the_arms_and_nothing_else)
 {
@@ -143,7 +143,7 @@ static aldis_err keeper_on_salute(struct station *self, const Empty *msg, aldis_
     return station_on_salute(self, msg, ctx);
 }
 
-ALDIS_BEHAVIOUR(keeper, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(keeper, struct station, STATION_PROTOCOL);
 
 TEST(protocol_from_a_oneof_runs_in_a_system)
 {

@@ -21,7 +21,7 @@ static aldis_err ship_on_hail(struct ship *self, const struct hail *msg, aldis_c
     printf("the ship hears '%s' (%d so far)\n", msg->text, ++self->heard);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL);
 
 int main(void)
 {

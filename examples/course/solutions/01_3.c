@@ -27,7 +27,7 @@ static aldis_err buoy_on_passed(struct buoy *self, const aldis_none *msg, aldis_
         printf("the buoy has counted %d\n", self->passed);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(buoy, struct buoy, BUOY_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(buoy, struct buoy, BUOY_PROTOCOL);
 
 static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
 {

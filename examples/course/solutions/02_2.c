@@ -50,7 +50,7 @@ static aldis_err ship_on_arrive(struct ship *self, const aldis_none *msg, aldis_
            position(self, aldis_now(ctx)));
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(ship, struct ship, SHIP_PROTOCOL);
 
 int main(void)
 {

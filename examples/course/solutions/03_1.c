@@ -40,7 +40,7 @@ static aldis_err station_on_request_docking(struct station *self, const aldis_no
     self->berths[berth] = aldis_sender(ctx);
     return aldis_reply(ctx, docking_granted, berth);
 }
-ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL);
 
 struct ship {
     const char *name; /* a literal: it lives as long as the program */

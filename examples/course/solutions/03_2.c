@@ -20,7 +20,7 @@ static aldis_err ship_on_hail(int32_t *heard, const int32_t *number, aldis_ctx *
     printf("the ship hears hail %" PRId32 "\n", *number);
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(ship, int32_t, SHIP_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(ship, int32_t, SHIP_PROTOCOL);
 
 struct ferry {
     int32_t passengers;
@@ -41,7 +41,7 @@ static aldis_err ferry_on_board(struct ferry *self, const int32_t *passengers, a
     self->passengers += *passengers;
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(ferry, struct ferry, FERRY_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(ferry, struct ferry, FERRY_PROTOCOL);
 
 int main(void)
 {

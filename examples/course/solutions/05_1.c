@@ -64,7 +64,7 @@ static aldis_err station_on_undock(struct station *self, const aldis_none *msg, 
     }
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL);
 
 struct ship {
     const char *name;

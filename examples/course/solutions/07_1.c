@@ -43,7 +43,7 @@ static aldis_err market_on_buy(struct market *self, const int64_t *number, aldis
     self->credits += self->lot.value;
     return aldis_reply(ctx, sold, self->lot.number, self->lot.value);
 }
-ALDIS_BEHAVIOUR(market, struct market, MARKET_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(market, struct market, MARKET_PROTOCOL);
 
 struct trader {
     const char *name;

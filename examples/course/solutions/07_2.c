@@ -24,7 +24,7 @@ static aldis_err market_on_open_market(int *day, const aldis_none *msg, aldis_ct
         err = aldis_publish(ctx, "market.vega.ore", NULL, price, 30 + *day);
     return err;
 }
-ALDIS_BEHAVIOUR(market, int, MARKET_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(market, int, MARKET_PROTOCOL);
 
 static aldis_err trader_start(void *state, const void *arg, aldis_ctx *ctx)
 {

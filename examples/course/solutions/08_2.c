@@ -29,7 +29,7 @@ static aldis_err store_on_scanned(int32_t *last, const int32_t *crate, aldis_ctx
     *last = *crate;
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(store, int32_t, STORE_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(store, int32_t, STORE_PROTOCOL);
 
 static aldis_err run(uint32_t tries)
 {

@@ -22,7 +22,7 @@ static aldis_err tower_on_line(int32_t *last, const int32_t *number, aldis_ctx *
     printf("%2d s: line %d\n", (int)(aldis_now(ctx) / ALDIS_SECOND), (int)*number);
     return aldis_unstash_all(ctx); /* perhaps the next one is among them */
 }
-ALDIS_BEHAVIOUR(tower, int32_t, TOWER_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(tower, int32_t, TOWER_PROTOCOL);
 
 static aldis_err pilot_start(void *state, const void *arg, aldis_ctx *ctx)
 {

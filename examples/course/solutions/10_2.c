@@ -43,7 +43,7 @@ static aldis_err crane_on_lift(struct crane *self, const aldis_none *msg, aldis_
     self->lifted++;
     return aldis_ack_with(ctx, token, ALDIS_OK);
 }
-ALDIS_BEHAVIOUR(crane, struct crane, CRANE_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(crane, struct crane, CRANE_PROTOCOL);
 
 struct quay {
     aldis_ns timeout_ns;

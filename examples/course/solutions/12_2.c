@@ -28,7 +28,7 @@ static aldis_err station_on_position(struct station *self, const aldis_ns *at_ns
     }
     return aldis_busy(ctx, 100 * ALDIS_MS);
 }
-ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL);
 
 struct ship {
     station_ref station;

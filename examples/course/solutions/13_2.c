@@ -48,7 +48,7 @@ static aldis_err station_on_expire(struct station *self, const aldis_none *msg, 
     self->taken = false;
     return ALDIS_OK;
 }
-ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL, .on_start = NULL);
+ALDIS_BEHAVIOUR(station, struct station, STATION_PROTOCOL);
 
 int main(void)
 {
