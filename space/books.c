@@ -132,7 +132,7 @@ void books_fini(struct books *books)
         account_fini(&books->stations[i].account);
     for (uint32_t i = 0; books->ships && i < books->ship_count; i++) {
         account_fini(&books->ships[i].account);
-        free(books->ships[i].extra);
+        ship_free_extra(&books->ships[i]);
     }
     account_fini(&books->rescue);
     free(books->stations);

@@ -86,14 +86,14 @@ LEAF(call_heard)
     UNUSED;
     const struct ship *self = ship_of(turn);
     return is((self->flags & SHIP_CALLED) &&
-              turn->now_ns - self->extra->rescue.heard_ns <= CALL_AGAIN_NS);
+              turn->now_ns - self->extra->rare->rescue.heard_ns <= CALL_AGAIN_NS);
 }
 
 LEAF(hazard_near)
 {
     UNUSED;
     const struct ship *self = ship_of(turn);
-    for (uint32_t i = 0; self->extra && i < SHIP_HAZARDS_MAX; i++) {
+    for (uint32_t i = 0; self->extra && i < self->extra->hazard_count; i++) {
         const struct ship_hazard *hazard = &self->extra->hazards[i];
         double age = (double)(turn->now_ns - hazard->at_ns) * 1e-9;
         struct vec centre = vec_add(hazard->location, vec_scale(hazard->velocity, age));

@@ -133,10 +133,10 @@ static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet 
         struct ship *page = &run->books.ships[fleet->first + i];
         page->chart = &run->chart;
         choose_home(run->scenario, fleet, i, page);
-        if (page->place_in_line > 0 && !ship_extra(page))
+        if (page->place_in_line > 0 && !ship_rare(page))
             return ALDIS_ENOMEM;
         if (page->place_in_line > 0)
-            page->extra->formation.leader = leader;
+            page->extra->rare->formation.leader = leader;
         aldis_spawn_opts opts = on_shard_of(run, page->account.index, &page, sizeof page);
         ship_ref ship;
         err = aldis_spawn(run->system, ship, &ship, &opts);

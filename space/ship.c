@@ -51,18 +51,50 @@ struct ship_extra *ship_extra(struct ship *self)
     return self->extra;
 }
 
+struct ship_rare *ship_rare(struct ship *self)
+{
+    struct ship_extra *extra = ship_extra(self);
+    if (extra && !extra->rare)
+        extra->rare = calloc(1, sizeof *extra->rare);
+    return extra ? extra->rare : NULL;
+}
+
+struct ship_plan *ship_plan(struct ship *self, uint32_t count)
+{
+    struct ship_extra *extra = ship_extra(self);
+    if (!extra)
+        return NULL;
+    free(extra->plan);
+    extra->plan = malloc(sizeof *extra->plan + count * sizeof extra->plan->items[0]);
+    if (extra->plan)
+        extra->plan->count = count;
+    return extra->plan;
+}
+
+void ship_free_extra(struct ship *self)
+{
+    struct ship_extra *extra = self->extra;
+    if (!extra)
+        return;
+    free(extra->hazards);
+    free(extra->plan);
+    free(extra->rare);
+    free(extra);
+    self->extra = NULL;
+}
+
 void ship_drop_extra(struct ship *self, aldis_ns now_ns)
 {
     const struct ship_extra *extra = self->extra;
-    if (!extra || extra->weather.until_ns > now_ns || (self->flags & SHIP_LEADS) ||
-        extra->formation.leader.bits != 0 || self->mission != MISSION_OWN ||
-        (self->flags & SHIP_CALLED))
+    if (!extra || (self->flags & (SHIP_LEADS | SHIP_CALLED)) || self->mission != MISSION_OWN)
         return;
-    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++)
+    const struct ship_rare *rare = extra->rare;
+    if (rare && (rare->weather.until_ns > now_ns || rare->formation.leader.bits != 0))
+        return;
+    for (uint32_t i = 0; i < extra->hazard_count; i++)
         if (extra->hazards[i].until_ns > now_ns)
             return;
-    free(self->extra);
-    self->extra = NULL;
+    ship_free_extra(self);
 }
 
 /* ---- From state to state ---- */

@@ -64,9 +64,14 @@ struct ship_hazard {
     uint64_t key; /**< of who told, and of its number there */
 };
 
-/** What only some ships need, and those not always. */
-struct ship_extra {
-    struct ship_hazard hazards[SHIP_HAZARDS_MAX]; /**< the past ones are free places */
+/** What it means to buy, at most at these prices. */
+struct ship_plan {
+    uint32_t count;
+    OfferItem items[]; /**< MANIFEST_ITEMS_MAX at most; the last one first */
+};
+
+/** What few ships need. */
+struct ship_rare {
     struct {
         struct vec centre;
         double radius, speed; /**< speed: part of its own that it makes there */
@@ -74,10 +79,6 @@ struct ship_extra {
         WeatherLevel level;
         uint32_t region;
     } weather;
-    struct {
-        uint32_t count;
-        OfferItem items[MANIFEST_ITEMS_MAX]; /**< to buy, at most at these prices */
-    } plan;
     struct {
         EmergencyKind kind;
         aldis_ns since_ns, helper_due_ns;
@@ -96,6 +97,15 @@ struct ship_extra {
         struct vec offset;
         aldis_id followers[SCENARIO_FORMATION_MAX]; /**< by place in line - 1 */
     } formation;
+};
+
+/** What only some ships need, and those not always: each part is made when it is, as large as it
+ *  is. */
+struct ship_extra {
+    struct ship_hazard *hazards; /**< known ones; those of the past are free places */
+    struct ship_plan *plan;      /**< NULL: none */
+    struct ship_rare *rare;      /**< NULL: all zero */
+    uint32_t hazard_count;       /**< of `hazards`: SHIP_HAZARDS_MAX at most */
 };
 
 /** A ship's page: three cache lines, and its goods, which account points to. */
@@ -148,6 +158,12 @@ const char *ship_state_word(const struct ship *self);
 bool ship_fits(const struct ship *self, uint32_t station);
 /** The extra part; made when it is not there. NULL: no memory. */
 struct ship_extra *ship_extra(struct ship *self);
+/** The rare part of the extra one; made when it is not there. NULL: no memory. */
+struct ship_rare *ship_rare(struct ship *self);
+/** Plan to buy so many items; those of a plan that there was are void. NULL: no memory, no plan. */
+struct ship_plan *ship_plan(struct ship *self, uint32_t count);
+/** Free the extra part, whatever is in it. */
+void ship_free_extra(struct ship *self);
 /** Give the extra part back if nothing in it matters any more. */
 void ship_drop_extra(struct ship *self, aldis_ns now_ns);
 /** Arm the timer; an earlier one is void. */
@@ -264,8 +280,8 @@ void ship_follow(struct ship *self, double seconds, const struct thrust *thrust,
 
 /** The next station to go to. */
 uint32_t ship_choose_station(struct ship *self, aldis_ctx *ctx);
-/** What to buy here for the station it goes to next: into extra->plan. */
-void ship_choose_goods(struct ship *self, const MarketPrices *prices, struct ship_extra *extra);
+/** What to buy here for the station it goes to next: into the plan of its extra part. */
+void ship_choose_goods(struct ship *self, const MarketPrices *prices);
 
 /** What its last stop paid for each commodity, cents a tonne: known_station says which that was. */
 uint32_t *ship_known(const struct ship *self);

@@ -43,7 +43,7 @@ static void call_for_help(struct ship *self, aldis_ctx *ctx)
                                           [EMERGENCY_PIRATES] = 8,
                                           [EMERGENCY_OUT_OF_FUEL] = 3};
     NEW_MESSAGE(DistressSignal, call);
-    call.kind = self->extra->emergency.kind;
+    call.kind = self->extra->rare->emergency.kind;
     call.severity = severities[call.kind];
     /* Where it will be at rest; without fuel it drifts on, and calls again from there. */
     bool brakes = self->account.fuel > 0;
@@ -61,7 +61,7 @@ static void call_for_help(struct ship *self, aldis_ctx *ctx)
  * told so, as of the same hazard. */
 static void warn_others(struct ship *self, aldis_ctx *ctx, aldis_ns until_ns)
 {
-    EmergencyKind kind = self->extra->emergency.kind;
+    EmergencyKind kind = self->extra->rare->emergency.kind;
     if (kind != EMERGENCY_HULL_BREACH && kind != EMERGENCY_PIRATES)
         return;
     NEW_MESSAGE(NavigationHazard, hazard);
@@ -79,17 +79,17 @@ static void warn_others(struct ship *self, aldis_ctx *ctx, aldis_ns until_ns)
 
 aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
 {
-    struct ship_extra *extra = ship_extra(self);
-    if (!extra)
+    struct ship_rare *rare = ship_rare(self);
+    if (!rare)
         return ALDIS_ENOMEM;
     aldis_ns now_ns = aldis_now(ctx);
     ship_lead(self, ctx, true);
     ship_break_off_rescue(self, ctx);
     self->mission = MISSION_OWN;
     ship_enter(self, ctx, SHIP_emergency);
-    extra->emergency.kind = kind;
-    extra->emergency.since_ns = now_ns;
-    extra->emergency.helper = aldis_nobody();
+    rare->emergency.kind = kind;
+    rare->emergency.since_ns = now_ns;
+    rare->emergency.helper = aldis_nobody();
     self->fail_ns = 0;
     if (kind != EMERGENCY_OUT_OF_FUEL)
         self->flags |= SHIP_DAMAGED;
@@ -103,16 +103,16 @@ aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
 /* Over: on to where it was going. */
 static aldis_err end_emergency(struct ship *self, aldis_ctx *ctx)
 {
-    struct ship_extra *extra = self->extra;
+    struct ship_rare *rare = self->extra->rare;
     NEW_MESSAGE(StandDown, thanks);
     thanks.over = true;
-    if (!aldis_id_is_nobody(extra->emergency.helper)) {
-        ship_ref helper = {.id = extra->emergency.helper};
+    if (!aldis_id_is_nobody(rare->emergency.helper)) {
+        ship_ref helper = {.id = rare->emergency.helper};
         (void)SHIP_SAY(self, ctx, helper, stand_down, &thanks);
     }
     if (!aldis_id_is_nobody(self->chart->rescue.id))
         (void)SHIP_SAY(self, ctx, self->chart->rescue, stand_down, &thanks);
-    extra->emergency.helper = aldis_nobody();
+    rare->emergency.helper = aldis_nobody();
     warn_others(self, ctx, aldis_now(ctx));
     ship_move(self, aldis_now(ctx));
     return ship_fly_to(self, ctx, self->station);
@@ -126,24 +126,24 @@ static bool has_fuel(const struct ship *self, aldis_ns now_ns)
 
 aldis_err ship_recover(struct ship *self, aldis_ctx *ctx)
 {
-    bool fuel = self->extra->emergency.kind == EMERGENCY_OUT_OF_FUEL;
+    bool fuel = self->extra->rare->emergency.kind == EMERGENCY_OUT_OF_FUEL;
     return fuel && has_fuel(self, aldis_now(ctx)) ? end_emergency(self, ctx) : ALDIS_OK;
 }
 
 SHIP_ACTION(due_emergency, ship_due)
 {
     (void)msg;
-    struct ship_extra *extra = self->extra;
+    struct ship_rare *rare = self->extra->rare;
     aldis_ns now_ns = aldis_now(ctx);
     ship_move(self, now_ns);
     ship_tell_place(self, ctx);
-    bool fuel = extra->emergency.kind == EMERGENCY_OUT_OF_FUEL;
+    bool fuel = rare->emergency.kind == EMERGENCY_OUT_OF_FUEL;
     if (fuel ? has_fuel(self, now_ns)
-             : now_ns - extra->emergency.since_ns >= ship_class(self)->repair_ns)
+             : now_ns - rare->emergency.since_ns >= ship_class(self)->repair_ns)
         return end_emergency(self, ctx);
-    bool coming = !aldis_id_is_nobody(extra->emergency.helper);
-    if (coming && now_ns > extra->emergency.helper_due_ns + CALL_AGAIN_NS) {
-        extra->emergency.helper = aldis_nobody(); /* it ought to have been here long ago */
+    bool coming = !aldis_id_is_nobody(rare->emergency.helper);
+    if (coming && now_ns > rare->emergency.helper_due_ns + CALL_AGAIN_NS) {
+        rare->emergency.helper = aldis_nobody(); /* it ought to have been here long ago */
         coming = false;
     }
     if (!coming)
@@ -154,19 +154,19 @@ SHIP_ACTION(due_emergency, ship_due)
 SHIP_ACTION(help_accept, distress_answer)
 {
     aldis_id from = aldis_sender(ctx);
-    struct ship_extra *extra = self->extra;
+    struct ship_rare *rare = self->extra->rare;
     if (aldis_id_is_nobody(from))
         return aldis_fail(ctx, "help from nobody");
     if (msg->arrival_ns < aldis_now(ctx)) { /* it will not come after all */
-        if (aldis_id_equal(extra->emergency.helper, from))
-            extra->emergency.helper = aldis_nobody();
+        if (aldis_id_equal(rare->emergency.helper, from))
+            rare->emergency.helper = aldis_nobody();
         return ALDIS_OK;
     }
-    if (!aldis_id_is_nobody(extra->emergency.helper) &&
-        !aldis_id_equal(extra->emergency.helper, from))
+    if (!aldis_id_is_nobody(rare->emergency.helper) &&
+        !aldis_id_equal(rare->emergency.helper, from))
         return help_decline(self, msg, ctx);
-    extra->emergency.helper = from;
-    extra->emergency.helper_due_ns = msg->arrival_ns;
+    rare->emergency.helper = from;
+    rare->emergency.helper_due_ns = msg->arrival_ns;
     return ALDIS_OK;
 }
 
@@ -183,7 +183,7 @@ SHIP_ACTION(help_decline, distress_answer)
 /* Towed, patched up or protected: whatever it is, it helps, but for an empty tank. */
 SHIP_ACTION(aid_take, aid)
 {
-    if (msg->kind == AID_FUEL || self->extra->emergency.kind == EMERGENCY_OUT_OF_FUEL)
+    if (msg->kind == AID_FUEL || self->extra->rare->emergency.kind == EMERGENCY_OUT_OF_FUEL)
         return ALDIS_OK; /* the fuel comes as a trade */
     return end_emergency(self, ctx);
 }
@@ -243,14 +243,14 @@ static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_c
         (self->flags & (SHIP_PAUSED | SHIP_DAMAGED)) || account_is_open(&self->account) ||
         (self->state == SHIP_idle && ship_is_grounded(self, aldis_now(ctx))))
         return ALDIS_OK;
-    struct ship_extra *extra = ship_extra(self);
-    if (!extra)
+    struct ship_rare *rare = ship_rare(self);
+    if (!rare)
         return ALDIS_ENOMEM;
-    extra->rescue.caller = caller;
-    extra->rescue.account = msg->account;
-    extra->rescue.place = place;
-    extra->rescue.kind = msg->kind;
-    extra->rescue.heard_ns = aldis_now(ctx);
+    rare->rescue.caller = caller;
+    rare->rescue.account = msg->account;
+    rare->rescue.place = place;
+    rare->rescue.kind = msg->kind;
+    rare->rescue.heard_ns = aldis_now(ctx);
     self->flags |= SHIP_CALLED;
     *out_heard = true;
     return ALDIS_OK;
@@ -259,7 +259,7 @@ static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_c
 /* When it will be there. */
 static void tell_caller(const struct ship *self, aldis_ctx *ctx, aldis_ns arrival_ns)
 {
-    ship_ref caller = {.id = self->extra->rescue.caller};
+    ship_ref caller = {.id = self->extra->rare->rescue.caller};
     NEW_MESSAGE(DistressAnswer, answer);
     answer.arrival_ns = arrival_ns;
     (void)SHIP_SAY(self, ctx, caller, distress_answer, &answer);
@@ -275,7 +275,7 @@ aldis_err ship_answer_call(struct ship *self, aldis_ctx *ctx)
         ship_cast_off(self, now_ns);
     self->mission = MISSION_RESCUE;
     ship_enter(self, ctx, SHIP_flying);
-    self->aim = self->extra->rescue.place;
+    self->aim = self->extra->rare->rescue.place;
     struct thrust thrust = ship_thrust(self, now_ns);
     double eta_ns = motion_eta(&self->motion, self->aim, &thrust) * 1e9;
     tell_caller(self, ctx, now_ns + (aldis_ns)eta_ns);
@@ -300,10 +300,10 @@ SHIP_ACTION(distress_pass, distress_signal)
     if (self->state == SHIP_flying && self->mission == MISSION_OWN && ship_has_mind(self))
         return hear_call(self, msg, ctx, &heard);
     if (self->state != SHIP_flying || self->mission != MISSION_RESCUE ||
-        !aldis_id_equal(aldis_sender(ctx), self->extra->rescue.caller))
+        !aldis_id_equal(aldis_sender(ctx), self->extra->rare->rescue.caller))
         return ALDIS_OK;
     ship_move(self, aldis_now(ctx));
-    self->extra->rescue.place = vec_of(&msg->location);
+    self->extra->rare->rescue.place = vec_of(&msg->location);
     return ship_steer(self, ctx);
 }
 
@@ -321,12 +321,12 @@ aldis_err ship_reach_caller(struct ship *self, aldis_ctx *ctx)
                                    [EMERGENCY_CREW_MEDICAL] = AID_MEDICAL,
                                    [EMERGENCY_PIRATES] = AID_ESCORT,
                                    [EMERGENCY_OUT_OF_FUEL] = AID_FUEL};
-    struct ship_extra *extra = self->extra;
-    ship_ref caller = {.id = extra->rescue.caller};
+    struct ship_rare *rare = self->extra->rare;
+    ship_ref caller = {.id = rare->rescue.caller};
     NEW_MESSAGE(Aid, help);
-    help.kind = aids[extra->rescue.kind];
+    help.kind = aids[rare->rescue.kind];
     (void)SHIP_SAY(self, ctx, caller, aid, &help);
-    if (extra->rescue.kind == EMERGENCY_OUT_OF_FUEL)
+    if (rare->rescue.kind == EMERGENCY_OUT_OF_FUEL)
         ship_give_fuel(self, ctx, caller.id, self->account.fuel / 4);
     return ship_rest(self, ctx);
 }
@@ -336,7 +336,7 @@ SHIP_ACTION(rescue_end, stand_down)
 {
     (void)msg;
     if (self->mission != MISSION_RESCUE ||
-        !aldis_id_equal(aldis_sender(ctx), self->extra->rescue.caller))
+        !aldis_id_equal(aldis_sender(ctx), self->extra->rare->rescue.caller))
         return ALDIS_OK;
     ship_move(self, aldis_now(ctx));
     self->mission = MISSION_OWN;

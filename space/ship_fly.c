@@ -22,21 +22,21 @@ struct vec ship_station_position(const struct ship *self, aldis_ns now_ns)
 
 static bool is_in_weather(const struct ship *self, aldis_ns now_ns)
 {
-    const struct ship_extra *extra = self->extra;
-    if (!extra || extra->weather.until_ns <= now_ns)
+    const struct ship_rare *rare = self->extra ? self->extra->rare : NULL;
+    if (!rare || rare->weather.until_ns <= now_ns)
         return false;
-    struct vec way = vec_sub(self->motion.position, extra->weather.centre);
-    return vec_length(way) < extra->weather.radius;
+    struct vec way = vec_sub(self->motion.position, rare->weather.centre);
+    return vec_length(way) < rare->weather.radius;
 }
 
 bool ship_is_grounded(const struct ship *self, aldis_ns now_ns)
 {
-    return is_in_weather(self, now_ns) && self->extra->weather.level >= WEATHER_HIGH;
+    return is_in_weather(self, now_ns) && self->extra->rare->weather.level >= WEATHER_HIGH;
 }
 
 static double weather_factor(const struct ship *self, aldis_ns now_ns)
 {
-    return is_in_weather(self, now_ns) ? self->extra->weather.speed : 1;
+    return is_in_weather(self, now_ns) ? self->extra->rare->weather.speed : 1;
 }
 
 double ship_reach(const struct ship *self)
@@ -171,7 +171,7 @@ aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
     if (self->flags & SHIP_PAUSED)
         ship_brake(self, now_ns);
     else if (self->mission == MISSION_RESCUE)
-        self->aim = self->extra->rescue.place;
+        self->aim = self->extra->rare->rescue.place;
     else if (self->mission == MISSION_OWN)
         self->aim = course_meet(self->chart->scenario, self->station, &self->motion, &thrust,
                                 self->moved_ns);
@@ -217,7 +217,7 @@ aldis_err ship_depart(struct ship *self, aldis_ctx *ctx)
         if (self->state != SHIP_idle)
             ship_enter(self, ctx, SHIP_idle);
         return ship_arm(self, ctx,
-                        self->extra->weather.until_ns - now_ns + ALDIS_SECOND +
+                        self->extra->rare->weather.until_ns - now_ns + ALDIS_SECOND +
                             (aldis_ns)aldis_random_below(ctx, CLEARANCE_NS));
     }
     uint32_t station = self->order > 0 ? self->order - UINT32_C(1) : ship_choose_station(self, ctx);
@@ -241,7 +241,7 @@ static bool has_arrived(struct ship *self, aldis_ns now_ns)
     }
     if (vec_length(velocity) > slow || (self->flags & SHIP_DETOUR))
         return false;
-    struct vec place = self->mission == MISSION_RESCUE ? self->extra->rescue.place
+    struct vec place = self->mission == MISSION_RESCUE ? self->extra->rare->rescue.place
                                                        : ship_station_position(self, now_ns);
     if (vec_length(vec_sub(place, self->motion.position)) >= class->arrival)
         return false;
@@ -367,21 +367,21 @@ SHIP_ACTION(weather_note, weather_alert)
     if (msg->region >= scenario->weather.count)
         return aldis_fail(ctx, "weather of a region that there is not");
     const struct scenario_weather *region = &scenario->weather.items[msg->region];
-    struct ship_extra *extra = ship_extra(self);
-    if (!extra)
+    struct ship_rare *rare = ship_rare(self);
+    if (!rare)
         return ALDIS_ENOMEM;
     if (self->state == SHIP_flying || self->state == SHIP_emergency)
         ship_move(self, aldis_now(ctx)); /* so far at the old speed */
     /* Where regions overlap, the worst counts. */
-    bool other = extra->weather.region != msg->region && is_in_weather(self, aldis_now(ctx));
-    if (other && extra->weather.level > msg->level)
+    bool other = rare->weather.region != msg->region && is_in_weather(self, aldis_now(ctx));
+    if (other && rare->weather.level > msg->level)
         return ALDIS_OK;
     double speed[] = {1, region->speed_moderate, region->speed_high, region->speed_high};
-    extra->weather.region = msg->region;
-    extra->weather.centre = vec_of(&msg->centre);
-    extra->weather.radius = msg->radius;
-    extra->weather.level = msg->level;
-    extra->weather.speed = speed[msg->level];
-    extra->weather.until_ns = msg->until_ns;
+    rare->weather.region = msg->region;
+    rare->weather.centre = vec_of(&msg->centre);
+    rare->weather.radius = msg->radius;
+    rare->weather.level = msg->level;
+    rare->weather.speed = speed[msg->level];
+    rare->weather.until_ns = msg->until_ns;
     return ALDIS_OK;
 }

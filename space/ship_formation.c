@@ -48,13 +48,13 @@ SHIP_ACTION(follower_hear, formation_request)
     aldis_id from = aldis_sender(ctx);
     if (aldis_id_is_nobody(from))
         return aldis_fail(ctx, "a formation asked for by nobody");
-    struct ship_extra *extra = ship_extra(self);
-    if (!extra)
+    struct ship_rare *rare = ship_rare(self);
+    if (!rare)
         return ALDIS_ENOMEM;
     struct vec way = vec_sub(vec_of(&msg->position), ship_place(self, aldis_now(ctx)));
     if (vec_length(way) > ship_class(self)->distress_range)
         return answer_follower(self, ctx, false, REFUSAL_TOO_FAR, (struct vec){0, 0, 0});
-    aldis_id *slot = &extra->formation.followers[msg->place_in_line - 1];
+    aldis_id *slot = &rare->formation.followers[msg->place_in_line - 1];
     if (!aldis_id_is_nobody(*slot) && !aldis_id_equal(*slot, from))
         return answer_follower(self, ctx, false, REFUSAL_NO_ROOM, (struct vec){0, 0, 0});
     *slot = from;
@@ -86,12 +86,12 @@ void ship_lead(struct ship *self, aldis_ctx *ctx, bool ends)
     lead.station = self->station;
     lead.ends = ends;
     for (uint32_t i = 0; i < SCENARIO_FORMATION_MAX; i++) {
-        ship_ref follower = {.id = self->extra->formation.followers[i]};
+        ship_ref follower = {.id = self->extra->rare->formation.followers[i]};
         if (!aldis_id_is_nobody(follower.id) &&
             SHIP_SAY(self, ctx, follower, formation_lead, &lead) != ALDIS_OK)
-            self->extra->formation.followers[i] = aldis_nobody();
+            self->extra->rare->formation.followers[i] = aldis_nobody();
         if (ends)
-            self->extra->formation.followers[i] = aldis_nobody();
+            self->extra->rare->formation.followers[i] = aldis_nobody();
     }
     if (ends)
         self->flags &= (uint8_t)~SHIP_LEADS;
@@ -101,7 +101,8 @@ void ship_lead(struct ship *self, aldis_ctx *ctx, bool ends)
 
 aldis_id ship_leader(const struct ship *self)
 {
-    return self->extra ? self->extra->formation.leader : aldis_nobody();
+    const struct ship_rare *rare = self->extra ? self->extra->rare : NULL;
+    return rare ? rare->formation.leader : aldis_nobody();
 }
 
 bool ship_join(struct ship *self, aldis_ctx *ctx)
@@ -128,10 +129,10 @@ SHIP_ACTION(slot_take, formation_answer)
         return ALDIS_OK;
     if (!msg->accepted)
         return ship_depart(self, ctx); /* alone, then */
-    struct ship_extra *extra = ship_extra(self);
-    if (!extra)
+    struct ship_rare *rare = ship_rare(self);
+    if (!rare)
         return ALDIS_ENOMEM;
-    extra->formation.offset = vec_of(&msg->offset);
+    rare->formation.offset = vec_of(&msg->offset);
     return ALDIS_OK;
 }
 
@@ -139,7 +140,8 @@ SHIP_PASS(slot_late, formation_answer)
 
 static bool is_lead(const struct ship *self, const FormationLead *msg, aldis_ctx *ctx)
 {
-    return self->extra && aldis_id_equal(aldis_sender(ctx), ship_leader(self)) &&
+    return self->extra && self->extra->rare &&
+           aldis_id_equal(aldis_sender(ctx), ship_leader(self)) &&
            msg->station < self->chart->scenario->stations.count;
 }
 
@@ -152,7 +154,7 @@ SHIP_ACTION(lead_start, formation_lead)
     self->station = (uint16_t)msg->station;
     ship_enter(self, ctx, SHIP_flying);
     self->mission = MISSION_FOLLOW;
-    self->extra->formation.lead = *msg;
+    self->extra->rare->formation.lead = *msg;
     ship_draw_failure(self, ctx);
     return ship_steer(self, ctx);
 }
@@ -163,7 +165,7 @@ SHIP_ACTION(lead_on, formation_lead)
         return ALDIS_OK;
     ship_move(self, aldis_now(ctx));
     self->station = (uint16_t)msg->station;
-    self->extra->formation.lead = *msg;
+    self->extra->rare->formation.lead = *msg;
     if (!msg->ends)
         return ALDIS_OK;
     self->mission = MISSION_OWN;
@@ -177,13 +179,13 @@ SHIP_PASS(lead_late, formation_lead)
  * no faster than its class. */
 void ship_follow(struct ship *self, double seconds, const struct thrust *thrust, double *out_way)
 {
-    const FormationLead *lead = &self->extra->formation.lead;
+    const FormationLead *lead = &self->extra->rare->formation.lead;
     double age = (double)(self->moved_ns - lead->at_ns) * 1e-9;
     double tick_s = (double)self->chart->scenario->tick_ns * 1e-9;
     if (age > LEAD_TICKS_MAX * tick_s)
         self->mission = MISSION_OWN; /* from here on alone */
     struct vec speed = vec_of(&lead->velocity), start = self->motion.position;
-    struct vec slot = vec_add(vec_add(vec_of(&lead->position), self->extra->formation.offset),
+    struct vec slot = vec_add(vec_add(vec_of(&lead->position), self->extra->rare->formation.offset),
                               vec_scale(speed, age));
     struct vec slot_before = vec_sub(slot, vec_scale(speed, seconds));
     double rate = ship_class(self)->formation_rate, kept = maths_exp(-rate * seconds);

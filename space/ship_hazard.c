@@ -9,6 +9,7 @@
 #include "ship.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static struct vec centre_of(const struct ship_hazard *hazard, aldis_ns now_ns)
 {
@@ -21,7 +22,7 @@ static struct vec centre_of(const struct ship_hazard *hazard, aldis_ns now_ns)
 void ship_drift(struct ship *self, aldis_ns now_ns, double seconds)
 {
     double push = ship_class(self)->push_rate;
-    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+    for (uint32_t i = 0; i < self->extra->hazard_count; i++) {
         const struct ship_hazard *hazard = &self->extra->hazards[i];
         if (hazard->until_ns <= now_ns)
             continue;
@@ -35,7 +36,7 @@ struct vec ship_push_at(const struct ship *self, struct vec place, aldis_ns now_
 {
     struct vec sum = {0, 0, 0};
     double push = ship_class(self)->push_rate;
-    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+    for (uint32_t i = 0; i < self->extra->hazard_count; i++) {
         const struct ship_hazard *hazard = &self->extra->hazards[i];
         if (hazard->until_ns <= now_ns)
             continue;
@@ -92,7 +93,7 @@ void ship_avoid(struct ship *self, aldis_ns now_ns, const struct thrust *thrust)
 {
     struct vec aim = self->aim;
     double nearest = HUGE_VAL;
-    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+    for (uint32_t i = 0; i < self->extra->hazard_count; i++) {
         const struct ship_hazard *hazard = &self->extra->hazards[i];
         if (hazard->until_ns <= now_ns)
             continue;
@@ -120,19 +121,31 @@ static double edge_of(const struct ship *self, const struct ship_hazard *hazard,
     return vec_length(way) - hazard->radius;
 }
 
-/* Where to note it: in place of what was told of it before, else of the farthest. NULL: it is
- * farther still, or older than what the ship knows. */
+/* Where to note it: in place of what was told of it before, else in a free or new place, else in
+ * that of the farthest. NULL: it is farther still, or older than what the ship knows, or there is
+ * no memory. */
 static struct ship_hazard *place_for(struct ship *self, const struct ship_hazard *told,
                                      aldis_ns now_ns)
 {
-    struct ship_hazard *hazards = self->extra->hazards, *farthest = &hazards[0];
-    for (uint32_t i = 0; i < SHIP_HAZARDS_MAX; i++) {
+    struct ship_extra *extra = self->extra;
+    struct ship_hazard *hazards = extra->hazards, *farthest = NULL;
+    for (uint32_t i = 0; i < extra->hazard_count; i++) {
         if (hazards[i].until_ns > 0 && hazards[i].key == told->key)
             return told->at_ns >= hazards[i].at_ns ? &hazards[i] : NULL;
-        if (edge_of(self, &hazards[i], now_ns) > edge_of(self, farthest, now_ns))
+        if (!farthest || edge_of(self, &hazards[i], now_ns) > edge_of(self, farthest, now_ns))
             farthest = &hazards[i];
     }
-    return edge_of(self, told, now_ns) < edge_of(self, farthest, now_ns) ? farthest : NULL;
+    if (told->until_ns <= now_ns)
+        return NULL; /* of the past, and it was not known */
+    bool has_free = farthest && farthest->until_ns <= now_ns;
+    if (has_free || extra->hazard_count == SHIP_HAZARDS_MAX)
+        return edge_of(self, told, now_ns) < edge_of(self, farthest, now_ns) ? farthest : NULL;
+    hazards = realloc(hazards, (extra->hazard_count + 1) * sizeof *hazards);
+    if (!hazards)
+        return NULL;
+    extra->hazards = hazards;
+    hazards[extra->hazard_count] = (struct ship_hazard){0};
+    return &hazards[extra->hazard_count++];
 }
 
 /* Does the ship, now at `from`, have to know of it for the next seconds? Not if it is farther off

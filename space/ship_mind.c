@@ -68,11 +68,11 @@ static uint64_t best_tonnes(const struct ship *self, uint32_t next, const Price 
 }
 
 /* What gains most on the whole. */
-void ship_choose_goods(struct ship *self, const MarketPrices *prices, struct ship_extra *extra)
+void ship_choose_goods(struct ship *self, const MarketPrices *prices)
 {
     uint32_t next = self->order - 1;
     uint64_t best = 0;
-    extra->plan.count = 0;
+    OfferItem choice;
     for (uint32_t i = 0; i < prices->prices_count; i++) {
         const Price *price = &prices->prices[i];
         if (price->resource >= self->account.kinds || price->sells_at == 0)
@@ -84,11 +84,13 @@ void ship_choose_goods(struct ship *self, const MarketPrices *prices, struct shi
         if (tonnes * (uint64_t)gain <= best)
             continue;
         best = tonnes * (uint64_t)gain;
-        extra->plan.count = 1;
-        extra->plan.items[0] = (OfferItem){.commodity = price->resource,
-                                           .tonnes = (uint32_t)least(tonnes, INT32_MAX / 16),
-                                           .unit_value = (uint32_t)there};
+        choice = (OfferItem){.commodity = price->resource,
+                             .tonnes = (uint32_t)least(tonnes, INT32_MAX / 16),
+                             .unit_value = (uint32_t)there};
     }
+    struct ship_plan *plan = ship_plan(self, best > 0);
+    if (plan && best > 0)
+        plan->items[0] = choice;
     ship_remember(self, prices);
 }
 

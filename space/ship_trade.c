@@ -110,9 +110,9 @@ static bool buy_fuel(struct ship *self, aldis_ctx *ctx)
 
 static bool buy_goods(struct ship *self, aldis_ctx *ctx)
 {
-    struct ship_extra *extra = self->extra;
-    while (extra && extra->plan.count > 0) {
-        const OfferItem *item = &extra->plan.items[--extra->plan.count];
+    struct ship_plan *plan = self->extra ? self->extra->plan : NULL;
+    while (plan && plan->count > 0) {
+        const OfferItem *item = &plan->items[--plan->count];
         if (place_order(self, ctx, ORDER_BUY, item->commodity, item->tonnes, item->unit_value))
             return true;
     }
@@ -208,12 +208,9 @@ SHIP_ACTION(prices_plan, market_prices)
 {
     if (self->phase != PHASE_PRICES || !aldis_id_equal(aldis_sender(ctx), ship_station(self).id))
         return ALDIS_OK;
-    struct ship_extra *extra = ship_extra(self);
-    if (extra) {
-        if (self->order == 0)
-            ship_set_goal(self, ship_choose_station(self, ctx));
-        ship_choose_goods(self, msg, extra);
-    }
+    if (self->order == 0)
+        ship_set_goal(self, ship_choose_station(self, ctx));
+    ship_choose_goods(self, msg);
     return next_business(self, ctx);
 }
 
@@ -405,7 +402,7 @@ void ship_give_fuel(struct ship *self, aldis_ctx *ctx, aldis_id to, int64_t nano
     trade.fuel = (uint64_t)nano;
     /* The place of the one in distress in the books is known to its page only; ships are found by
      * their ids, and a responder's record by both. */
-    (void)offer(self, ctx, to, self->extra->rescue.account, &trade);
+    (void)offer(self, ctx, to, self->extra->rare->rescue.account, &trade);
 }
 
 /* ---- An order to trade ---- */
@@ -432,11 +429,10 @@ SHIP_ACTION(offer_here, process_trade_offer)
     Refusal reason = judge_items(self, msg);
     if (reason != REFUSAL_NONE)
         return ship_refuse(self, ctx, &process_trade_offer_type, reason);
-    struct ship_extra *extra = ship_extra(self);
-    if (!extra)
+    struct ship_plan *plan = ship_plan(self, msg->items_count);
+    if (!plan)
         return ALDIS_ENOMEM;
-    extra->plan.count = msg->items_count;
-    memcpy(extra->plan.items, msg->items, sizeof extra->plan.items);
+    memcpy(plan->items, msg->items, msg->items_count * sizeof plan->items[0]);
     ship_enter(self, ctx, SHIP_trading);
     self->phase = PHASE_BUY;
     return do_business(self, ctx);

@@ -59,7 +59,7 @@ static double seconds_to_arrive(uint32_t ship)
 static uint32_t known(const struct ship *page)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; page->extra && i < SHIP_HAZARDS_MAX; i++)
+    for (uint32_t i = 0; page->extra && i < page->extra->hazard_count; i++)
         count += page->extra->hazards[i].until_ns > aldis_system_now(stage.system);
     return count;
 }

@@ -356,7 +356,7 @@ TEST(an_emergency_calls_warns_and_ends)
     CHECK_STR(stage_state(0), "emergency");
     CHECK_UINT(stage_type("distress_signal").handled, 1); /* the other; never itself */
     CHECK_UINT(stage_type("navigation_hazard").handled, 1);
-    CHECK(page->extra->hazards[0].until_ns == 0);
+    CHECK_UINT(page->extra->hazard_count, 0);
     CHECK(other->extra->hazards[0].radius == 100);
     stage_run(now_ns() + 60 * ALDIS_SECOND); /* the other comes and helps */
     CHECK_STR(stage_state(0), "flying");
@@ -516,7 +516,7 @@ TEST(a_formation_is_joined_from_where_the_station_is_now)
 /* The peer leads ship 0, which has asked it for a place. */
 static void follow_peer(struct ship *page)
 {
-    ship_extra(page)->formation.leader = peer.id;
+    ship_rare(page)->formation.leader = peer.id;
     page->flags |= SHIP_JOINING;
 }
 
@@ -551,8 +551,9 @@ TEST(a_follower_closes_on_its_slot)
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         struct scenario *scenario = stage_parse(open_space);
         struct chart chart = {.scenario = scenario};
-        struct ship_extra extra = {
+        struct ship_rare rare = {
             .formation = {.lead = {.velocity = {3, 0, 0}}, .offset = {-20, 0, 0}}};
+        struct ship_extra extra = {.rare = &rare};
         struct ship ship = {.chart = &chart,
                             .extra = &extra,
                             .account = {.fuel = FUEL_NANO},
@@ -575,7 +576,8 @@ TEST(a_follower_is_no_faster_than_its_class)
 {
     struct scenario *scenario = stage_parse(open_space);
     struct chart chart = {.scenario = scenario};
-    struct ship_extra extra = {.formation = {.offset = {0, 0, 0}}};
+    struct ship_rare rare = {.formation = {.offset = {0, 0, 0}}};
+    struct ship_extra extra = {.rare = &rare};
     struct ship ship = {.chart = &chart,
                         .extra = &extra,
                         .account = {.fuel = FUEL_NANO},
@@ -644,7 +646,7 @@ TEST(what_cannot_be_never_reaches_a_handler)
     CHECK_UINT(stage_type("navigation_hazard").failed, 4);
     CHECK_UINT(stage_type("distress_signal").failed, 4);
     CHECK(page->account.fuel <= fuel); /* a negative dt does not fill the tank */
-    CHECK(page->extra == NULL || page->extra->hazards[0].until_ns == 0);
+    CHECK(page->extra == NULL || page->extra->hazard_count == 0);
     CHECK_STR(stage_state(0), "flying");
     stage_close();
 }

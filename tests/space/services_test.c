@@ -55,7 +55,7 @@ TEST(hazards_come_move_and_die_by_their_schedule)
     uint32_t seen = 0;
     for (uint32_t i = 0; i < 2000; i++) {
         stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
-        for (uint32_t j = 0; ship->extra && j < SHIP_HAZARDS_MAX; j++) {
+        for (uint32_t j = 0; ship->extra && j < ship->extra->hazard_count; j++) {
             const struct ship_hazard *hazard = &ship->extra->hazards[j];
             uint32_t k = 0;
             while (k < seen && keys[k] != hazard->key)
@@ -217,7 +217,7 @@ TEST(weather_is_told_to_those_in_its_region)
     STAGE_SERVICE(weather, &weather);
     stage_run(ALDIS_HOUR);
     CHECK(stage.books.ships[0].extra != NULL);
-    CHECK(stage.books.ships[0].extra->weather.radius == 100);
+    CHECK(stage.books.ships[0].extra->rare->weather.radius == 100);
     CHECK(stage.books.ships[1].extra == NULL); /* 600 u away */
     stage_close();
 }
