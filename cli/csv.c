@@ -106,6 +106,23 @@ static int fail(const char *path, const char *why)
     return EXIT_NO_INPUT;
 }
 
+/* Of the first row. A name that a terminal would not show as it stands is none. */
+static void name_columns(struct csv *csv)
+{
+    char text[192], quote[ERRORS_QUOTE_BYTES];
+    for (uint32_t i = 0; i < csv->count; i++) {
+        size_t length = strlen(csv->fields[i]);
+        memcpy(csv->names[i], csv->fields[i], length + 1);
+        if (text_is_printable(csv->names[i], length))
+            continue;
+        csv->names[i][0] = '\0';
+        snprintf(text, sizeof text, "found column %s, allowed: printable UTF-8",
+                 errors_quote(quote, csv->fields[i], length));
+        csv_error(csv, UINT32_MAX, text);
+    }
+    csv->name_count = csv->count;
+}
+
 int csv_open(struct csv *csv, const char *path)
 {
     struct stat info;
@@ -130,8 +147,9 @@ int csv_open(struct csv *csv, const char *path)
         csv->at = 3;
     if (!read_row(csv))
         return fail(path, "it is empty");
-    memcpy(csv->names, csv->fields, sizeof csv->names);
-    csv->name_count = csv->count;
+    name_columns(csv);
+    if (csv->count == 1 && strpbrk(csv->names[0], ";\t|"))
+        csv_error(csv, UINT32_MAX, "found other separators of fields, allowed: commas");
     return EXIT_GOOD;
 }
 
@@ -158,12 +176,13 @@ bool csv_column(const struct csv *csv, const char *name, uint32_t *out)
 
 bool csv_number(struct csv *csv, uint32_t field, double *out)
 {
-    char *end, text[CSV_FIELD_BYTES + 64];
+    char *end, text[192], quote[ERRORS_QUOTE_BYTES];
     const char *value = csv->fields[field];
     *out = strtod(value, &end);
     if (end != value && *end == '\0' && isfinite(*out) && strpbrk(value, "xXpP ") == NULL)
         return true;
-    snprintf(text, sizeof text, "found \"%.40s\", allowed: a number", value);
+    snprintf(text, sizeof text, "found %s, allowed: a number",
+             errors_quote(quote, value, strlen(value)));
     csv_error(csv, field, text);
     return false;
 }
@@ -174,7 +193,10 @@ bool csv_name(struct csv *csv, uint32_t field)
     size_t length = strlen(name);
     bool good = length > 0 && length <= NAME_BYTES && name[0] != ' ' && name[length - 1] != ' ' &&
                 text_is_printable(name, length);
+    char text[192], quote[ERRORS_QUOTE_BYTES];
+    snprintf(text, sizeof text, "found %s, allowed: 1 to %d bytes of printable UTF-8",
+             errors_quote(quote, name, length), NAME_BYTES);
     if (!good)
-        csv_error(csv, field, "found no name, allowed: 1 to 50 bytes of printable UTF-8");
+        csv_error(csv, field, text);
     return good;
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* import.c: `aldis import SYSTEMS.csv`: makes a scenario of a map. Layer: cli. */
+#include "../space/errors.h"
+
 #include "command.h"
 #include "csv.h"
+#include "nearest.h"
 #include "output.h"
 #include "values.h"
 
@@ -100,12 +103,46 @@ static bool find_columns(struct csv *csv, const char *const *names, uint32_t *co
     return all;
 }
 
+/* x_pc beside y_ly would be a map of no scale. */
+static void check_units(struct csv *csv, const uint32_t *columns)
+{
+    const char *unit = csv->names[columns[0]] + 1;
+    for (uint32_t i = 1; i < 3; i++) {
+        char text[192];
+        const char *other = csv->names[columns[i]];
+        if (strcmp(other + 1, unit) == 0)
+            continue;
+        snprintf(text, sizeof text,
+                 "found column \"%.60s\", allowed: \"%c%.60s\", in the unit of x", other, *other,
+                 unit);
+        csv_error(csv, UINT32_MAX, text);
+    }
+}
+
 static uint32_t find_system(const struct map *map, const char *name)
 {
     uint32_t i = 0;
     while (i < map->system_count && strcmp(map->systems[i].name, name) != 0)
         i++;
     return i;
+}
+
+/* The system that a field names; false: there is none, and that was told. */
+static bool name_system(const struct map *map, struct csv *csv, uint32_t field, uint32_t *out)
+{
+    const char *name = csv->fields[field];
+    struct nearest nearest = {0};
+    *out = find_system(map, name);
+    if (*out < map->system_count)
+        return true;
+    for (uint32_t i = 0; i < map->system_count; i++)
+        nearest_offer(&nearest, name, map->systems[i].name);
+    char text[256], quote[ERRORS_QUOTE_BYTES];
+    snprintf(text, sizeof text, "found %s, allowed: the name of a system%s%s%s",
+             errors_quote(quote, name, strlen(name)), nearest.word ? " (did you mean \"" : "",
+             nearest.word ? nearest.word : "", nearest.word ? "\"?)" : "");
+    csv_error(csv, field, text);
+    return false;
 }
 
 static bool is_there(const struct map *map, const struct system_row *row)
@@ -149,13 +186,9 @@ static void add_system(struct map *map, struct csv *csv, const uint32_t columns[
 static void add_link(struct map *map, struct csv *csv, const uint32_t columns[2])
 {
     uint32_t ends[2];
-    for (uint32_t i = 0; i < 2; i++) {
-        ends[i] = find_system(map, csv->fields[columns[i]]);
-        if (ends[i] == map->system_count) {
-            csv_error(csv, columns[i], "found the name of no system");
-            return;
-        }
-    }
+    bool good = name_system(map, csv, columns[0], &ends[0]);
+    if (!name_system(map, csv, columns[1], &ends[1]) || !good)
+        return;
     if (ends[0] == ends[1])
         csv_error(csv, columns[1], "found a link from a system to itself");
     else if (map->link_count == LINKS_MAX)
@@ -167,11 +200,9 @@ static void add_link(struct map *map, struct csv *csv, const uint32_t columns[2]
 static void add_price(struct map *map, struct csv *csv, const uint32_t columns[3])
 {
     double price;
-    uint32_t system = find_system(map, csv->fields[columns[0]]), good = 0;
-    if (system == map->system_count) {
-        csv_error(csv, columns[0], "found the name of no system");
+    uint32_t system, good = 0;
+    if (!name_system(map, csv, columns[0], &system))
         return;
-    }
     if (!csv_name(csv, columns[1]) || !csv_number(csv, columns[2], &price))
         return;
     while (good < map->good_count && strcmp(map->goods[good], csv->fields[columns[1]]) != 0)
@@ -180,6 +211,8 @@ static void add_price(struct map *map, struct csv *csv, const uint32_t columns[3
         csv_error(csv, columns[2], "found a price that cannot be, allowed: 1 to 1000000 credits");
     } else if (good == GOODS_MAX) {
         csv_error(csv, columns[1], "found one commodity more, allowed: 16");
+    } else if (good < map->good_count && map->systems[system].price[good] > 0) {
+        csv_error(csv, columns[2], "found a second price of this commodity here, allowed: one");
     } else {
         if (good == map->good_count)
             snprintf(map->goods[map->good_count++], 64, "%.60s", csv->fields[columns[1]]);
@@ -195,9 +228,12 @@ static int read_rows(struct map *map, const char *path, const char *const *names
     static struct csv csv;
     uint32_t columns[4];
     int status = csv_open(&csv, path);
-    if (status == EXIT_GOOD && find_columns(&csv, names, columns, count))
+    if (status == EXIT_GOOD && find_columns(&csv, names, columns, count)) {
+        if (read == add_system)
+            check_units(&csv, columns + 1);
         while (csv_next(&csv))
             read(map, &csv, columns);
+    }
     if (status == EXIT_GOOD && csv.errors > 0)
         status = EXIT_BAD_CONTENT;
     csv_close(&csv);

@@ -100,7 +100,8 @@ static const struct argp_option options[] = {
     {.name = "mind",
      .key = OPTION_MIND,
      .arg = "N",
-     .doc = "Say what the mind of ship N is about whenever that has changed, at a hundred looks"},
+     .doc = "Say what the mind of ship N (or ship-N) is about whenever that has changed, at a "
+            "hundred looks"},
     {.name = "watch",
      .key = OPTION_WATCH,
      .doc = "Show the run on the whole terminal: a map, queues, events; with keys to pause, step, "
@@ -178,7 +179,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
     } else if (key == OPTION_EVENTS) {
         args->session.events = value;
     } else if (key == OPTION_MIND) {
-        args->session.mind = (uint32_t)value_whole(state, "--mind", value, 1, UINT32_MAX);
+        args->session.mind = (uint32_t)value_whole(
+            state, "--mind", value + (strncmp(value, "ship-", 5) == 0 ? 5 : 0), 1, UINT32_MAX);
     } else if (key == OPTION_WATCH) {
         args->watch = true;
     } else if (key == OPTION_CHECK_BALANCE) {

@@ -28,6 +28,9 @@ struct mind_plan {
 /** "trader", "hauler", "patrol", "rescue", "pirate"; NULL: there is none of that name. */
 const struct mind_plan *mind_plan_find(const char *name);
 
+/** All of them, by number from 0. NULL: there are no more. */
+const struct mind_plan *mind_plan_at(uint32_t number);
+
 /** Does it have a mind? Else it goes its round without one. */
 bool ship_has_mind(const struct ship *self);
 

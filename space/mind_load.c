@@ -52,21 +52,49 @@ static const struct mind_leaf *find_leaf(const struct mind_leaf *leaves, const c
     return leaves->name ? leaves : NULL;
 }
 
+/* Words that would have been right, in their order. */
+struct words {
+    char names[2 * MINDS_MAX + 64][SCHEMA_NAME_BYTES];
+    size_t count;
+};
+
+static void offer(struct words *words, const char *name)
+{
+    if (words->count < COUNT_OF(words->names) && strlen(name) < SCHEMA_NAME_BYTES)
+        snprintf(words->names[words->count++], SCHEMA_NAME_BYTES, "%s", name);
+}
+
+/* At node one of these words should stand; found: what does, or NULL. */
+static void word_error(struct schema_reader *reader, const struct yaml_node *node,
+                       const char *found, const char *allowed, const struct words *words)
+{
+    char list[250] = "";
+    const char *near =
+        node->kind == YAML_IS_SCALAR
+            ? schema_nearest(node->text, words->names[0], sizeof words->names[0], words->count)
+            : NULL;
+    for (size_t i = 0; i < words->count; i++)
+        schema_list(list, sizeof list, words->names[i]);
+    if (near)
+        schema_error(reader, node, found, "%s (did you mean \"%s\"?)", allowed, near);
+    else
+        schema_error(reader, node, found, "%s%s%s", allowed, list[0] ? ": " : "", list);
+}
+
 static void unknown_word(struct reading *reading, const struct yaml_node *word)
 {
-    char names[MIND_KIND_COUNT + 32][SCHEMA_NAME_BYTES];
+    struct words words = {.count = 0};
     char found[ERRORS_QUOTE_BYTES + 32], quote[ERRORS_QUOTE_BYTES];
-    size_t count = 0;
+    for (const struct mind_leaf *leaf = reading->leaves; leaf->name; leaf++)
+        offer(&words, leaf->name);
     for (uint32_t kind = 0; kind < MIND_leaf; kind++)
-        snprintf(names[count++], SCHEMA_NAME_BYTES, "%s", mind_kind_name((enum mind_kind)kind));
-    for (const struct mind_leaf *leaf = reading->leaves; leaf->name && count < COUNT_OF(names);
-         leaf++)
-        snprintf(names[count++], SCHEMA_NAME_BYTES, "%s", leaf->name);
+        offer(&words, mind_kind_name((enum mind_kind)kind));
+    offer(&words, "use");
     snprintf(found, sizeof found, "unknown leaf %s", errors_quote(quote, word->text, word->size));
-    const char *near = schema_nearest(word->text, names[0], sizeof names[0], count);
-    schema_error(reading->reader, word, found, "a node or a leaf%s%s%s",
-                 near ? " (did you mean \"" : ", as in docs/scenario.md", near ? near : "",
-                 near ? "\"?)" : "");
+    word_error(reading->reader, word, found,
+               reading->leaves == ship_leaves ? "a leaf or a node of a ship's mind"
+                                              : "a leaf or a node of a station's mind",
+               &words);
 }
 
 /* value: NULL where there is none. */
@@ -207,6 +235,29 @@ static void splice(struct reading *reading, const struct yaml_node *place, uint3
     }
 }
 
+static void offer_plans(struct words *words)
+{
+    const struct mind_plan *plan;
+    for (uint32_t i = 0; (plan = mind_plan_at(i)); i++)
+        offer(words, plan->name);
+}
+
+/* name: NULL where there is none. */
+static void use_error(struct reading *reading, const struct yaml_node *name)
+{
+    struct words words = {.count = 0};
+    const struct yaml_node *item = reading->reader->minds->first;
+    for (; item; item = item->next) {
+        const struct yaml_node *other = yaml_map_find(item, "name");
+        if (other && other->kind == YAML_IS_SCALAR)
+            offer(&words, other->text);
+    }
+    if (reading->leaves == ship_leaves)
+        offer_plans(&words);
+    word_error(reading->reader, name ? name : reading->places[0], NULL, "the name of another mind",
+               &words);
+}
+
 static void read_use(struct reading *reading, const struct yaml_node *name, uint32_t depth,
                      const struct use *use)
 {
@@ -232,8 +283,7 @@ static void read_use(struct reading *reading, const struct yaml_node *name, uint
     if (plan && reading->leaves == ship_leaves)
         splice(reading, name, depth, plan);
     else
-        schema_error(reading->reader, name ? name : reading->places[0], NULL,
-                     "the name of a mind of this file, or of one of those that are built in");
+        use_error(reading, name);
 }
 
 /* A word; or a mapping of one word to its value. */
@@ -272,7 +322,10 @@ static void make_tree(struct schema_reader *reader, struct scenario_mind *mind,
     uint32_t where;
     enum mind_fault fault = mind_make(&mind->tree, reading->leaves, mind->budget, reading->steps,
                                       reading->count, &where);
-    if (fault != MIND_FINE)
+    if (fault == MIND_BAD_VALUE)
+        schema_error(reader, reading->places[where], mind_fault_text(fault),
+                     "need: 1 up to the number of its children");
+    else if (fault != MIND_FINE)
         schema_error(reader, reading->places[where], mind_fault_text(fault),
                      "a tree of 1 to %d nodes, each with the children that it needs",
                      MIND_NODES_MAX);
@@ -347,14 +400,27 @@ static uint32_t find_mind(struct schema_reader *reader, const char *name, uint32
     return scenario->minds.count;
 }
 
+static void reference_error(struct schema_reader *reader, const struct yaml_node *node, uint32_t of)
+{
+    const struct scenario *scenario = scenario_of(reader);
+    struct words words = {.count = 0};
+    char allowed[48];
+    for (uint32_t i = 0; i < scenario->minds.count; i++)
+        if (scenario->minds.items[i].of == of)
+            offer(&words, scenario->minds.items[i].name);
+    if (of == 0)
+        offer_plans(&words);
+    snprintf(allowed, sizeof allowed, "the name of a mind of a %s", of_words[of]);
+    word_error(reader, node, NULL, allowed, &words);
+}
+
 static void read_reference_to(struct schema_reader *reader, const struct yaml_node *node,
                               void *field, uint32_t of)
 {
     bool word = node->kind == YAML_IS_SCALAR && node->size > 0;
     uint32_t number = word ? find_mind(reader, node->text, of) : 0;
     if (number == 0 && !reader->no_memory)
-        schema_error(reader, node, NULL, "the name of a mind of a %s%s", of_words[of],
-                     of == 0 ? ": of this file, or trader, hauler, patrol, rescue, pirate" : "");
+        reference_error(reader, node, of);
     *(uint32_t *)field = number;
 }
 

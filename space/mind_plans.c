@@ -84,12 +84,18 @@ static const struct mind_step pirate[] = {
 #name_, name_, sizeof name_ / sizeof name_[0]                                              \
     }
 
-const struct mind_plan *mind_plan_find(const char *name)
+const struct mind_plan *mind_plan_at(uint32_t number)
 {
     static const struct mind_plan plans[] = {PLAN(trader), PLAN(hauler), PLAN(patrol), PLAN(rescue),
                                              PLAN(pirate)};
-    for (uint32_t i = 0; i < sizeof plans / sizeof plans[0]; i++)
-        if (strcmp(plans[i].name, name) == 0)
-            return &plans[i];
+    return number < sizeof plans / sizeof plans[0] ? &plans[number] : NULL;
+}
+
+const struct mind_plan *mind_plan_find(const char *name)
+{
+    const struct mind_plan *plan;
+    for (uint32_t i = 0; (plan = mind_plan_at(i)); i++)
+        if (strcmp(plan->name, name) == 0)
+            return plan;
     return NULL;
 }

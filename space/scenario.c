@@ -135,7 +135,7 @@ static enum scenario_status include_file(struct yaml_tree *tree, const struct ya
     const char *path = source->path;
     char quote[ERRORS_QUOTE_BYTES], whole[4096];
     bool plain = name->kind == YAML_IS_SCALAR && name->size > 0 && !strchr(name->text, '/') &&
-                 name->text[0] != '.';
+                 name->text[0] != '.' && text_is_printable(name->text, name->size);
     const char *slash = strrchr(path, '/');
     int folder = slash ? (int)(slash - path) + 1 : 0;
     if (!plain ||
@@ -151,6 +151,12 @@ static enum scenario_status include_file(struct yaml_tree *tree, const struct ya
     struct yaml_tree *included = NULL;
     errors->file = errors_add_file(errors, whole);
     enum scenario_status status = read_file(whole, false, &text, &size, errors);
+    if (status == SCENARIO_NO_INPUT) {
+        errors->file = 0;
+        errors_add(errors, name->line, name->column,
+                   "include: found %s, allowed: a file that can be read",
+                   errors_quote(quote, name->text, name->size));
+    }
     if (status != SCENARIO_OK)
         return status;
     digest_text(source->content, text, size);

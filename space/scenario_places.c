@@ -27,11 +27,15 @@ void read_reference(struct schema_reader *reader, const struct yaml_node *node,
     const char *nearest = NULL;
     if (node->kind == YAML_IS_SCALAR)
         nearest = schema_nearest(node->text, names->first, names->stride, names->count);
+    char list[160] = "";
+    for (uint32_t i = 0; i < names->count; i++)
+        schema_list(list, sizeof list, names->first + i * names->stride);
     if (nearest)
         schema_error(reader, node, NULL, "the name of a %s above (did you mean \"%s\"?)",
                      names->what, nearest);
     else
-        schema_error(reader, node, NULL, "the name of a %s above", names->what);
+        schema_error(reader, node, NULL, "the name of a %s above%s%s", names->what,
+                     list[0] ? ": " : "", list);
 }
 
 static struct names body_names(const struct scenario *s)

@@ -95,9 +95,12 @@ static void offer(struct path *path, const char *name)
         snprintf(path->names[path->count++], SCHEMA_NAME_BYTES, "%s", name);
 }
 
+/* What the entry of a list is known by: its name, or of a station's goods the commodity. */
 static const char *name_of(const struct yaml_node *entry)
 {
     const struct yaml_node *name = yaml_map_find(entry, "name");
+    if (!name)
+        name = yaml_map_find(entry, "commodity");
     return name && name->kind == YAML_IS_SCALAR ? name->text : NULL;
 }
 
@@ -155,9 +158,10 @@ static enum scenario_status unknown(struct path *path)
     return SCENARIO_BAD;
 }
 
-/* A key that the map does not have yet: the schema will say whether it may. */
-static struct yaml_node *add_key(struct path *path, struct yaml_node *map, size_t length)
+/* A key that the map does not have yet, up to the next dot: the schema will say whether it may. */
+static struct yaml_node *add_key(struct path *path, struct yaml_node *map, size_t *out_length)
 {
+    size_t length = strcspn(path->rest, ".=");
     struct yaml_node *name = yaml_tree_memory(path->tree, 2 * sizeof *name);
     char *text = yaml_tree_memory(path->tree, length + 1);
     if (!name || !text)
@@ -169,8 +173,11 @@ static struct yaml_node *add_key(struct path *path, struct yaml_node *map, size_
                                  .size = (uint32_t)length,
                                  .text = text,
                                  .next = &name[1]};
-    name[1] = (struct yaml_node){.kind = YAML_IS_SCALAR, .text = ""};
+    name[1] = (struct yaml_node){.kind = path->rest[length] == '.' ? YAML_IS_MAP : YAML_IS_SCALAR,
+                                 .file = path->errors->file,
+                                 .text = ""};
     append(map, name, 2);
+    *out_length = length;
     return &name[1];
 }
 
@@ -214,10 +221,8 @@ enum scenario_status yaml_tree_set(struct yaml_tree *tree, const char *setting,
             inner = step_map(&path, node, &length);
         else if (node->kind == YAML_IS_LIST)
             inner = step_list(&path, node, &length);
-        if (!inner && node->kind == YAML_IS_MAP &&
-            !memchr(path.rest, '.', (size_t)(equals - path.rest))) {
-            length = (size_t)(equals - path.rest);
-            inner = add_key(&path, node, length);
+        if (!inner && node->kind == YAML_IS_MAP) {
+            inner = add_key(&path, node, &length);
             if (!inner)
                 return SCENARIO_NO_MEMORY;
         }

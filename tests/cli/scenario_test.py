@@ -26,6 +26,14 @@ def a_setting_changes_the_run():
 
 
 @case
+def a_setting_reaches_what_has_no_name_or_is_not_there():
+    plain, _ = expect(0, "run", HARBOUR, "--quiet", "--until", "5m")
+    for setting in ("stations.Port Gaia.goods.food.stock=1", "signals.speed=100 u/s"):
+        out, _ = expect(0, "run", HARBOUR, "--quiet", "--until", "5m", "--set", setting)
+        check(out.splitlines()[1] != plain.splitlines()[1], f"{setting} changes nothing")
+
+
+@case
 def an_unknown_path_names_the_nearest():
     for setting, text in {
             "fleets.tradrs.count=5": 'there is no "tradrs" here; did you mean "traders"?',
@@ -38,6 +46,9 @@ def an_unknown_path_names_the_nearest():
                                             'from 1 to 64',
             "include=5": "include: found a setting, allowed: only in the file itself",
             "limits=5": "traffic, signals, faults\n",
+            "trafic.every=5 s": 'found unknown key "trafic", allowed: a key of a scenario (did you mean "traffic"?)',
+            "signals.sped=5": 'found unknown key "sped", allowed: a key of signals (did you mean "speed"?)',
+            "stations.Port Gaia.goods.fod.stock=5": 'there is no "fod" here; did you mean "food"?',
             "nonsense": "allowed: PATH=VALUE"}.items():
         _, err = expect(65, "check", HARBOUR, "--set", setting)
         check(err.startswith(f"--set {setting}: "), err)
@@ -76,10 +87,12 @@ def an_included_file_is_a_part_and_errors_name_it():
 @case
 def no_include_leads_out_of_the_folder():
     os.symlink(HARBOUR, os.path.join(FOLDER, "link.yaml"))
-    for name in ("../x.yaml", "/etc/passwd", ".hidden", "link.yaml", "gone.yaml"):
+    for name in ("../x.yaml", "/etc/passwd", ".hidden", '"\\e[31m"', "link.yaml", "gone.yaml"):
         path = write("out.yaml", f"include: [{name}]\nname: out\n")
         status = 66 if name in ("link.yaml", "gone.yaml") else 65
         _, err = expect(status, "check", path)
+        check("\033" not in err, "an escape sequence comes through")
+        check_in(f"{path}:1:11: include: found ", err)
         check_in("cannot be opened" if status == 66 else "the name of a file in the same folder", err)
     write("inner.yaml", "include: [goods.inc.yaml]\n")
     _, err = expect(65, "check", write("out.yaml", "include: [inner.yaml]\nname: out\n"))
@@ -122,7 +135,7 @@ def bad_rows_of_a_map_are_told_with_line_and_column():
     for text in (f'{systems}:3:5: x: found "nan", allowed: a number',
                  f'{systems}:4:9: y: found "zwei", allowed: a number',
                  f"{systems}:5:1: found 2 fields, allowed: 4 as in line 1",
-                 f"{systems}:6:1: name: found no name",
+                 f'{systems}:6:1: name: found "", allowed: 1 to 50 bytes of printable UTF-8',
                  f"{systems}:7:1: name: found a name again"):
         check_in(text, err)
     systems = write("worse.csv", "name,x,y,z\n\"Sol\"x,0,0,0\n" + "n" * 300 + ",1,2,3\n"
@@ -144,6 +157,40 @@ def bad_rows_of_a_map_are_told_with_line_and_column():
     _, err = expect(65, "import", write("twice.csv", "name,x,y,z,x\nSol,0,0,0,1\nNear,1,0,0,0\n"))
     check_in('twice.csv:1:1: found two columns "x", allowed: one\n', err)
     expect(66, "import", os.path.join(FOLDER, "gone.csv"))
+
+
+@case
+def what_a_map_says_twice_or_of_nobody_is_told():
+    systems = write("two.csv", "name,x,y,z\nSol,0,0,0\nNear,1,0,0\n")
+    links = write("l.csv", "from,to\nSol,Naer\nzzzzzz,Sol\nSol,Sol\n")
+    out, err = expect(65, "import", systems, "--links", links)
+    check_equal(out, "", "output")
+    check_equal(err.splitlines(), [
+        f'{links}:2:5: to: found "Naer", allowed: the name of a system (did you mean "Near"?)',
+        f'{links}:3:1: from: found "zzzzzz", allowed: the name of a system',
+        f"{links}:4:5: to: found a link from a system to itself"], "links")
+    prices = write("p.csv", "system,commodity,price\nSol,ore,5\nNear,ore,6\nSol,ore,7\nSool,ore,1\n"
+                            "Sol,tea,0.4\n")
+    _, err = expect(65, "import", systems, "--prices", prices)
+    check_equal(err.splitlines(), [
+        f"{prices}:4:9: price: found a second price of this commodity here, allowed: one",
+        f'{prices}:5:1: system: found "Sool", allowed: the name of a system (did you mean "Sol"?)',
+        f"{prices}:6:9: price: found a price that cannot be, allowed: 1 to 1000000 credits"], "prices")
+
+
+@case
+def a_table_of_another_make_is_told_as_such():
+    for text, wanted in (("name,x_pc,y_pc,z_ly\nA,1,2,3\nB,1,2,4\n",
+                          '1:1: found column "z_ly", allowed: "z_pc", in the unit of x'),
+                         ("name;x;y;z\nA;1;2;3\n", "1:1: found other separators of fields, allowed: commas"),
+                         ("name,x,y,z,\033[31m\nA,1,2,3,4\nB,1,2,4,5\n",
+                          '1:1: found column "\\x1b[31m", allowed: printable UTF-8'),
+                         ("name,x,y,z\nA,\033[31m,2,3\nB,1,2,4\n", '2:3: x: found "\\x1b[31m", allowed: a number')):
+        path = write("other.csv", text)
+        out, err = expect(65, "import", path)
+        check_equal(out, "", "output")
+        check_in(f"{path}:{wanted}", err)
+        check("\033" not in err, "an escape sequence comes through")
 
 
 @case

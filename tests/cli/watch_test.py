@@ -170,7 +170,7 @@ def a_mind_is_told_whenever_it_has_changed():
     paths = [line.split(": ")[2] for line in lines]
     check_in("reactive_selector > timeout > sequence > visit", paths, "paths")
     check(all(one != other for one, other in zip(paths, paths[1:])), f"the same twice: {paths}")
-    _, err = expect(0, "run", HARBOUR, "--quiet", "--mind=1", "--until=1m")
+    _, err = expect(0, "run", HARBOUR, "--quiet", "--mind=ship-1", "--until=1m")
     check_equal(err, "0.000s: ship-1: no mind\n", "a ship without a mind")
     check_in("--mind: found '201', allowed: 1 to 200",
              refused("run", HARBOUR, "--quiet", "--mind=201", "--until=1m"), "no such ship")

@@ -57,6 +57,24 @@ TEST(minds_that_mean_nothing_are_refused_with_the_line)
     refused("minds:\n  - {name: n, tree: dock}\n", 10, "the name of a mind");
 }
 
+/* What would have been right is named: the nearest word, else all of them. */
+TEST(unknown_words_of_minds_name_those_that_there_are)
+{
+    refused("minds:\n  - {name: m, tree: dokc}\n", 12, "of a ship's mind (did you mean \"dock\"?)");
+    refused("minds:\n  - {name: m, tree: xyzzyplugh}\n", 12,
+            "of a ship's mind: has_goal, loaded, fuel_below, ");
+    refused("minds:\n  - {name: m, of: station, tree: xyzzyplugh}\n", 12,
+            "of a station's mind: queue_above, open, ");
+    refused("minds:\n  - {name: m, tree: {use: xyzzyplugh}}\n", 12,
+            "the name of another mind: m, trader, hauler, patrol, rescue, pirate");
+    refused("minds:\n  - {name: m, tree: {use: tradre}}\n  - {name: n, tree: dock}\n", 12,
+            "(did you mean \"trader\"?)");
+    refused("minds:\n  - {name: xyzzyplugh, tree: dock}\n", 10,
+            "a mind of a ship: xyzzyplugh, trader, hauler, patrol, rescue, pirate");
+    refused("minds:\n  - {name: m, tree: {parallel: {need: 2, of: [dock]}}}\n", 12,
+            "allowed: need: 1 up to the number of its children");
+}
+
 TEST(minds_that_use_themselves_are_refused_with_the_line)
 {
     refused("minds:\n  - name: m\n    tree:\n      sequence: [dock, use: m]\n", 14,
@@ -65,7 +83,7 @@ TEST(minds_that_use_themselves_are_refused_with_the_line)
             "  - name: m\n    tree: {selector: [use: a, use: b]}\n"
             "  - name: b\n    tree: {invert: {use: m}}\n",
             14, "a cycle: \"b\" used by \"m\" used by \"b\"");
-    refused("minds:\n  - {name: m, tree: {use: nobody}}\n", 12, "the name of a mind");
+    refused("minds:\n  - {name: m, tree: {use: nobody}}\n", 12, "the name of another mind");
     /* Each doubles the one before: it is seen before it is made. */
     refused("minds:\n  - {name: a, tree: {sequence: [dock, dock, dock, dock, dock]}}\n"
             "  - {name: b, tree: {sequence: [use: a, use: a, use: a, use: a]}}\n"

@@ -251,7 +251,7 @@ TEST(duplicates_are_refused)
                    "x.yaml:15:11: stations[1].name: found \"Alpha\", allowed: a name that nothing "
                    "else in this list has\n"
                    "x.yaml:27:20: fleets[0].route[1]: found \"Beta\", allowed: the name of a "
-                   "station above\n");
+                   "station above: Alpha, Alpha\n");
     EXPECT_CHANGED("berths: 4", "berths: 4\n    berths: 5",
                    "x.yaml:14:5: stations[0]: found key \"berths\" again, allowed: once (line 13 "
                    "has it)\n");
@@ -264,10 +264,10 @@ TEST(missing_references_are_refused)
                    "station above (did you mean \"Beta\"?)\n");
     EXPECT_CHANGED("body: Earth", "body: Zzyzxqq",
                    "x.yaml:12:11: stations[0].body: found \"Zzyzxqq\", allowed: the name of a body "
-                   "above\n");
+                   "above: Sun, Earth\n");
     EXPECT_CHANGED("class: tug", "class: [tug]",
                    "x.yaml:25:12: fleets[0].class: found a list, allowed: the name of a class "
-                   "above\n");
+                   "above: tug\n");
     EXPECT_CHANGED("[Alpha, Beta]", "somewhere",
                    "x.yaml:27:12: fleets[0].route: found \"somewhere\", allowed: random, or a list "
                    "of 2 to 16 stations\n");
@@ -296,7 +296,7 @@ TEST(rules_between_keys_hold)
                    "x.yaml:5:5: bodies[0]: found an orbit, allowed: none: the first body stands in "
                    "the middle\n"
                    "x.yaml:15:11: stations[1].body: found \"Sun\", allowed: the name of a body "
-                   "above\n");
+                   "above: Earth\n");
     EXPECT_CHANGED("  - name: Earth\n", "  - name: Rogue\n  - name: Earth\n",
                    "x.yaml:6:5: bodies[1]: found no orbit, allowed: an orbit or a place: only the "
                    "first body has none\n");
