@@ -164,23 +164,23 @@ static aldis_err shut_down(struct ship *self, const Shutdown *msg, aldis_ctx *ct
 static aldis_err halt_here(struct ship *self, const Pause *msg, aldis_ctx *ctx)
 {
     (void)msg;
+    if (self->state == SHIP_flying) {
+        ship_move(self, aldis_now(ctx));
+        ship_brake(self, aldis_now(ctx));
+    }
     self->flags |= SHIP_PAUSED;
-    if (self->state != SHIP_flying)
-        return ALDIS_OK;
-    ship_move(self, aldis_now(ctx));
-    ship_brake(self, aldis_now(ctx));
     return ALDIS_OK;
 }
 
 static aldis_err go_on(struct ship *self, const Resume *msg, aldis_ctx *ctx)
 {
     (void)msg;
-    bool paused = self->flags & SHIP_PAUSED;
-    self->flags &= (uint8_t)~SHIP_PAUSED;
-    if (!paused || self->state != SHIP_flying)
+    if (!(self->flags & SHIP_PAUSED))
         return ALDIS_OK;
-    ship_move(self, aldis_now(ctx));
-    return ship_steer(self, ctx);
+    if (self->state == SHIP_flying)
+        ship_move(self, aldis_now(ctx)); /* so far as one that is paused */
+    self->flags &= (uint8_t)~SHIP_PAUSED;
+    return self->state == SHIP_flying ? ship_steer(self, ctx) : ALDIS_OK;
 }
 
 static aldis_err tell_status(struct ship *self, const GetStatus *msg, aldis_ctx *ctx)

@@ -213,12 +213,13 @@ SHIP_ACTION(delivery_hear, aldis_delivered)
 
 /* ---- Orders to dock ---- */
 
-/* Where it is already it asks at once; anywhere else it goes first. */
+/* Where it is already it asks at once; anywhere else it goes first, and so does one that was left
+ * adrift elsewhere. */
 SHIP_ACTION(dock_idle, initiate_docking)
 {
     if (!ship_fits(self, msg->station))
         return aldis_fail(ctx, "ordered to a station that cannot take the ship");
-    if (msg->station == self->station)
+    if (msg->station == self->station && ship_is_at_station(self))
         return ship_ask_for_berth(self, ctx);
     ship_set_goal(self, msg->station);
     return ship_depart(self, ctx);

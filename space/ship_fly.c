@@ -108,12 +108,14 @@ static void move_for(struct ship *self, aldis_ns now_ns, double seconds)
 {
     struct thrust thrust = ship_thrust(self, now_ns);
     double reach = ship_reach(self), way = 0;
-    if (self->mission == MISSION_FOLLOW && self->state == SHIP_flying) {
-        ship_follow(self, seconds, &thrust, &way);
-        burn(self, way);
-    } else if (reach <= 0) {
+    bool follows = self->mission == MISSION_FOLLOW && self->state == SHIP_flying &&
+                   !(self->flags & SHIP_PAUSED);
+    if (reach <= 0) {
         self->motion.position =
             vec_add(self->motion.position, vec_scale(self->motion.velocity, seconds));
+    } else if (follows) {
+        ship_follow(self, seconds, &thrust, &way);
+        burn(self, way);
     } else {
         struct motion motion;
         way = fly(self, &motion, &thrust, seconds);
@@ -198,7 +200,7 @@ aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
 bool ship_is_at_station(const struct ship *self)
 {
     struct vec then = ship_station_position(self, self->moved_ns);
-    return vec_length(vec_sub(self->motion.position, then)) <= ship_class(self)->arrival;
+    return vec_length(vec_sub(self->motion.position, then)) < ship_class(self)->arrival;
 }
 
 void ship_cast_off(struct ship *self, aldis_ns now_ns)
@@ -259,6 +261,13 @@ double ship_reserve(const struct ship *self, aldis_ns now_ns)
     return speed * speed / (2 * thrust.acceleration) + speed * tick_s;
 }
 
+/* What is left is just enough to come to rest. */
+static bool runs_dry(const struct ship *self, aldis_ns now_ns)
+{
+    return self->account.fuel <= self->account.tank / 2 &&
+           ship_reach(self) <= ship_reserve(self, now_ns);
+}
+
 static aldis_err look(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
@@ -270,7 +279,8 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
     if (self->flags & SHIP_PAUSED)
         return keep_course(self, ctx);
     if (self->mission == MISSION_FOLLOW)
-        return ship_steer(self, ctx);
+        return runs_dry(self, now_ns) ? ship_alarm(self, ctx, EMERGENCY_OUT_OF_FUEL)
+                                      : ship_steer(self, ctx);
     aldis_err err;
     if (ship_has_mind(self) && ship_think_under_way(self, ctx, &err))
         return err;
@@ -280,8 +290,7 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
     if (arrived)
         return self->mission == MISSION_RESCUE ? ship_reach_caller(self, ctx)
                                                : ship_ask_for_berth(self, ctx);
-    if (self->account.fuel <= self->account.tank / 2 &&
-        ship_reach(self) <= ship_reserve(self, now_ns))
+    if (runs_dry(self, now_ns))
         return ship_alarm(self, ctx, EMERGENCY_OUT_OF_FUEL);
     /* On its course it need not plan again; in danger, or off it, it does. */
     ship_drop_extra(self, now_ns);
