@@ -26,9 +26,9 @@ aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct 
 
 /* A place that cannot be told leaves the ship where it was last known: it is told of less. */
 void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, bool flies,
-                  uint32_t look)
+                  bool tell)
 {
-    if (!flies || look % nearby->looks == 0)
+    if (tell)
         (void)aldis_place_set(ctx, nearby->sky, place.x, place.y, place.z);
     if (nearby->lanes.number == 0)
         return;

@@ -13,7 +13,7 @@ struct nearby {
     aldis_place sky;   /**< every ship */
     aldis_place lanes; /**< ships under way, each at its last look; zero: nobody wants to know */
     double slack;      /**< u: a ship may be this far from where it is known to be */
-    uint32_t looks;    /**< a ship under way says where it is at one look in so many */
+    uint32_t looks;    /**< a ship under way tells the sky where it is at one look in so many */
 };
 
 struct chart;
@@ -25,9 +25,10 @@ struct speaker;
 /** Open the places of a scenario. Errors: as aldis_place_open. */
 aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct scenario *scenario);
 
-/** The calling ship is at this place now; flies: it is under way. look counts its looks. */
+/** The calling ship is at this place now; flies: it is under way, and the lanes know; tell: the sky
+ *  is to know, too. */
 void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, bool flies,
-                  uint32_t look);
+                  bool tell);
 
 /** Tell every ship that is nearer to the speaker than radius, and perhaps some a little farther
  *  off; never the caller itself. Each hears when the signal reaches it. Errors: as

@@ -92,7 +92,7 @@ static void choose_home(const struct scenario *scenario, const struct scenario_f
 {
     uint32_t group = fleet->formation > 0 ? fleet->formation_size : 1;
     uint32_t place = number / group;
-    ship->place_in_line = number % group & 15u;
+    ship->place_in_line = number % group & 7u;
     if (fleet->route.count > 0) {
         ship->leg = (uint8_t)(place % fleet->route.count);
         ship->station = (uint16_t)fleet->route.stations[ship->leg];

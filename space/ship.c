@@ -117,15 +117,18 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
     self->phase = PHASE_NONE;
     self->flags &= (uint8_t)~SHIP_JOINING;
     chronicle_state(self->chart->chronicle, ctx, self, state);
-    bool landed = self->state == SHIP_flying && state != SHIP_flying;
-    self->state = state & 15u;
-    if (landed || self->chart->signals)
+    bool moves = self->state == SHIP_flying || state == SHIP_flying || state == SHIP_emergency;
+    self->state = state & 7u;
+    self->untold = 0;
+    if (moves || self->chart->signals)
         ship_tell_place(self, ctx);
 }
 
 aldis_err ship_rest(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns rest_ns = ship_fleet(self)->rest_ns;
+    if (self->state != SHIP_flying && self->state != SHIP_idle)
+        ship_cast_off(self, aldis_now(ctx)); /* it has gone round with its station */
     ship_enter(self, ctx, SHIP_idle);
     self->mission = MISSION_OWN;
     ship_drop_extra(self, aldis_now(ctx));

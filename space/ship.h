@@ -137,12 +137,14 @@ struct ship {
     uint16_t known_station; /**< whose prices it remembers, + 1; 0: none */
     uint8_t flags;
     uint8_t leg; /**< of the fleet's route */
-    unsigned state : 4, phase : 4, mission : 4;
-    unsigned place_in_line : 4; /**< in its formation; 0: it leads, or there is none */
+    unsigned state : 3, phase : 4, mission : 2;
+    unsigned place_in_line : 3; /**< in its formation; 0: it leads, or there is none */
+    unsigned untold : 2;        /**< looks since the sky was told where it is: see nearby.h */
 };
 _Static_assert(sizeof(struct ship) == 192, "three cache lines");
 _Static_assert(SCENARIO_STATIONS_MAX < UINT16_MAX && SCENARIO_FLEETS_MAX <= UINT16_MAX, "ids");
-_Static_assert(SCENARIO_FORMATION_MAX < 16, "place_in_line");
+_Static_assert(SPACE_SHIP_STATE_COUNT <= 8 && PHASE_PEER < 16 && MISSION_FOLLOW < 4, "bits");
+_Static_assert(SCENARIO_FORMATION_MAX <= 8 && NEARBY_LOOKS <= 4, "bits");
 
 /** The actor: the page is what it is. */
 struct ship_actor {

@@ -64,7 +64,14 @@ void ship_tell_place(struct ship *self, aldis_ctx *ctx)
     bool exact = self->chart->signals != NULL;
     nearby_moved(ctx, &self->chart->nearby,
                  exact ? ship_place(self, aldis_now(ctx)) : self->motion.position,
-                 self->state == SHIP_flying, self->change);
+                 self->state == SHIP_flying, self->untold == 0);
+}
+
+/* Under way: each few times that its timer is armed, which is for a tick at most. */
+static void tell_way(struct ship *self, aldis_ctx *ctx)
+{
+    self->untold = (self->untold + 1u) % self->chart->nearby.looks & 3u;
+    ship_tell_place(self, ctx);
 }
 
 /* ---- Moving ---- */
@@ -153,6 +160,7 @@ static aldis_err keep_course(struct ship *self, aldis_ctx *ctx)
 {
     struct thrust thrust = ship_thrust(self, aldis_now(ctx));
     aldis_ns tick_ns = self->chart->scenario->tick_ns;
+    tell_way(self, ctx);
     struct vec way = vec_sub(self->aim, self->motion.position);
     double most = vec_length(self->motion.velocity);
     most = (most > thrust.speed ? most : thrust.speed) * (double)tick_ns * 1e-9;
@@ -271,7 +279,6 @@ static bool runs_dry(const struct ship *self, aldis_ns now_ns)
 static aldis_err look(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
-    ship_tell_place(self, ctx);
     if (self->flags & SHIP_LEADS)
         ship_lead(self, ctx, false);
     if (self->fail_ns > 0 && now_ns >= self->fail_ns)

@@ -137,3 +137,26 @@ TEST(a_follower_that_runs_dry_calls_for_help)
     CHECK(stage_type("distress_signal").sent > 0);
     stage_close();
 }
+
+/* ---- Being found ---- */
+
+/* A ship under way is told to no later than every fourth tick where it is, however often it is
+ * given a new course meanwhile: one in distress on its way is heard by it. */
+TEST(a_ship_that_is_given_orders_on_its_way_is_found_where_it_is)
+{
+    for (int orders = 0; orders < 4; orders++) {
+        struct ship *page = open_with_one(), *other = stage_ship(1, 0);
+        wait_s(1);
+        other->motion.position = (struct vec){1500, 0, 0};
+        for (int i = 0; i <= orders; i++)
+            ORDER(0, set_destination, .station = 1);
+        while (page->motion.position.x < 1450) {
+            wait_s(1.5); /* half a tick after its look it is told again where to go */
+            ORDER(0, set_destination, .station = 1);
+        }
+        uint64_t before = stage_type("distress_signal").sent;
+        ORDER(1, handle_emergency, .kind = EMERGENCY_ENGINE_FAILURE);
+        CHECK_UINT(stage_type("distress_signal").sent, before + 1);
+        stage_close();
+    }
+}
