@@ -235,6 +235,7 @@ static void trial(void *arg, aldis_trial *trial)
                                   .until_ns = args->until_ns,
                                   .faults = &none,
                                   .named = true,
+                                  .check_balance = true,
                                   .on_begin = on_begin,
                                   .on_progress = on_progress,
                                   .on_end = on_end,

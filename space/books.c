@@ -114,7 +114,7 @@ bool books_init(struct books *books, const struct scenario *scenario)
     char *dock = books->docks;
     for (uint32_t i = 0; i < books->station_count; i++) {
         open_station(books, scenario, i);
-        books->stations[i].dock = dock;
+        dock_init(&books->stations[i].dock, &scenario->stations.items[i], dock);
         dock += dock_bytes(&scenario->stations.items[i]);
     }
     books->rescue.fuel = (int64_t)(scenario->rescue.fuel * FUEL_NANO);
@@ -139,6 +139,9 @@ void books_fini(struct books *books)
     free(books->ships);
     free(books->goods);
     free(books->docks);
+    free(books->hazard_page);
+    free(books->rescue_page);
+    free(books->weather_page);
     minds_fini(&books->minds);
     *books = (struct books){0};
 }

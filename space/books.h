@@ -9,6 +9,7 @@
 #define SPACE_BOOKS_H
 
 #include "account.h"
+#include "dock.h"
 #include "nearby.h"
 #include "protocol.h"
 #include "signals.h"
@@ -25,14 +26,15 @@ struct station_page {
     uint64_t dockings;
     uint64_t grants;                         /**< of a berth */
     aldis_ns wait_total_ns;                  /**< from the request to the grant */
+    aldis_ns market_ns;                      /**< when it last made, used and told */
     uint64_t made[SCENARIO_COMMODITIES_MAX]; /**< tonnes, for the ledger */
     uint64_t used[SCENARIO_COMMODITIES_MAX];
     uint32_t spares;
     uint32_t quarters; /**< that are free */
     uint32_t queue;    /**< ships that wait */
     uint32_t berths_taken;
-    bool shut;  /**< its mind has closed the docks */
-    void *dock; /**< memory for its berths and its queue */
+    bool shut; /**< its mind has closed the docks */
+    struct dock dock;
 };
 
 /** The memory of all minds, of equal size within a fleet. */
@@ -41,17 +43,24 @@ struct minds {
     uint64_t *fleet_at, *station_at; /**< where those of a fleet begin, and a station's is */
 };
 
+struct hazards;
+struct rescue;
+struct weather;
+
 /** Accounts are numbered: stations first, then the rescue service, then ships. */
 struct books {
     struct station_page *stations;
     struct account rescue;
+    struct hazards *hazard_page; /**< of the services: made by them when they first start */
+    struct rescue *rescue_page;
+    struct weather *weather_page;
     struct ship *ships;
     uint32_t *goods; /**< of all accounts: tonnes, then (a ship's) prices that it remembers */
     char *docks;     /**< of all stations */
     uint32_t station_count, ship_count, kinds;
     struct totals start; /**< when the run began */
     struct minds minds;
-    uint64_t near_misses; /**< traffic control's */
+    uint64_t near_misses; /**< that traffic control has named */
 };
 
 struct chart {

@@ -8,6 +8,7 @@
 #include "nearby.h"
 
 #include <aldis/timer.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of one that lives longer, newcomers near it are told this often. How far off they are told is the
@@ -19,6 +20,8 @@ struct live {
     bool lives;
 };
 
+/* Its page in the books, so that a restart goes on with what there is; and what it has sent itself
+ * still comes. */
 struct hazards {
     const struct chart *chart;
     double reach;                        /* so far off a ship has to know of it */
@@ -27,6 +30,11 @@ struct hazards {
     uint32_t told;                       /* of all schedules: the number of the last one */
     uint32_t left_out;                   /* for lack of a place */
     struct live live[SCENARIO_HAZARDS_LIVE_MAX];
+};
+
+/* The actor. */
+struct hazards_actor {
+    struct hazards *page;
 };
 
 /* The next hazard of a schedule comes after 0.5 to 1.5 of its mean time. */
@@ -46,8 +54,15 @@ static double seconds_between(const struct scenario *scenario)
 
 static aldis_err hazards_start(void *state, const void *arg, aldis_ctx *ctx)
 {
-    struct hazards *self = state;
-    self->chart = *(const struct chart *const *)arg;
+    const struct chart *chart = *(const struct chart *const *)arg;
+    struct hazards **page = &chart->books->hazard_page;
+    bool again = *page != NULL;
+    if (!again)
+        *page = calloc(1, sizeof **page);
+    struct hazards *self = ((struct hazards_actor *)state)->page = *page;
+    if (again || !self)
+        return again ? ALDIS_OK : ALDIS_ENOMEM;
+    self->chart = chart;
     double fastest = 0;
     const struct scenario *scenario = self->chart->scenario;
     for (uint32_t i = 0; i < scenario->classes.count; i++) {
@@ -141,9 +156,10 @@ static aldis_err appear(struct hazards *self, aldis_ctx *ctx, const struct scena
     return tell(self, ctx, index);
 }
 
-static aldis_err hazards_on_hazard_due(struct hazards *self, const struct hazard_due *msg,
+static aldis_err hazards_on_hazard_due(struct hazards_actor *actor, const struct hazard_due *msg,
                                        aldis_ctx *ctx)
 {
+    struct hazards *self = actor->page;
     if (msg->hazard > 0)
         return tell(self, ctx, msg->hazard - 1);
     const struct scenario_hazard *plan = &self->chart->scenario->hazards.items[msg->schedule];
@@ -156,12 +172,12 @@ static aldis_err hazards_on_hazard_due(struct hazards *self, const struct hazard
 
 static uint64_t hazards_digest(const void *state)
 {
-    const struct hazards *self = state;
+    const struct hazards *self = ((const struct hazards_actor *)state)->page;
     uint64_t digest = 0;
     for (uint32_t i = 0; i < self->chart->scenario->hazards.count; i++)
         digest = digest_mix(digest, self->seen[i]);
     return digest;
 }
 
-ALDIS_BEHAVIOUR(hazards, struct hazards, HAZARDS_PROTOCOL, .on_start = hazards_start,
+ALDIS_BEHAVIOUR(hazards, struct hazards_actor, HAZARDS_PROTOCOL, .on_start = hazards_start,
                 .digest = hazards_digest);

@@ -8,6 +8,7 @@
 #include "chronicle.h"
 #include "digest.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CALLS_MAX 1024
@@ -24,6 +25,8 @@ struct call {
     struct vec place;
 };
 
+/* Its page in the books, so that a restart goes on with what there is; and what it has sent itself
+ * still comes. */
 struct rescue {
     const struct chart *chart;
     struct account *account;
@@ -31,6 +34,11 @@ struct rescue {
     uint32_t busy; /* tugs */
     uint32_t helped, left_out;
     struct call calls[CALLS_MAX];
+};
+
+/* The actor. */
+struct rescue_actor {
+    struct rescue *page;
 };
 
 static const struct scenario_rescue *plan_of(const struct rescue *self)
@@ -41,8 +49,15 @@ static const struct scenario_rescue *plan_of(const struct rescue *self)
 static aldis_err rescue_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     (void)ctx;
-    struct rescue *self = state;
-    self->chart = *(const struct chart *const *)arg;
+    const struct chart *chart = *(const struct chart *const *)arg;
+    struct rescue **page = &chart->books->rescue_page;
+    bool again = *page != NULL;
+    if (!again)
+        *page = calloc(1, sizeof **page);
+    struct rescue *self = ((struct rescue_actor *)state)->page = *page;
+    if (again || !self)
+        return again ? ALDIS_OK : ALDIS_ENOMEM;
+    self->chart = chart;
     self->account = &self->chart->books->rescue;
     const struct scenario *scenario = self->chart->scenario;
     for (uint32_t i = 0; i < scenario->classes.count; i++) {
@@ -93,9 +108,10 @@ static uint32_t free_call(const struct rescue *self)
     return i;
 }
 
-static aldis_err rescue_on_distress_signal(struct rescue *self, const DistressSignal *msg,
+static aldis_err rescue_on_distress_signal(struct rescue_actor *actor, const DistressSignal *msg,
                                            aldis_ctx *ctx)
 {
+    struct rescue *self = actor->page;
     aldis_id ship = aldis_sender(ctx);
     aldis_err err = check_message(ctx, &distress_signal_type, msg);
     if (err != ALDIS_OK || aldis_id_is_nobody(ship))
@@ -188,8 +204,10 @@ static aldis_err arrive(struct rescue *self, aldis_ctx *ctx, uint32_t index)
     return arm(self, ctx, index, GIVE_AGAIN_NS);
 }
 
-static aldis_err rescue_on_tug_due(struct rescue *self, const struct tug_due *msg, aldis_ctx *ctx)
+static aldis_err rescue_on_tug_due(struct rescue_actor *actor, const struct tug_due *msg,
+                                   aldis_ctx *ctx)
 {
+    struct rescue *self = actor->page;
     struct call *call = &self->calls[msg->call];
     if (call->change != msg->change)
         return ALDIS_OK;
@@ -215,8 +233,10 @@ static aldis_err rescue_on_tug_due(struct rescue *self, const struct tug_due *ms
 }
 
 /* The ship can go on. */
-static aldis_err rescue_on_stand_down(struct rescue *self, const StandDown *msg, aldis_ctx *ctx)
+static aldis_err rescue_on_stand_down(struct rescue_actor *actor, const StandDown *msg,
+                                      aldis_ctx *ctx)
 {
+    struct rescue *self = actor->page;
     (void)msg;
     uint32_t index = find_call(self, aldis_sender(ctx));
     if (index == CALLS_MAX)
@@ -230,8 +250,10 @@ static aldis_err rescue_on_stand_down(struct rescue *self, const StandDown *msg,
     return arm(self, ctx, index, way_ns(self, call, aldis_now(ctx)));
 }
 
-static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *msg, aldis_ctx *ctx)
+static aldis_err rescue_on_trade_answer(struct rescue_actor *actor, const TradeAnswer *msg,
+                                        aldis_ctx *ctx)
 {
+    const struct rescue *self = actor->page;
     aldis_err err = check_message(ctx, &trade_answer_type, msg);
     if (err != ALDIS_OK)
         return err;
@@ -250,10 +272,10 @@ static aldis_err rescue_on_trade_answer(struct rescue *self, const TradeAnswer *
 
 static uint64_t rescue_digest(const void *state)
 {
-    const struct rescue *self = state;
+    const struct rescue *self = ((const struct rescue_actor *)state)->page;
     return digest_mix(digest_mix(self->busy, self->helped), (uint64_t)self->account->fuel);
 }
 
-ALDIS_BEHAVIOUR(rescue, struct rescue, RESCUE_PROTOCOL, .on_start = rescue_start,
+ALDIS_BEHAVIOUR(rescue, struct rescue_actor, RESCUE_PROTOCOL, .on_start = rescue_start,
                 .digest = rescue_digest,
                 .mailbox = {.capacity_msgs = 65536, .capacity_bytes = 64u << 20});

@@ -34,6 +34,7 @@ struct run {
     station_ref *stations;
     uint32_t *prices;
     aldis_ns checked_ns; /* all was there at this time */
+    bool restarts;       /* who fails loses its state: else a failure is only counted */
 };
 
 /* ---- Setting up ---- */
@@ -43,6 +44,8 @@ static aldis_spawn_opts on_shard_of(const struct run *run, uint32_t account, con
 {
     return (aldis_spawn_opts){.arg = arg,
                               .arg_size = size,
+                              .restart.mode =
+                                  run->restarts ? ALDIS_RESTART_ON_FAILURE : ALDIS_RESTART_DEFAULT,
                               .placement = ALDIS_PLACE_SHARD,
                               .shard = chronicle_shard(run->chart.chronicle, account)};
 }
@@ -54,6 +57,7 @@ static aldis_err spawn_services(struct run *run)
     struct ledger_arg ledger = {.result = &run->result};
     uint32_t account = scenario->stations.count;
     aldis_spawn_opts opts = on_shard_of(run, account, &ledger, sizeof ledger);
+    opts.restart.mode = ALDIS_RESTART_DEFAULT; /* what it has counted stands nowhere else */
     aldis_err err = aldis_spawn(run->system, ledger, &run->chart.ledger, &opts);
     opts = on_shard_of(run, account, &chart, sizeof chart);
     if (err == ALDIS_OK && scenario->rescue.tugs > 0)
@@ -485,6 +489,7 @@ aldis_err space_run(const struct scenario *scenario, const struct space_run_opts
 {
     static const struct space_run_opts defaults;
     struct run run = {.scenario = scenario, .opts = opts ? opts : &defaults, .report = out_report};
+    run.restarts = !run.opts->live && (run.opts->faults || scenario_faults(scenario));
     *out_report =
         (struct space_report){.seed = run.opts->has_seed ? run.opts->seed : scenario->seed,
                               .live = run.opts->live,

@@ -18,8 +18,7 @@ static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
     self->chart = given->chart;
     self->index = given->station;
     self->page = &given->chart->books->stations[given->station];
-    dock_init(&self->dock, &given->chart->scenario->stations.items[given->station],
-              self->page->dock);
+    self->dock = &self->page->dock;
     return station_open_market(self, ctx);
 }
 
@@ -29,7 +28,7 @@ aldis_ns station_signal_ns(const struct station *self, aldis_ctx *ctx, aldis_id 
         return 0;
     struct vec here = scenario_station_position(self->chart->scenario, self->index, aldis_now(ctx));
     const struct speaker me = {self->index, here};
-    if (dock_has(&self->dock, to))
+    if (dock_has(self->dock, to))
         return signals_delay_to(self->chart, ctx, &me, to, here);
     return signals_delay(self->chart, ctx, &me, to);
 }
@@ -56,8 +55,8 @@ static aldis_err arm(aldis_ctx *ctx, uint32_t berth, uint32_t change, aldis_ns d
 /* Have patience with the ship in a berth. */
 static aldis_err arm_patience(struct station *self, aldis_ctx *ctx, uint32_t berth, uint32_t change)
 {
-    aldis_ns delay_ns = self->dock.station->permission_ns;
-    self->dock.berths[berth].due_ns = aldis_now(ctx) + delay_ns;
+    aldis_ns delay_ns = self->dock->station->permission_ns;
+    self->dock->berths[berth].due_ns = aldis_now(ctx) + delay_ns;
     return arm(ctx, berth, change, delay_ns < NAP_NS ? delay_ns : NAP_NS);
 }
 
@@ -87,9 +86,9 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
     NEW_MESSAGE(DockingPermission, permission);
     permission.verdict = DOCKING_GRANTED;
     permission.berth = answer->berth;
-    permission.visit = dock_visit(&self->dock, answer->ship);
+    permission.visit = dock_visit(self->dock, answer->ship);
     if (!tell(self, ctx, answer->ship, &permission)) {
-        dock_leave(&self->dock, answer->ship);
+        dock_leave(self->dock, answer->ship);
         return ALDIS_OK;
     }
     if (!answer->anew)
@@ -105,10 +104,10 @@ static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
     struct dock_answer answer;
     aldis_err err = ALDIS_OK;
     aldis_id late;
-    aldis_ns visit = self->dock.queue[0].visit; /* of the first, which is the one that goes */
-    for (; dock_shed(&self->dock, aldis_now(ctx), &late); visit = self->dock.queue[0].visit)
+    aldis_ns visit = self->dock->queue[0].visit; /* of the first, which is the one that goes */
+    for (; dock_shed(self->dock, aldis_now(ctx), &late); visit = self->dock->queue[0].visit)
         refuse(self, ctx, late, REFUSAL_QUEUE_FULL, visit);
-    while (err == ALDIS_OK && dock_next(&self->dock, aldis_now(ctx), &answer))
+    while (err == ALDIS_OK && dock_next(self->dock, aldis_now(ctx), &answer))
         err = grant(self, ctx, &answer);
     return err;
 }
@@ -136,16 +135,16 @@ static void tell_queued(struct station *self, aldis_ctx *ctx, const struct dock_
     wait.verdict = DOCKING_QUEUED;
     wait.place = answer->place;
     wait.estimated_wait_ns = answer->estimated_wait_ns;
-    wait.visit = dock_visit(&self->dock, answer->ship);
+    wait.visit = dock_visit(self->dock, answer->ship);
     if (!tell(self, ctx, answer->ship, &wait))
-        dock_leave(&self->dock, answer->ship);
+        dock_leave(self->dock, answer->ship);
 }
 
 static aldis_err answer_request(struct station *self, const RequestDocking *msg, aldis_ctx *ctx)
 {
     aldis_id ship = aldis_sender(ctx);
-    struct dock_answer answer = dock_ask(&self->dock, ship, msg->specs.length, aldis_now(ctx));
-    dock_set_visit(&self->dock, ship, msg->visit);
+    struct dock_answer answer = dock_ask(self->dock, ship, msg->specs.length, aldis_now(ctx));
+    dock_set_visit(self->dock, ship, msg->visit);
     switch (answer.verdict) {
     case DOCK_GRANTED:
         return grant(self, ctx, &answer);
@@ -170,12 +169,12 @@ static aldis_err station_on_request_docking(struct station *self, const RequestD
         return aldis_fail(ctx, "docking asked for nobody");
     aldis_err err = check_message(ctx, &request_docking_type, msg);
     Refusal reason = err == ALDIS_OK ? judge_request(self, msg, ctx) : REFUSAL_BAD_SPECS;
-    aldis_ns known_ns = dock_visit(&self->dock, ship);
+    aldis_ns known_ns = dock_visit(self->dock, ship);
     if (err != ALDIS_OK)
         (void)aldis_ack(ctx); /* it would not be better the next time */
     else if (known_ns > msg->visit)
         return ALDIS_OK; /* of a visit that is over */
-    else if (known_ns >= 0 && known_ns < msg->visit && dock_leave(&self->dock, ship))
+    else if (known_ns >= 0 && known_ns < msg->visit && dock_leave(self->dock, ship))
         err = serve_queue(self, ctx); /* its word of leaving has not come */
     if (reason != REFUSAL_NONE)
         refuse(self, ctx, ship, reason, msg->visit);
@@ -188,17 +187,17 @@ static aldis_err station_on_request_docking(struct station *self, const RequestD
 /* Each service takes 0.75 to 1.25 of the station's mean. */
 static aldis_ns draw_service(const struct station *self, aldis_ctx *ctx)
 {
-    aldis_ns mean_ns = self->dock.station->service_ns;
+    aldis_ns mean_ns = self->dock->station->service_ns;
     return mean_ns - mean_ns / 4 + (aldis_ns)aldis_random_below(ctx, (uint64_t)mean_ns / 2 + 1);
 }
 
 void station_note_docks(struct station *self)
 {
     uint32_t taken = 0;
-    for (uint32_t i = 0; i < self->dock.berth_count; i++)
-        taken += self->dock.berths[i].state != BERTH_FREE;
+    for (uint32_t i = 0; i < self->dock->berth_count; i++)
+        taken += self->dock->berths[i].state != BERTH_FREE;
     self->page->berths_taken = taken;
-    self->page->queue = self->dock.queue_count;
+    self->page->queue = self->dock->queue_count;
 }
 
 static aldis_err station_on_docked(struct station *self, const Docked *msg, aldis_ctx *ctx)
@@ -209,8 +208,8 @@ static aldis_err station_on_docked(struct station *self, const Docked *msg, aldi
         return aldis_fail(ctx, "docked by nobody");
     aldis_ns service_ns = draw_service(self, ctx);
     enum dock_arrival arrival = DOCK_NOT_HELD;
-    if (dock_visit(&self->dock, ship) == msg->visit)
-        arrival = dock_arrive(&self->dock, ship, msg->berth, aldis_now(ctx), service_ns, &change);
+    if (dock_visit(self->dock, ship) == msg->visit)
+        arrival = dock_arrive(self->dock, ship, msg->berth, aldis_now(ctx), service_ns, &change);
     switch (arrival) {
     case DOCK_ARRIVED:
         self->page->dockings++;
@@ -228,9 +227,9 @@ static aldis_err station_on_undock(struct station *self, const Undock *msg, aldi
 {
     /* It may have nothing here any more: its word may have crossed our time-out. Or it may be here
      * again already, and its word is late. */
-    if (dock_visit(&self->dock, aldis_sender(ctx)) > msg->visit)
+    if (dock_visit(self->dock, aldis_sender(ctx)) > msg->visit)
         return ALDIS_OK;
-    dock_leave(&self->dock, aldis_sender(ctx));
+    dock_leave(self->dock, aldis_sender(ctx));
     aldis_err err = serve_queue(self, ctx);
     station_note_docks(self);
     return err;
@@ -253,9 +252,9 @@ static bool end_service(struct station *self, aldis_ctx *ctx, const struct dock_
 static aldis_err station_on_aldis_delivered(struct station *self, const aldis_delivered *msg,
                                             aldis_ctx *ctx)
 {
-    if (msg->result == ALDIS_OK || dock_visit(&self->dock, msg->id.to) != (aldis_ns)msg->context)
+    if (msg->result == ALDIS_OK || dock_visit(self->dock, msg->id.to) != (aldis_ns)msg->context)
         return ALDIS_OK;
-    dock_leave(&self->dock, msg->id.to);
+    dock_leave(self->dock, msg->id.to);
     aldis_err err = serve_queue(self, ctx);
     station_note_docks(self);
     return err;
@@ -264,7 +263,7 @@ static aldis_err station_on_aldis_delivered(struct station *self, const aldis_de
 static aldis_err station_on_berth_due(struct station *self, const struct berth_due *msg,
                                       aldis_ctx *ctx)
 {
-    const struct dock_berth *berth = dock_since(&self->dock, msg->berth, msg->change);
+    const struct dock_berth *berth = dock_since(self->dock, msg->berth, msg->change);
     if (!berth)
         return ALDIS_OK; /* it has gone on in time */
     aldis_id ship = berth->ship;
@@ -279,12 +278,12 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
         break;
     case BERTH_TAKEN:
         if (end_service(self, ctx, berth))
-            return arm_patience(self, ctx, msg->berth, dock_served(&self->dock, msg->berth));
+            return arm_patience(self, ctx, msg->berth, dock_served(self->dock, msg->berth));
         break;
     case BERTH_LEAVING:
         break; /* it has had its time to leave */
     }
-    dock_leave(&self->dock, ship);
+    dock_leave(self->dock, ship);
     aldis_err err = serve_queue(self, ctx);
     station_note_docks(self);
     return err;
@@ -322,10 +321,10 @@ static aldis_err station_on_request_services(struct station *self, const Request
     if (err != ALDIS_OK)
         return err;
     uint32_t berth, change;
-    aldis_ns repair_ns = self->dock.station->repair_ns;
+    aldis_ns repair_ns = self->dock->station->repair_ns;
     if (msg->repairs && self->page->spares > 0 &&
-        dock_prolong(&self->dock, aldis_sender(ctx), repair_ns, &berth, &change))
-        err = arm(ctx, berth, change, self->dock.berths[berth].free_ns - aldis_now(ctx));
+        dock_prolong(self->dock, aldis_sender(ctx), repair_ns, &berth, &change))
+        err = arm(ctx, berth, change, self->dock->berths[berth].free_ns - aldis_now(ctx));
     aldis_err told = station_tell_services(self, msg, ctx);
     return err != ALDIS_OK ? err : told;
 }
@@ -353,7 +352,7 @@ static aldis_err station_on_market_due(struct station *self, const aldis_none *m
 static void station_undelivered(void *state, const aldis_undelivered *notice, aldis_ctx *ctx)
 {
     struct station *self = state;
-    if (notice->reason != ALDIS_ESTALE || !dock_leave(&self->dock, notice->to))
+    if (notice->reason != ALDIS_ESTALE || !dock_leave(self->dock, notice->to))
         return;
     (void)serve_queue(self, ctx); /* without memory for its timer a permission does not expire */
     station_note_docks(self);
@@ -362,7 +361,7 @@ static void station_undelivered(void *state, const aldis_undelivered *notice, al
 static uint64_t station_digest(const void *state)
 {
     const struct station *self = state;
-    uint64_t digest = digest_mix(self->served, self->dock.history);
+    uint64_t digest = digest_mix(self->served, self->dock->history);
     digest = digest_mix(digest, (uint64_t)self->page->account.credits);
     digest = digest_mix(digest, (uint64_t)self->page->account.fuel);
     for (uint32_t i = 0; i < self->page->account.kinds; i++)

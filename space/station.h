@@ -5,7 +5,6 @@
 #define SPACE_STATION_H
 
 #include "books.h"
-#include "dock.h"
 
 #include <string.h>
 
@@ -17,9 +16,8 @@ struct station {
     WeatherLevel weather;
     uint32_t weather_region;
     aldis_ns weather_until_ns;
-    aldis_ns market_ns;                     /**< when it last made, used and told */
     int64_t told[SCENARIO_COMMODITIES_MAX]; /**< the prices that it last told, cents */
-    struct dock dock;
+    struct dock *dock;                      /**< the page's */
 };
 
 /** What a station is spawned with. */

@@ -73,7 +73,7 @@ aldis_err station_tell_services(struct station *self, const RequestServices *msg
     answer.quarters = !msg->quarters || self->page->quarters > self->page->berths_taken;
     answer.fuel = (uint64_t)self->page->account.fuel;
     aldis_ns repair_ns = msg->repairs && answer.repairs ? plan_of(self)->repair_ns : 0;
-    answer.done_at_ns = dock_service_end(&self->dock, aldis_sender(ctx));
+    answer.done_at_ns = dock_service_end(self->dock, aldis_sender(ctx));
     if (answer.done_at_ns == 0) /* not in a berth: on average, if it were now */
         answer.done_at_ns = aldis_now(ctx) + plan_of(self)->service_ns + repair_ns;
     (void)station_reply(self, ctx, &service_availability_type, &answer, sizeof answer);
@@ -173,7 +173,7 @@ static bool decide(struct station *self, aldis_ctx *ctx, const MarketOrder *msg,
 {
     struct account *account = &self->page->account;
     Refusal reason = REFUSAL_NONE;
-    if (!dock_has_berth(&self->dock, aldis_sender(ctx)))
+    if (!dock_has_berth(self->dock, aldis_sender(ctx)))
         reason = REFUSAL_STATE;
     if (reason == REFUSAL_NONE)
         reason = match_order(self, msg, &trade->terms);
@@ -221,13 +221,16 @@ aldis_err station_open_market(struct station *self, aldis_ctx *ctx)
 {
     const struct scenario_market *market = &self->chart->scenario->market;
     aldis_timer timer;
-    self->market_ns = aldis_now(ctx);
     for (uint32_t i = 0; i < self->page->account.kinds; i++)
         if (plan_of(self)->goods[i].target > 0)
             self->told[i] = price_for(self, i, 0, ORDER_BUY);
     if (market->commodities.count == 0)
         return ALDIS_OK;
-    return aldis_timer_every(ctx, market->update_ns, market_due, &timer);
+    /* After a restart at the times of before. */
+    aldis_ns since_ns = (aldis_now(ctx) - self->page->market_ns) % market->update_ns;
+    const aldis_timer_opts opts = {.delay_ns = market->update_ns - since_ns,
+                                   .period_ns = market->update_ns};
+    return aldis_timer_every_raw(ctx, &opts, &market_due_type, NULL, 0, &timer);
 }
 
 /* Whole tonnes by a time, at so many an hour. */
@@ -243,8 +246,9 @@ static void make_and_use(struct station *self, uint32_t good, aldis_ns now_ns)
 {
     const struct scenario_goods *goods = &plan_of(self)->goods[good];
     struct account *account = &self->page->account;
-    uint64_t made = tonnes_by(goods->makes, now_ns) - tonnes_by(goods->makes, self->market_ns);
-    uint64_t used = tonnes_by(goods->uses, now_ns) - tonnes_by(goods->uses, self->market_ns);
+    uint64_t made =
+        tonnes_by(goods->makes, now_ns) - tonnes_by(goods->makes, self->page->market_ns);
+    uint64_t used = tonnes_by(goods->uses, now_ns) - tonnes_by(goods->uses, self->page->market_ns);
     uint64_t full = 3 * (uint64_t)goods->target;
     uint64_t room = account->goods[good] < full ? full - account->goods[good] : 0;
     made = least(made, room);
@@ -269,9 +273,9 @@ static void tell_changes(struct station *self, aldis_ctx *ctx)
             (PriceChange){.resource = i, .change = (int32_t)(price - self->told[i])};
         self->told[i] = price;
     }
-    for (uint32_t i = 0; update.changes_count > 0 && i < self->dock.berth_count; i++) {
-        ship_ref ship = {.id = self->dock.berths[i].ship};
-        if (self->dock.berths[i].state == BERTH_TAKEN)
+    for (uint32_t i = 0; update.changes_count > 0 && i < self->dock->berth_count; i++) {
+        ship_ref ship = {.id = self->dock->berths[i].ship};
+        if (self->dock->berths[i].state == BERTH_TAKEN)
             (void)STATION_SAY(self, ctx, ship, market_update, &update); /* it may be gone */
     }
 }
@@ -281,7 +285,7 @@ aldis_err station_produce(struct station *self, aldis_ctx *ctx)
     aldis_ns now_ns = aldis_now(ctx);
     for (uint32_t i = 0; i < self->page->account.kinds; i++)
         make_and_use(self, i, now_ns);
-    self->market_ns = now_ns;
+    self->page->market_ns = now_ns;
     tell_changes(self, ctx);
     return ALDIS_OK;
 }

@@ -27,7 +27,6 @@ struct pairs {
 
 struct traffic {
     const struct chart *chart;
-    uint64_t near_misses;
     aldis_found *found;
     size_t capacity;
     struct pairs near;        /* at this look */
@@ -156,7 +155,7 @@ static void judge_pair(struct traffic *self, aldis_ctx *ctx, const aldis_found *
     keep(&self->near, pair);
     if (was_near(self, &pair))
         return;
-    self->near_misses++;
+    self->chart->books->near_misses++;
     chronicle_near_miss(self->chart->chronicle, ctx, self->chart->books, one->actor, other->actor,
                         distance);
 }
@@ -174,13 +173,12 @@ static aldis_err traffic_on_traffic_due(struct traffic *self, const aldis_none *
         for (size_t j = i + 1; j < count && self->found[j].at.x - self->found[i].at.x < least; j++)
             judge_pair(self, ctx, &self->found[i], &self->found[j]);
     turn_page(self);
-    self->chart->books->near_misses = self->near_misses;
     return ALDIS_OK;
 }
 
 static uint64_t traffic_digest(const void *state)
 {
-    return digest_mix(0, ((const struct traffic *)state)->near_misses);
+    return digest_mix(0, ((const struct traffic *)state)->chart->books->near_misses);
 }
 
 ALDIS_BEHAVIOUR(traffic, struct traffic, TRAFFIC_PROTOCOL, .on_start = traffic_start,

@@ -6,6 +6,7 @@
 #include "digest.h"
 #include "nearby.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* An alert holds a little longer than until the next one, for those who come in between. */
@@ -18,9 +19,16 @@ struct region {
     aldis_ns change_ns; /* when it changes next */
 };
 
+/* Its page in the books, so that a restart goes on with what there is; and what it has sent itself
+ * still comes. */
 struct weather {
     const struct chart *chart;
     struct region regions[SCENARIO_WEATHER_MAX];
+};
+
+/* The actor. */
+struct weather_actor {
+    struct weather *page;
 };
 
 static aldis_ns draw_change(const struct scenario_weather *plan, aldis_ctx *ctx)
@@ -36,8 +44,15 @@ static aldis_err arm(aldis_ctx *ctx, uint32_t region, aldis_ns delay_ns)
 
 static aldis_err weather_start(void *state, const void *arg, aldis_ctx *ctx)
 {
-    struct weather *self = state;
-    self->chart = *(const struct chart *const *)arg;
+    const struct chart *chart = *(const struct chart *const *)arg;
+    struct weather **page = &chart->books->weather_page;
+    bool again = *page != NULL;
+    if (!again)
+        *page = calloc(1, sizeof **page);
+    struct weather *self = ((struct weather_actor *)state)->page = *page;
+    if (again || !self)
+        return again ? ALDIS_OK : ALDIS_ENOMEM;
+    self->chart = chart;
     const struct scenario *scenario = self->chart->scenario;
     aldis_err err = ALDIS_OK;
     for (uint32_t i = 0; err == ALDIS_OK && i < scenario->weather.count; i++) {
@@ -84,9 +99,10 @@ static WeatherLevel next_level(const struct scenario_weather *plan, aldis_ctx *c
     return (WeatherLevel)(level < plan->worst ? level : plan->worst);
 }
 
-static aldis_err weather_on_weather_due(struct weather *self, const struct weather_due *msg,
+static aldis_err weather_on_weather_due(struct weather_actor *actor, const struct weather_due *msg,
                                         aldis_ctx *ctx)
 {
+    struct weather *self = actor->page;
     const struct scenario_weather *plan = &self->chart->scenario->weather.items[msg->region];
     struct region *region = &self->regions[msg->region];
     aldis_ns now_ns = aldis_now(ctx);
@@ -109,12 +125,12 @@ static aldis_err weather_on_weather_due(struct weather *self, const struct weath
 
 static uint64_t weather_digest(const void *state)
 {
-    const struct weather *self = state;
+    const struct weather *self = ((const struct weather_actor *)state)->page;
     uint64_t digest = 0;
     for (uint32_t i = 0; i < self->chart->scenario->weather.count; i++)
         digest = digest_mix(digest, self->regions[i].level);
     return digest;
 }
 
-ALDIS_BEHAVIOUR(weather, struct weather, WEATHER_PROTOCOL, .on_start = weather_start,
+ALDIS_BEHAVIOUR(weather, struct weather_actor, WEATHER_PROTOCOL, .on_start = weather_start,
                 .digest = weather_digest);
