@@ -69,7 +69,6 @@ static void open_station(struct books *books, const struct scenario *scenario, u
     page->account.fuel = (int64_t)(station->fuel * FUEL_NANO);
     page->account.tank = INT64_MAX;
     page->spares = station->spares;
-    page->quarters = station->quarters;
     for (uint32_t i = 0; i < books->kinds; i++) {
         page->account.goods[i] = station->goods[i].stock;
         page->account.used += station->goods[i].stock;

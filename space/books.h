@@ -30,8 +30,7 @@ struct station_page {
     uint64_t made[SCENARIO_COMMODITIES_MAX]; /**< tonnes, for the ledger */
     uint64_t used[SCENARIO_COMMODITIES_MAX];
     uint32_t spares;
-    uint32_t quarters; /**< that are free */
-    uint32_t queue;    /**< ships that wait */
+    uint32_t queue; /**< ships that wait */
     uint32_t berths_taken;
     bool shut; /**< its mind has closed the docks */
     struct dock dock;

@@ -26,7 +26,15 @@ void dock_init(struct dock *dock, const struct scenario_station *station, void *
     memset(memory, 0, berth_bytes(station));
 }
 
-enum change { CHANGE_HELD, CHANGE_TAKEN, CHANGE_SERVED, CHANGE_FREE, CHANGE_WAITS, CHANGE_GONE };
+enum change {
+    CHANGE_HELD,
+    CHANGE_TAKEN,
+    CHANGE_SERVED,
+    CHANGE_FREE,
+    CHANGE_WAITS,
+    CHANGE_GONE,
+    CHANGE_HOUSED
+};
 
 static void note(struct dock *dock, enum change change, uint32_t at, aldis_id ship)
 {
@@ -254,6 +262,27 @@ bool dock_prolong(struct dock *dock, aldis_id ship, aldis_ns more_ns, uint32_t *
     return true;
 }
 
+bool dock_has_quarters(const struct dock *dock, aldis_id ship)
+{
+    uint32_t housed = 0;
+    for (uint32_t i = 0; i < dock->berth_count; i++) {
+        if (dock->berths[i].housed && aldis_id_equal(dock->berths[i].ship, ship))
+            return true;
+        housed += dock->berths[i].housed;
+    }
+    return housed < dock->station->quarters;
+}
+
+void dock_house(struct dock *dock, aldis_id ship)
+{
+    uint32_t at;
+    if (!find_berth(dock, ship, &at) || dock->berths[at].state != BERTH_TAKEN ||
+        dock->berths[at].housed || !dock_has_quarters(dock, ship))
+        return;
+    dock->berths[at].housed = true;
+    note(dock, CHANGE_HOUSED, at, ship);
+}
+
 aldis_ns dock_service_end(const struct dock *dock, aldis_id ship)
 {
     uint32_t at;
@@ -275,6 +304,7 @@ bool dock_leave(struct dock *dock, aldis_id ship)
         note(dock, CHANGE_FREE, at, ship);
         dock->berths[at].state = BERTH_FREE;
         dock->berths[at].ship = aldis_nobody();
+        dock->berths[at].housed = false;
         dock->berths[at].change++;
         return true;
     }

@@ -30,6 +30,7 @@ struct dock_berth {
     aldis_ns free_ns; /**< when it is expected to be free */
     aldis_ns due_ns;  /**< when the station's patience with the ship ends */
     bool prolonged;   /**< taken: the service takes longer, as was asked for */
+    bool housed;      /**< its crew is in the station's quarters */
 };
 
 struct dock_place {
@@ -91,6 +92,13 @@ enum dock_arrival dock_arrive(struct dock *dock, aldis_id ship, uint32_t berth, 
  *  has asked before. Else gives the berth and the number of the change. */
 bool dock_prolong(struct dock *dock, aldis_id ship, aldis_ns more_ns, uint32_t *out_berth,
                   uint32_t *out_change);
+
+/** Are there quarters for the ship's crew? It may have some already. */
+bool dock_has_quarters(const struct dock *dock, aldis_id ship);
+
+/** Give quarters to the crew of a ship in a taken berth, until it leaves that. Nothing changes if
+ *  there are none for it. */
+void dock_house(struct dock *dock, aldis_id ship);
 
 /** When the ship's service ends; 0: it is in no berth, or has been served. */
 aldis_ns dock_service_end(const struct dock *dock, aldis_id ship);

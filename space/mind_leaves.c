@@ -72,7 +72,8 @@ LEAF(fuel_below)
 LEAF(is_damaged)
 {
     UNUSED;
-    return is(ship_of(turn)->flags & SHIP_DAMAGED);
+    const struct ship *self = ship_of(turn);
+    return is((self->flags & SHIP_DAMAGED) || self->ill);
 }
 
 LEAF(is_docked)

@@ -62,7 +62,8 @@ struct scenario_station {
     uint32_t repair_price;  /**< credits */
     aldis_ns repair_ns;     /**< that a repair takes, beside the service */
     uint32_t spares;        /**< for so many repairs */
-    uint32_t quarters;      /**< crews that it has room for */
+    uint32_t quarters;      /**< crews that it can take care of at a time */
+    aldis_ns quarters_ns;   /**< that a crew needs there, beside the service */
     uint32_t mind;          /**< of the scenario's, + 1; 0: none */
     struct scenario_goods goods[SCENARIO_COMMODITIES_MAX];
 };

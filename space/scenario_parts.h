@@ -25,6 +25,7 @@
 #define STATION_TRADE_DEFAULTS                                                                     \
     .credits = 1000000, .fuel = 10000, .fuel_price = 10, .repair_price = 500,                      \
     .repair_ns = 30 * ALDIS_SECOND, .spares = 1000, .quarters = 100,                               \
+    .quarters_ns = 60 * ALDIS_SECOND,                                                              \
     .goods = {GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4}
 
 extern const struct schema body_schema, station_schema, galaxy_schema, class_schema, fleet_schema,

@@ -252,6 +252,7 @@ static const struct schema_key station_keys[] = {
     STATION_KEY("repair_time", TIME, OPTIONAL, repair_ns, 1e-3, 1 * DAY_S),
     STATION_KEY("spares", COUNT, OPTIONAL, spares, 0, 1e9),
     STATION_KEY("quarters", COUNT, OPTIONAL, quarters, 0, 1e6),
+    STATION_KEY("quarters_time", TIME, OPTIONAL, quarters_ns, 1e-3, 1 * DAY_S),
     SCHEMA_CUSTOM(struct scenario_station, "mind", OPTIONAL, mind, read_station_mind),
     SCHEMA_CUSTOM(struct scenario_station, "goods", OPTIONAL, goods, read_goods),
 };

@@ -213,6 +213,10 @@ static double longest_leg(const struct scenario *s, const struct scenario_fleet 
 uint32_t scenario_warnings_print(const struct scenario *scenario, const char *path, FILE *out)
 {
     uint32_t warnings = 0;
+    const char *what_then = scenario->rescue.tugs > 0
+                                ? ": it calls for fuel on the way"
+                                : "; there is no rescue service: a ship that runs dry waits until "
+                                  "another one passes";
     for (uint32_t i = 0; i < scenario->fleets.count; i++) {
         const struct scenario_fleet *fleet = &scenario->fleets.items[i];
         const struct scenario_class *class = &scenario->classes.items[fleet->class];
@@ -223,9 +227,9 @@ uint32_t scenario_warnings_print(const struct scenario *scenario, const char *pa
         warnings++;
         fprintf(out,
                 "%s:%u: warning: fleets[%u] \"%s\": from \"%s\" to \"%s\" it is %.6g u at the "
-                "start, and class \"%s\" comes %.6g u far (tank / burn)\n",
+                "start, and class \"%s\" comes %.6g u far (tank / burn)%s\n",
                 path, fleet->line, i, fleet->name, scenario->stations.items[from].name,
-                scenario->stations.items[to].name, leg, class->name, range);
+                scenario->stations.items[to].name, leg, class->name, range, what_then);
     }
     return warnings;
 }

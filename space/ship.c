@@ -208,10 +208,8 @@ static aldis_err tell_status(struct ship *self, const GetStatus *msg, aldis_ctx 
 
 #define PASS(name, message) static SHIP_PASS(name, message)
 
-/* What others could not do for us, or what we have no use for: on purpose nothing. */
+/* What others could not do for us: on purpose nothing. */
 PASS(note_refusal, refused)
-
-PASS(note_services, service_availability)
 
 /* Prices are asked for when there is something to buy; changes of them are not followed. */
 PASS(note_update, market_update)
@@ -260,7 +258,8 @@ PASS(note_update, market_update)
       permit_drop,   permit_drop,   permit_hear,   permit_expiry, permit_expiry, permit_drop)      \
     X(service_done,                                                                                \
       served_late,   served_late,   served_late,   served_here,   served_late,   served_late)      \
-    SHIP_SAME(X, service_availability, note_services)                                              \
+    X(service_availability,                                                                        \
+      services_late, services_late, services_late, services_here, services_late, services_late)    \
     X(market_prices,                                                                               \
       prices_late,   prices_late,   prices_late,   prices_late,   prices_plan,   prices_late)      \
     SHIP_SAME(X, market_update, note_update)                                                       \

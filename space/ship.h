@@ -139,6 +139,7 @@ struct ship {
     uint8_t leg; /**< of the fleet's route */
     unsigned state : 3, phase : 4, mission : 2;
     unsigned place_in_line : 3; /**< in its formation; 0: it leads, or there is none */
+    unsigned ill : 1;           /**< its crew wants quarters at the next berth */
     unsigned untold : 2;        /**< looks since the sky was told where it is: see nearby.h */
 };
 _Static_assert(sizeof(struct ship) == 192, "three cache lines");
@@ -346,6 +347,8 @@ SHIP_ACTION(permit_hear, docking_permission);
 SHIP_ACTION(permit_expiry, docking_permission);
 SHIP_ACTION(served_here, service_done);
 SHIP_ACTION(served_late, service_done);
+SHIP_ACTION(services_here, service_availability);
+SHIP_ACTION(services_late, service_availability);
 SHIP_ACTION(delivery_hear, aldis_delivered);
 SHIP_ACTION(prices_plan, market_prices);
 SHIP_ACTION(prices_late, market_prices);

@@ -77,6 +77,23 @@ static void warn_others(struct ship *self, aldis_ctx *ctx, aldis_ns until_ns)
                                          .size = sizeof hazard});
 }
 
+/* What it will want of the next station. */
+static void suffer(struct ship *self, EmergencyKind kind)
+{
+    switch (kind) {
+    case EMERGENCY_ENGINE_FAILURE:
+    case EMERGENCY_HULL_BREACH:
+    case EMERGENCY_PIRATES:
+        self->flags |= SHIP_DAMAGED;
+        break;
+    case EMERGENCY_CREW_MEDICAL:
+        self->ill = 1;
+        break;
+    case EMERGENCY_OUT_OF_FUEL:
+        break; /* it fills its tank at each */
+    }
+}
+
 aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
 {
     struct ship_rare *rare = ship_rare(self);
@@ -91,8 +108,7 @@ aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
     rare->emergency.since_ns = now_ns;
     rare->emergency.helper = aldis_nobody();
     self->fail_ns = 0;
-    if (kind != EMERGENCY_OUT_OF_FUEL)
-        self->flags |= SHIP_DAMAGED;
+    suffer(self, kind);
     ship_brake(self, now_ns);
     chronicle_emergency(self->chart->chronicle, ctx, self, kind);
     call_for_help(self, ctx);
@@ -213,12 +229,11 @@ SHIP_ACTION(alarm_sound, handle_emergency)
     return ship_alarm(self, ctx, msg->kind);
 }
 
-/* In a berth it is in safe hands: it is repaired there. */
+/* In a berth it is in safe hands, and is helped there or at its next one. */
 SHIP_ACTION(alarm_moored, handle_emergency)
 {
-    (void)msg;
     (void)ctx;
-    self->flags |= SHIP_DAMAGED;
+    suffer(self, msg->kind);
     return ALDIS_OK;
 }
 
@@ -240,7 +255,8 @@ static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_c
     *out_heard = false;
     if (aldis_id_is_nobody(caller) || aldis_id_equal(caller, self->self) ||
         distance >= ship_class(self)->distress_range || 3 * distance > ship_reach(self) ||
-        (self->flags & (SHIP_PAUSED | SHIP_DAMAGED)) || account_is_open(&self->account) ||
+        (self->flags & (SHIP_PAUSED | SHIP_DAMAGED)) || self->ill ||
+        account_is_open(&self->account) ||
         (self->state == SHIP_idle && ship_is_grounded(self, aldis_now(ctx))))
         return ALDIS_OK;
     struct ship_rare *rare = ship_rare(self);

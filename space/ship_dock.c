@@ -90,14 +90,16 @@ static aldis_ns patience_ns(const struct ship *self)
 {
     const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
     aldis_ns repair_ns = self->flags & SHIP_DAMAGED ? station->repair_ns : 0;
-    return 2 * station->service_ns + repair_ns + station->permission_ns;
+    aldis_ns care_ns = self->ill ? station->quarters_ns : 0;
+    return 2 * station->service_ns + repair_ns + care_ns + station->permission_ns;
 }
 
-/* A repair takes longer than the usual service: it has to be asked for. */
-static void ask_for_repairs(struct ship *self, aldis_ctx *ctx)
+/* What takes longer than the usual service has to be asked for. */
+static void ask_for_services(struct ship *self, aldis_ctx *ctx)
 {
     NEW_MESSAGE(RequestServices, wish);
-    wish.repairs = wish.quarters = true;
+    wish.repairs = self->flags & SHIP_DAMAGED;
+    wish.quarters = self->ill;
     wish.fuel = (uint64_t)(self->account.tank - self->account.fuel);
     (void)SHIP_SAY(self, ctx, ship_station(self), request_services, &wish);
 }
@@ -111,8 +113,8 @@ static aldis_err reach_berth(struct ship *self, aldis_ctx *ctx)
         .to = ship_station(self).id, .type = &docked_type, .payload = &here, .size = sizeof here};
     if (say_surely(self, ctx, STEP_DOCK, item, here.visit) != ALDIS_OK)
         return ship_rest(self, ctx);
-    if (self->flags & SHIP_DAMAGED)
-        ask_for_repairs(self, ctx);
+    if ((self->flags & SHIP_DAMAGED) || self->ill)
+        ask_for_services(self, ctx);
     ship_enter(self, ctx, SHIP_docked);
     self->visit.until_ns = aldis_now(ctx) + patience_ns(self);
     return ship_arm(self, ctx, NAP_NS);
@@ -191,6 +193,16 @@ SHIP_ACTION(served_here, service_done)
         return ALDIS_OK;
     return ship_has_mind(self) ? ship_think_in_berth(self, ctx) : ship_begin_business(self, ctx);
 }
+
+/* Its crew is taken care of, and is well by the end of the service. A repair is paid for. */
+SHIP_ACTION(services_here, service_availability)
+{
+    if (aldis_id_equal(aldis_sender(ctx), ship_station(self).id) && msg->quarters)
+        self->ill = 0;
+    return ALDIS_OK;
+}
+
+SHIP_PASS(services_late, service_availability)
 
 /* The end of a service that we have left already. */
 SHIP_PASS(served_late, service_done)

@@ -320,13 +320,19 @@ static aldis_err station_on_request_services(struct station *self, const Request
     aldis_err err = check_message(ctx, &request_services_type, msg);
     if (err != ALDIS_OK)
         return err;
+    aldis_id ship = aldis_sender(ctx);
     uint32_t berth, change;
-    aldis_ns repair_ns = self->dock->station->repair_ns;
-    if (msg->repairs && self->page->spares > 0 &&
-        dock_prolong(self->dock, aldis_sender(ctx), repair_ns, &berth, &change))
+    NEW_MESSAGE(ServiceAvailability, answer);
+    aldis_ns more_ns = station_judge_services(self, msg, ship, &answer);
+    if (msg->quarters)
+        dock_house(self->dock, ship);
+    if (more_ns > 0 && dock_prolong(self->dock, ship, more_ns, &berth, &change))
         err = arm(ctx, berth, change, self->dock->berths[berth].free_ns - aldis_now(ctx));
-    aldis_err told = station_tell_services(self, msg, ctx);
-    return err != ALDIS_OK ? err : told;
+    answer.done_at_ns = dock_service_end(self->dock, ship);
+    if (answer.done_at_ns == 0) /* not in a berth: on average, if it were now */
+        answer.done_at_ns = aldis_now(ctx) + self->dock->station->service_ns + more_ns;
+    (void)station_reply(self, ctx, &service_availability_type, &answer, sizeof answer);
+    return err;
 }
 
 static aldis_err station_on_market_order(struct station *self, const MarketOrder *msg,

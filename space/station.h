@@ -45,7 +45,10 @@ aldis_err station_reply(const struct station *self, aldis_ctx *ctx, aldis_type *
 
 aldis_err station_open_market(struct station *self, aldis_ctx *ctx);
 aldis_err station_tell_prices(struct station *self, aldis_ctx *ctx);
-aldis_err station_tell_services(struct station *self, const RequestServices *msg, aldis_ctx *ctx);
+/** Which of the services asked for there are, into *out. Returns how long they take beside the
+ *  usual one. */
+aldis_ns station_judge_services(const struct station *self, const RequestServices *msg,
+                                aldis_id ship, ServiceAvailability *out);
 aldis_err station_take_order(struct station *self, const MarketOrder *msg, aldis_ctx *ctx);
 aldis_err station_close_trade(struct station *self, const TradeSettled *msg, aldis_ctx *ctx);
 aldis_err station_produce(struct station *self, aldis_ctx *ctx);

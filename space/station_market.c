@@ -65,19 +65,17 @@ aldis_err station_tell_prices(struct station *self, aldis_ctx *ctx)
     return ALDIS_OK;
 }
 
-aldis_err station_tell_services(struct station *self, const RequestServices *msg, aldis_ctx *ctx)
+aldis_ns station_judge_services(const struct station *self, const RequestServices *msg,
+                                aldis_id ship, ServiceAvailability *out)
 {
-    NEW_MESSAGE(ServiceAvailability, answer);
-    answer.repairs = !msg->repairs || self->page->spares > 0;
-    answer.refuelling = (int64_t)msg->fuel <= self->page->account.fuel;
-    answer.quarters = !msg->quarters || self->page->quarters > self->page->berths_taken;
-    answer.fuel = (uint64_t)self->page->account.fuel;
-    aldis_ns repair_ns = msg->repairs && answer.repairs ? plan_of(self)->repair_ns : 0;
-    answer.done_at_ns = dock_service_end(self->dock, aldis_sender(ctx));
-    if (answer.done_at_ns == 0) /* not in a berth: on average, if it were now */
-        answer.done_at_ns = aldis_now(ctx) + plan_of(self)->service_ns + repair_ns;
-    (void)station_reply(self, ctx, &service_availability_type, &answer, sizeof answer);
-    return ALDIS_OK;
+    const struct scenario_station *plan = plan_of(self);
+    out->repairs = !msg->repairs || self->page->spares > 0;
+    out->refuelling = (int64_t)msg->fuel <= self->page->account.fuel;
+    out->quarters = !msg->quarters || dock_has_quarters(self->dock, ship);
+    out->fuel = (uint64_t)self->page->account.fuel;
+    aldis_ns repair_ns = msg->repairs && out->repairs ? plan->repair_ns : 0;
+    aldis_ns care_ns = msg->quarters && out->quarters ? plan->quarters_ns : 0;
+    return repair_ns > care_ns ? repair_ns : care_ns; /* both go on at a time */
 }
 
 /* ---- Orders ---- */

@@ -327,6 +327,43 @@ TEST(rules_between_keys_hold)
         "x.yaml:28:5: fleets[1]: found too many ships, allowed: 16000000 in all fleets\n");
 }
 
+/* ---- Warnings ---- */
+
+static void expect_warnings(const char *text, uint32_t count, const char *expected)
+{
+    static char printed[4096];
+    struct scenario *scenario;
+    CHECK_INT(scenario_parse("x.yaml", text, strlen(text), &scenario, &errors), SCENARIO_OK);
+    memset(printed, 0, sizeof printed);
+    FILE *out = fmemopen(printed, sizeof printed - 1, "w");
+    CHECK_UINT(scenario_warnings_print(scenario, "x.yaml", out), count);
+    fclose(out);
+    CHECK_STR(printed, expected);
+    scenario_destroy(scenario);
+}
+
+/* Alpha is 983 u from Beta; a tank of 1 is good for 100 u, one of 20 for 2000 u. */
+TEST(a_route_beyond_the_range_of_a_ship_is_warned_of)
+{
+    expect_warnings(
+        good, 1,
+        "x.yaml:24: warning: fleets[0] \"tugs\": from \"Alpha\" to \"Beta\" it is "
+        "983.324 u at the start, and class \"tug\" comes 100 u far (tank / burn); there is "
+        "no rescue service: a ship that runs dry waits until another one passes\n");
+    expect_warnings(
+        change("hazards:\n", "rescue: {station: Beta}\nhazards:\n"), 1,
+        "x.yaml:24: warning: fleets[0] \"tugs\": from \"Alpha\" to \"Beta\" it is "
+        "983.324 u at the start, and class \"tug\" comes 100 u far (tank / burn): it calls "
+        "for fuel on the way\n");
+    expect_warnings(
+        change("route: [Alpha, Beta]", "route: random"), 1,
+        "x.yaml:24: warning: fleets[0] \"tugs\": from \"Beta\" to \"Alpha\" it is "
+        "983.324 u at the start, and class \"tug\" comes 100 u far (tank / burn); there is "
+        "no rescue service: a ship that runs dry waits until another one passes\n");
+    expect_warnings(change("speed: 20 u/s", "tank: 20\n    speed: 20 u/s"), 0, "");
+    expect_warnings(change("speed: 20 u/s", "burn: 0\n    speed: 20 u/s"), 0, "");
+}
+
 TEST(what_is_no_scenario_is_refused)
 {
     EXPECT("",

@@ -259,6 +259,63 @@ TEST(a_repair_takes_time_and_a_part)
     CHECK(fabs(damaged_s - sound_s - 30) < 0.1);
 }
 
+/* Docks, and says when its service was over. */
+static aldis_ns served_at(uint32_t ship)
+{
+    CHECK_OK(aldis_send(stage.system, stage.ships[ship], initiate_docking, .station = 0));
+    do
+        stage_run(aldis_system_now(stage.system) + 100 * ALDIS_MS);
+    while (strcmp(stage_state(ship), "idle") != 0);
+    return aldis_system_now(stage.system);
+}
+
+/* There is one, and a crew is in it for 40 s beside the service; who finds it taken leaves as ill
+ * as it came. */
+TEST(quarters_take_care_of_a_crew_each_and_take_time)
+{
+    struct scenario *scenario = quiet("");
+    scenario->stations.items[0].quarters = 1;
+    scenario->stations.items[0].quarters_ns = 40 * ALDIS_SECOND;
+    stage_open(scenario, 1);
+    stage_station(0);
+    struct ship *first = stage_ship(0, 0), *second = stage_ship(1, 0);
+    stage_run(ALDIS_SECOND);
+    first->ill = second->ill = 1;
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], initiate_docking, .station = 0));
+    stage_run(2 * ALDIS_SECOND);
+    aldis_ns second_ns = served_at(1);
+    CHECK(second_ns < 25 * ALDIS_SECOND);
+    CHECK(second->ill);
+    CHECK_STR(stage_state(0), "docked");
+    CHECK(!first->ill);
+    stage_run(50 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "docked");
+    stage_run(60 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "idle");
+    second_ns = served_at(1) - 60 * ALDIS_SECOND;
+    CHECK(second_ns > 50 * ALDIS_SECOND && second_ns < 60 * ALDIS_SECOND);
+    CHECK(!second->ill);
+    CHECK_UINT(stage.books.stations[0].spares, 1000); /* that was no repair */
+    stage_close();
+}
+
+/* Engine, hull and pirates leave something to repair, an illness a crew to take care of. */
+TEST(what_has_befallen_a_ship_says_what_it_wants_of_a_station)
+{
+    for (EmergencyKind kind = EMERGENCY_ENGINE_FAILURE; kind <= EMERGENCY_OUT_OF_FUEL; kind++) {
+        stage_open(quiet(""), 1);
+        stage_station(0);
+        struct ship *ship = stage_ship(0, 0);
+        stage_run(ALDIS_SECOND);
+        CHECK_OK(aldis_send(stage.system, stage.ships[0], handle_emergency, .kind = kind));
+        stage_run(2 * ALDIS_SECOND);
+        bool ill = kind == EMERGENCY_CREW_MEDICAL, dry = kind == EMERGENCY_OUT_OF_FUEL;
+        CHECK_INT(ship->ill, ill);
+        CHECK_INT((ship->flags & SHIP_DAMAGED) != 0, !ill && !dry);
+        stage_close();
+    }
+}
+
 /* ---- Rescue ---- */
 
 TEST(the_rescue_service_helps_whom_nobody_else_does)
