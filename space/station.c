@@ -98,7 +98,13 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
     return arm_patience(self, ctx, answer->berth, answer->change);
 }
 
-/* Offer what is free to whoever waits, and has not waited too long. */
+/* Closed by the weather; its mind closes them otherwise: see page->shut. */
+static bool is_storm(const struct station *self, aldis_ns now_ns)
+{
+    return self->weather == WEATHER_EXTREME && self->weather_until_ns > now_ns;
+}
+
+/* Offer what is free to whoever waits, and has not waited too long. In a storm nobody comes in. */
 static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
 {
     struct dock_answer answer;
@@ -107,12 +113,13 @@ static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
     aldis_ns visit = self->dock->queue[0].visit; /* of the first, which is the one that goes */
     for (; dock_shed(self->dock, aldis_now(ctx), &late); visit = self->dock->queue[0].visit)
         refuse(self, ctx, late, REFUSAL_QUEUE_FULL, visit);
-    while (err == ALDIS_OK && dock_next(self->dock, aldis_now(ctx), &answer))
+    bool open = !is_storm(self, aldis_now(ctx));
+    while (open && err == ALDIS_OK && dock_next(self->dock, aldis_now(ctx), &answer))
         err = grant(self, ctx, &answer);
     return err;
 }
 
-/* Refused are: those who cannot be, and everyone while the docks are closed. */
+/* Refused are: those who cannot be, and all who come while the docks are closed. */
 static Refusal judge_request(struct station *self, const RequestDocking *msg, aldis_ctx *ctx)
 {
     uint64_t tonnes = 0;
@@ -124,8 +131,8 @@ static Refusal judge_request(struct station *self, const RequestDocking *msg, al
     if (tonnes > msg->specs.cargo)
         return REFUSAL_BAD_SPECS;
     station_think(self, ctx);
-    bool closed = self->page->shut ||
-                  (self->weather == WEATHER_EXTREME && self->weather_until_ns > aldis_now(ctx));
+    bool waits = dock_visit(self->dock, aldis_sender(ctx)) == msg->visit;
+    bool closed = !waits && (self->page->shut || is_storm(self, aldis_now(ctx)));
     return closed ? REFUSAL_CLOSED : REFUSAL_NONE;
 }
 
@@ -150,7 +157,8 @@ static aldis_err answer_request(struct station *self, const RequestDocking *msg,
         return grant(self, ctx, &answer);
     case DOCK_QUEUED:
         tell_queued(self, ctx, &answer);
-        break;
+        /* A storm may have passed without a word of its end. */
+        return serve_queue(self, ctx);
     case DOCK_FULL:
         refuse(self, ctx, ship, REFUSAL_QUEUE_FULL, msg->visit);
         break;
@@ -302,7 +310,9 @@ static aldis_err station_on_weather_alert(struct station *self, const WeatherAle
     self->weather_region = msg->region;
     self->weather = msg->level;
     self->weather_until_ns = msg->until_ns;
-    return ALDIS_OK;
+    err = serve_queue(self, ctx); /* it may be over */
+    station_note_docks(self);
+    return err;
 }
 
 /* ---- The market and the services: station_market.c ---- */

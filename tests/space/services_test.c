@@ -206,6 +206,54 @@ TEST(extreme_weather_closes_the_docks)
     CHECK_UINT(stage.result.refusals, 1);
 }
 
+static void tell_station(WeatherLevel level, aldis_ns until_ns)
+{
+    NEW_MESSAGE(WeatherAlert, alert);
+    alert.level = level;
+    alert.radius = 100;
+    alert.until_ns = until_ns;
+    CHECK_OK(aldis_send_copy(stage.system, stage.stations[0], weather_alert, &alert));
+    stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
+}
+
+/* Who is in a berth is served; who waits keeps its place, asks again in vain, and is let in when it
+ * is over: when that is told (told), or, if the word of it is lost, when it asks the next time. */
+static void wait_in_a_storm(bool told)
+{
+    struct scenario *scenario = quiet("weather: [{name: belt, body: Sun, radius: 100 u,"
+                                      " every: 1 h}]\n");
+    scenario->stations.items[0].berths = 1;
+    stage_open(scenario, 1);
+    stage_station(0);
+    for (uint32_t i = 0; i < 2; i++) {
+        stage_ship(i, 0);
+        stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
+        CHECK_OK(aldis_send(stage.system, stage.ships[i], initiate_docking, .station = 0));
+    }
+    stage_run(5 * ALDIS_SECOND);
+    const struct station_page *page = &stage.books.stations[0];
+    CHECK_UINT(page->queue, 1);
+    tell_station(WEATHER_EXTREME, 400 * ALDIS_SECOND);
+    stage_run(350 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "idle");
+    CHECK_STR(stage_state(1), "docking");
+    CHECK(stage_type("request_docking").handled > 2);
+    CHECK_UINT(page->dockings, 1);
+    CHECK_UINT(page->queue, 1);
+    if (told)
+        tell_station(WEATHER_LOW, 0);
+    stage_run((told ? 365 : 800) * ALDIS_SECOND);
+    CHECK_UINT(page->dockings, 2);
+    CHECK_UINT(stage_type("ship_refused").handled, 0);
+    stage_close();
+}
+
+TEST(in_a_storm_those_who_wait_keep_their_places)
+{
+    wait_in_a_storm(true);
+    wait_in_a_storm(false);
+}
+
 TEST(weather_is_told_to_those_in_its_region)
 {
     stage_open(quiet("weather: [{name: belt, body: Sun, radius: 100 u, every: 2 min}]\n"), 1);
