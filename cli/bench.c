@@ -256,16 +256,8 @@ static error_t parse(int key, char *value, struct argp_state *state)
 }
 
 /* The list of workloads in `aldis bench --help`, made from the table. */
-static char *help_text(int key, const char *text, void *input)
+static void print_workloads(FILE *out)
 {
-    (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC)
-        return (char *)(uintptr_t)text;
-    char *list = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&list, &size);
-    if (!out)
-        return NULL;
     fprintf(out, "%-22s %-20s %-10s %s\n", "NAME", "N counts", "default N", "rate counts");
     for (size_t i = 0; i < bench_workload_count; i++) {
         const struct bench_workload *workload = bench_workloads[i];
@@ -274,7 +266,12 @@ static char *help_text(int key, const char *text, void *input)
     }
     fputs("\nStatus 0: measured. 70: a count or the audit was wrong. 71: no memory or threads.\n",
           out);
-    return fclose(out) == 0 ? list : NULL;
+}
+
+static char *help_text(int key, const char *text, void *input)
+{
+    (void)input;
+    return command_help(key, text, print_workloads);
 }
 
 static const struct argp_child children[] = {{.argp = &command_shared_argp}, {0}};

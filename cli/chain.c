@@ -3,6 +3,7 @@
 #include "chain.h"
 
 #include "command.h"
+#include "digits.h"
 #include "output.h"
 
 #include <errno.h>
@@ -94,12 +95,12 @@ int chain_open(struct chain_reader *reader, const char *path)
 /* " 12": a blank and a number. */
 static bool next_u64(const char **at, uint64_t *out)
 {
-    return **at == ' ' && origin_read_u64(*at + 1, out, at);
+    return **at == ' ' && digits_u64(*at + 1, out, at);
 }
 
 static bool next_hex(const char **at, uint64_t *out)
 {
-    return **at == ' ' && origin_read_hex(*at + 1, out, at);
+    return **at == ' ' && digits_hex64(*at + 1, out, at);
 }
 
 static bool parse_window(const char *at, aldis_window *window)

@@ -6,6 +6,7 @@
 #include "progress.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,19 @@ static const struct argp_option *known_option(const struct argp *argp, const cha
             nearest.word ? "?" : "");
     fprintf(stderr, "Try `%s --help' for all options.\n", program);
     exit(EXIT_MISUSE);
+}
+
+char *command_help(int key, const char *text, void (*print)(FILE *out))
+{
+    if (key != ARGP_KEY_HELP_POST_DOC)
+        return (char *)(uintptr_t)text; /* argp's own: it frees what is another pointer */
+    char *list = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&list, &size);
+    if (!out)
+        return NULL;
+    print(out);
+    return fclose(out) == 0 ? list : NULL;
 }
 
 void command_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input)

@@ -4,6 +4,7 @@
 #define ALDIS_CLI_COMMAND_H
 
 #include <argp.h>
+#include <stdio.h>
 
 /** Exit statuses (those of sysexits.h where it has one). After SIGINT and SIGTERM: 128 + signal. */
 enum exit_status {
@@ -39,6 +40,10 @@ int command_bench(int argc, char **argv);   /* bench.c */
  * wrong. Before that, an option that does not exist is answered with the nearest one that does.
  */
 void command_parse(const struct argp *argp, int argc, char **argv, unsigned flags, void *input);
+
+/** A help_filter of argp for which `print` writes what stands at the end of the help; the other
+ *  texts stay. Gives NULL (no text) where memory has run out. */
+char *command_help(int key, const char *text, void (*print)(FILE *out));
 
 /** The options that every command has: a child for argp. */
 extern const struct argp command_shared_argp;

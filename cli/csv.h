@@ -28,8 +28,7 @@ struct csv {
 int csv_open(struct csv *csv, const char *path);
 void csv_close(struct csv *csv);
 
-/** The column of a name (or of one that begins with it and '_', as in x_pc); false: there is none.
- * */
+/** The column of a name, or of one that begins with it and '_', as in x_pc. False: none. */
 bool csv_column(const struct csv *csv, const char *name, uint32_t *out);
 
 /** Read the next row with as many fields as there are columns; what is wrong with others is told.

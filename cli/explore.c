@@ -9,12 +9,13 @@
 #include "../space/space.h"
 
 #include "command.h"
+#include "digits.h"
 #include "faults.h"
 #include "input.h"
 #include "interrupt.h"
-#include "origin.h"
 #include "progress.h"
 #include "values.h"
+#include "wall.h"
 
 #include <aldis/explore.h>
 #include <aldis/router.h>
@@ -22,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     SEEDS_DEFAULT = 100,
@@ -69,8 +69,7 @@ static const struct argp_option options[] = {
     {.name = "jobs",
      .key = OPTION_JOBS,
      .arg = "N",
-     .doc = "Runs at once, 1 to 64 (default: the "
-            "cores)"},
+     .doc = "Runs at once, 1 to 64 (default: the cores)"},
     {.name = "timeout",
      .key = OPTION_TIMEOUT,
      .arg = "TIME",
@@ -85,13 +84,12 @@ static const struct argp_option options[] = {
 static void parse_seeds(struct argp_state *state, const char *value, aldis_explore_opts *opts)
 {
     const char *rest = value;
-    bool good = origin_read_u64(value, &opts->first_seed, &rest);
+    bool good = digits_u64(value, &opts->first_seed, &rest);
     if (good && *rest == '\0') {
         opts->last_seed = opts->first_seed;
         return;
     }
-    good =
-        good && strncmp(rest, "..", 2) == 0 && origin_read_u64(rest + 2, &opts->last_seed, &rest);
+    good = good && strncmp(rest, "..", 2) == 0 && digits_u64(rest + 2, &opts->last_seed, &rest);
     if (!good || *rest != '\0' || opts->first_seed > opts->last_seed)
         argp_error(state, "--seeds: found '%s', allowed: A..B, whole numbers, A not above B",
                    value);
@@ -260,13 +258,6 @@ static void trial(void *arg, aldis_trial *trial)
 }
 
 /* ------------------------------------------------------------------ the report */
-
-static aldis_ns wall_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (aldis_ns)t.tv_sec * ALDIS_SECOND + (aldis_ns)t.tv_nsec;
-}
 
 static bool show_progress(void *arg, uint64_t trials, bool shrinking)
 {

@@ -3,7 +3,7 @@
 #include "faults.h"
 
 #include "command.h"
-#include "origin.h"
+#include "digits.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -31,10 +31,10 @@ static bool read_one(const char *text, aldis_fault *out, const char **rest)
     uint64_t ns = 0;
     *out = (aldis_fault){.kind = ALDIS_FAULT_LOSS};
     if (!read_kind(text, size, &out->kind) || text[size] != '/' ||
-        !origin_read_hex(text + size + 1, &out->actor.bits, rest) || **rest != '/' ||
-        !origin_read_u64(*rest + 1, &out->number, rest))
+        !digits_hex64(text + size + 1, &out->actor.bits, rest) || **rest != '/' ||
+        !digits_u64(*rest + 1, &out->number, rest))
         return false;
-    if (**rest == '/' && (!origin_read_u64(*rest + 1, &ns, rest) || ns > ALDIS_FOREVER / 2))
+    if (**rest == '/' && (!digits_u64(*rest + 1, &ns, rest) || ns > ALDIS_FOREVER / 2))
         return false;
     out->ns = (aldis_ns)ns;
     return **rest == '\0' || **rest == ',';
@@ -44,7 +44,7 @@ static bool read_one(const char *text, aldis_fault *out, const char **rest)
 static bool read_heal(const char *text, aldis_ns *out_ns, const char **rest)
 {
     uint64_t ns = 0;
-    if (!origin_read_u64(text + strlen(HEAL), &ns, rest) || ns > ALDIS_FOREVER / 2)
+    if (!digits_u64(text + strlen(HEAL), &ns, rest) || ns > ALDIS_FOREVER / 2)
         return false;
     *out_ns = (aldis_ns)ns;
     return **rest == '\0' || **rest == ',';

@@ -5,7 +5,6 @@
 #include "output.h"
 
 #include <aldis/version.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,16 +71,8 @@ static error_t parse_main(int key, char *value, struct argp_state *state)
 }
 
 /* The list of commands in `aldis --help`, made from the table. */
-static char *help_text(int key, const char *text, void *input)
+static void print_commands(FILE *out)
 {
-    (void)input;
-    if (key != ARGP_KEY_HELP_POST_DOC)
-        return (char *)(uintptr_t)text;
-    char *list = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&list, &size);
-    if (!out)
-        return NULL;
     fputs("Commands:\n", out);
     for (size_t i = 0; i < COMMANDS; i++) {
         char usage[32];
@@ -89,7 +80,12 @@ static char *help_text(int key, const char *text, void *input)
         fprintf(out, "  %-14s %s\n", usage, commands[i].summary);
     }
     fputs("\n`aldis COMMAND --help' tells more about each.\n", out);
-    return fclose(out) == 0 ? list : NULL;
+}
+
+static char *help_text(int key, const char *text, void *input)
+{
+    (void)input;
+    return command_help(key, text, print_commands);
 }
 
 static const struct argp_child children[] = {{.argp = &command_shared_argp}, {0}};

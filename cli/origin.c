@@ -3,6 +3,7 @@
 #include "origin.h"
 
 #include "command.h"
+#include "digits.h"
 #include "input.h"
 
 #include <aldis/version.h>
@@ -61,50 +62,13 @@ void origin_print(const struct origin *origin, FILE *out)
             origin->content, origin->seed, origin->shards, origin->until_ns);
 }
 
-bool origin_read_u64(const char *text, uint64_t *out, const char **rest)
-{
-    uint64_t value = 0;
-    const char *at = text;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        uint64_t digit = (uint64_t)(*at - '0');
-        if (value > (UINT64_MAX - digit) / 10)
-            return false;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    *rest = at;
-    return at != text;
-}
-
-/* -1: not a digit as we write them. */
-static int hex_digit(char c, char ten)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= ten && c < ten + 6 ? c - ten + 10 : -1;
-}
-
-bool origin_read_hex(const char *text, uint64_t *out, const char **rest)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 16; i++) {
-        int digit = hex_digit(text[i], 'a');
-        if (digit < 0)
-            return false;
-        value = value << 4 | (uint64_t)digit;
-    }
-    *out = value;
-    *rest = text + 16;
-    return true;
-}
-
 static bool parse_path(char path[ORIGIN_PATH_SIZE], const char *text)
 {
     size_t length = 0;
     for (const char *at = text; *at; at++) {
         int byte = (unsigned char)*at;
         if (byte == '%') {
-            int high = hex_digit(at[1], 'A'), low = high < 0 ? -1 : hex_digit(at[2], 'A');
+            int high = digits_hex(at[1], 'A'), low = high < 0 ? -1 : digits_hex(at[2], 'A');
             byte = high << 4 | low;
             if (low < 0 || byte == 0)
                 return false;
@@ -130,7 +94,7 @@ static bool parse_version(char version[32], const char *text)
 static bool parse_whole(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
     const char *rest;
-    return origin_read_u64(text, out, &rest) && *rest == '\0' && *out >= min && *out <= max;
+    return digits_u64(text, out, &rest) && *rest == '\0' && *out >= min && *out <= max;
 }
 
 bool origin_parse_line(struct origin *origin, uint32_t number, const char *line)
@@ -148,7 +112,7 @@ bool origin_parse_line(struct origin *origin, uint32_t number, const char *line)
     case 1:
         return parse_path(origin->scenario, value);
     case 2:
-        return origin_read_hex(value, &origin->content, &rest) && *rest == '\0';
+        return digits_hex64(value, &origin->content, &rest) && *rest == '\0';
     case 3:
         return parse_whole(value, 0, UINT64_MAX, &origin->seed);
     case 4:

@@ -52,9 +52,4 @@ int origin_load(const struct origin *origin, const char *who, struct scenario **
 /** The options that repeat the run: seed, shards and duration. */
 struct space_run_opts origin_run_opts(const struct origin *origin);
 
-/** A strict number in decimal or (16 digits) in hexadecimal; false: it is none. *rest gets what
- *  follows it. */
-bool origin_read_u64(const char *text, uint64_t *out, const char **rest);
-bool origin_read_hex(const char *text, uint64_t *out, const char **rest);
-
 #endif

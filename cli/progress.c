@@ -2,11 +2,11 @@
 /* progress.c: the progress line and the log on standard error. Layer: cli. */
 #include "progress.h"
 
+#include "wall.h"
+
 #include <aldis/log.h>
-#include <aldis/types.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 static bool shown;        /* progress is wanted */
@@ -14,13 +14,6 @@ static bool on_terminal;  /* ... and rewritten in place */
 static bool line_is_open; /* the terminal's line holds a text; under the lock of stderr */
 static aldis_ns due_ns;   /* when the next text may be shown */
 static int log_verbosity;
-
-static aldis_ns monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (aldis_ns)t.tv_sec * ALDIS_SECOND + t.tv_nsec;
-}
 
 /* Under the lock of stderr. */
 static void clear_line(void)
@@ -39,7 +32,7 @@ void progress_begin(bool wanted)
 
 bool progress_is_due(void)
 {
-    return shown && monotonic_ns() >= due_ns;
+    return shown && wall_ns() >= due_ns;
 }
 
 void progress_show(const char *format, ...)
@@ -57,7 +50,7 @@ void progress_show(const char *format, ...)
     fflush(stderr);
     funlockfile(stderr);
     va_end(args);
-    due_ns = monotonic_ns() + (on_terminal ? ALDIS_SECOND / 10 : ALDIS_SECOND);
+    due_ns = wall_ns() + (on_terminal ? ALDIS_SECOND / 10 : ALDIS_SECOND);
 }
 
 void progress_line(const char *format, ...)

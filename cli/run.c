@@ -9,12 +9,12 @@
 #include "progress.h"
 #include "session.h"
 #include "values.h"
+#include "wall.h"
 #include "watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 struct run_args {
     struct input input;
@@ -230,11 +230,9 @@ static const char *duration_text(aldis_ns ns, char text[32])
     return text;
 }
 
-static double monotonic_s(void)
+static double wall_s(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    return (double)wall_ns() * 1e-9;
 }
 
 /* "idle 12 flying 180 ..." */
@@ -273,15 +271,15 @@ static bool on_progress(void *arg, const struct space_progress *now)
     struct space_view view;
     if (progress_is_due() && space_look(now, &view)) {
         char states[128], behind[48] = "";
-        double wall_s = monotonic_s() - session->start_s, run_s = (double)now->now_ns * 1e-9;
+        double spent_s = wall_s() - session->start_s, run_s = (double)now->now_ns * 1e-9;
         double lag_s =
-            session->factor > 0 ? monotonic_s() - session->begin_s - run_s / session->factor : 0;
+            session->factor > 0 ? wall_s() - session->begin_s - run_s / session->factor : 0;
         if (lag_s > 0)
             snprintf(behind, sizeof behind, ", behind %.1f s", lag_s);
         progress_show(
             "run: %s of %s, %s, %.0f msgs/s, refused %" PRIu64 "%s", duration_text(now->now_ns, at),
             duration_text(now->until_ns, until), states_text(&view, states, sizeof states),
-            wall_s > 0 ? (double)view.handled_msgs / wall_s : 0, view.refused_msgs, behind);
+            spent_s > 0 ? (double)view.handled_msgs / spent_s : 0, view.refused_msgs, behind);
     }
     return interrupt_signal() == 0;
 }
@@ -301,7 +299,7 @@ static void on_begin(void *arg, const struct space_run_facts *facts)
 {
     struct session *session = arg;
     session_begin(session, facts);
-    session->begin_s = monotonic_s();
+    session->begin_s = wall_s();
 }
 
 static void on_end(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason)
@@ -369,7 +367,7 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     args->opts.events = session.events;
     if (args->watch && !begin_watch(args, &session))
         return EXIT_MISUSE;
-    session.start_s = session.begin_s = monotonic_s();
+    session.start_s = session.begin_s = wall_s();
     session.factor = args->opts.live ? 1 : args->opts.paced ? args->opts.pace.factor : 0;
     interrupt_install();
     progress_begin(!args->quiet && !args->watch);
@@ -379,7 +377,7 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     args->opts.on_end = on_end;
     args->opts.arg = &session;
     aldis_err err = space_run(scenario, &args->opts, &report);
-    report.wall_s = monotonic_s() - session.start_s;
+    report.wall_s = wall_s() - session.start_s;
     progress_clear();
     watch_close(session.watch);
     if (err == ALDIS_ENOMEM && report.bytes_needed > report.bytes_at_hand)

@@ -2,31 +2,18 @@
 /* values.c: strict numbers and durations. Layer: cli. */
 #include "values.h"
 
+#include "digits.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Read decimal digits into *out; gives what follows them, or NULL: no digit, or beyond 64 bits. */
-static const char *read_digits(const char *text, uint64_t *out)
-{
-    const char *at = text;
-    uint64_t value = 0;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        uint64_t digit = (uint64_t)(*at - '0');
-        if (value > (UINT64_MAX - digit) / 10)
-            return NULL;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return at == text ? NULL : at;
-}
 
 uint64_t value_whole(const struct argp_state *state, const char *option, const char *text,
                      uint64_t min, uint64_t max)
 {
     uint64_t value = 0;
-    const char *rest = read_digits(text, &value);
-    if (!rest || *rest != '\0' || value < min || value > max)
+    const char *rest;
+    if (!digits_u64(text, &value, &rest) || *rest != '\0' || value < min || value > max)
         argp_error(state, "%s: found '%s', allowed: a whole number from %" PRIu64 " to %" PRIu64,
                    option, text, min, max);
     return value;
@@ -61,8 +48,9 @@ aldis_ns value_duration(const struct argp_state *state, const char *option, cons
                  {"h", ALDIS_HOUR},
                  {"d", 24 * ALDIS_HOUR}};
     uint64_t value = 0;
-    const char *rest = read_digits(text, &value);
-    for (size_t i = 0; rest && i < sizeof units / sizeof units[0]; i++)
+    const char *rest = "";
+    (void)digits_u64(text, &value, &rest);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (strcmp(rest, units[i].name) == 0 && value >= 1 &&
             value <= (uint64_t)(ALDIS_FOREVER / units[i].ns))
             return (aldis_ns)value * units[i].ns;

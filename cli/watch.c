@@ -3,6 +3,7 @@
 #include "watch.h"
 
 #include "interrupt.h"
+#include "wall.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ROWS_MAX 100u
@@ -43,13 +43,6 @@ struct watch {
     uint32_t rows, columns;
     char screen[ROWS_MAX][COLUMNS_MAX + 1];
 };
-
-static aldis_ns wall_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (aldis_ns)t.tv_sec * ALDIS_SECOND + t.tv_nsec;
-}
 
 /* ---- The terminal ---- */
 

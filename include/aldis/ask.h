@@ -50,10 +50,9 @@ typedef struct aldis_request {
 typedef struct aldis_answer {
     /** ALDIS_OK: the reply is there. ALDIS_ETIMEDOUT: none came in time; whether the request was
      *  handled is not known. ALDIS_EHANDLER: its handler failed. ALDIS_ENOREPLY: its handler ended
-     *  without an answer. ALDIS_ENORECEIVER: the actor that had promised one has ended
-     *  or failed. Else why
-     *  the request did not get there (ALDIS_ESTALE, ALDIS_EFULL, ALDIS_EDROPPED, ALDIS_ESHUTDOWN),
-     *  or what aldis_reply_error() was given. */
+     *  without an answer. ALDIS_ENORECEIVER: the actor that had promised one has ended or failed.
+     *  Else why the request did not get there (ALDIS_ESTALE, ALDIS_EFULL, ALDIS_EDROPPED,
+     *  ALDIS_ESHUTDOWN), or what aldis_reply_error() was given. */
     aldis_err err;
     uint32_t reserved;
     aldis_id from;    /**< who answered; without a reply, who was asked */

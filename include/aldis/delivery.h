@@ -157,8 +157,12 @@ ALDIS_API aldis_err aldis_delivery_get_stats(aldis_ctx *ctx, aldis_delivery_stat
 #ifdef __cplusplus
 }
 #else
+/** Options for a reliable send: aldis_reliable_with(.grade = ALDIS_EFFECT_ONCE). */
+#define aldis_reliable_with(...) (&(aldis_reliable_opts){__VA_ARGS__})
+
 /** Send message `name` reliably: aldis_send_reliable(ctx, to, name, &id, opts, .field = ...), where
- *  `to` is a typed reference and opts a pointer to aldis_reliable_opts or NULL. */
+ *  `to` is a typed reference and opts is aldis_reliable_with(...), another pointer to
+ *  aldis_reliable_opts, or NULL. */
 #define aldis_send_reliable(ctx, to, name, out_id, opts, ...)                                      \
     aldis_send_reliable_raw((ctx), ALDIS_TO_(to, name), &name##_type,                              \
                             ALDIS_NEW_(name, __VA_ARGS__), name##_type.size, (opts), (out_id))

@@ -100,9 +100,10 @@ ALDIS_API aldis_err aldis_pool_on_message(void *state, const void *payload, aldi
                                               .on_start = aldis_pool_on_start,                     \
                                               .on_child_ended = aldis_pool_on_child_ended}
 
-/** Spawn a pool of this kind, with a default mailbox; `from` is a context or a system. */
-#define aldis_pool_spawn(from, name, out_ref, opts)                                                \
-    ALDIS_FROM_(from, pool_spawn_raw)((from), &name##_behaviour, (opts), NULL,                     \
+/** Spawn a pool of this kind, with a default mailbox; `from` is a context or a system:
+ *  aldis_pool_spawn(system, smithy, &ref, &(aldis_pool_opts){...}). */
+#define aldis_pool_spawn(from, name, out_ref, ...)                                                 \
+    ALDIS_FROM_(from, pool_spawn_raw)((from), &name##_behaviour, (__VA_ARGS__), NULL,              \
                                       &_Generic((out_ref), name##_ref *: (out_ref))->id)
 #endif
 

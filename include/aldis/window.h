@@ -75,9 +75,8 @@ typedef void (*aldis_input_fn)(void *arg, const aldis_input *input);
 
 /** How virtual time is to follow the wall clock. Zeroes are the defaults. */
 typedef struct aldis_pace_opts {
-    double factor; /**< virtual seconds in one of the wall: 1e-6 .. 1e6; default 1 */
-    aldis_ns
-        max_lag_ns; /**< wall time: a run that falls further behind ends; default: it does not */
+    double factor;       /**< virtual seconds in one of the wall: 1e-6 .. 1e6; default 1 */
+    aldis_ns max_lag_ns; /**< wall time: further behind, and the run ends; default: no limit */
     uint32_t inputs_max; /**< inputs from outside that wait for their window; default 65,536 */
 } aldis_pace_opts;
 

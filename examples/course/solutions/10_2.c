@@ -61,10 +61,11 @@ static aldis_err quay_start(void *state, const void *arg, aldis_ctx *ctx)
 static aldis_err quay_on_load(struct quay *self, const aldis_none *msg, aldis_ctx *ctx)
 {
     (void)msg;
-    const aldis_reliable_opts how = {.timeout_ns = self->timeout_ns, .max_attempts = 11};
     aldis_err err = ALDIS_OK;
     for (uint32_t i = 1; i <= CRATES && err == ALDIS_OK; i++)
-        err = aldis_send_reliable(ctx, self->crane, crate, NULL, &how, i);
+        err = aldis_send_reliable(
+            ctx, self->crane, crate, NULL,
+            aldis_reliable_with(.timeout_ns = self->timeout_ns, .max_attempts = 11), i);
     return err;
 }
 
