@@ -42,21 +42,20 @@ aldis_ns value_duration(const struct argp_state *state, const char *option, cons
     static const struct {
         const char *name;
         aldis_ns ns;
-    } units[] = {{"ms", ALDIS_MS},
-                 {"s", ALDIS_SECOND},
-                 {"m", ALDIS_MINUTE},
-                 {"h", ALDIS_HOUR},
-                 {"d", 24 * ALDIS_HOUR}};
+    } units[] = {{"ms", ALDIS_MS},      {"s", ALDIS_SECOND}, {"m", ALDIS_MINUTE},
+                 {"min", ALDIS_MINUTE}, {"h", ALDIS_HOUR},   {"d", 24 * ALDIS_HOUR}};
     uint64_t value = 0;
     const char *rest = "";
-    (void)digits_u64(text, &value, &rest);
+    if (digits_u64(text, &value, &rest))
+        rest += *rest == ' ';
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (strcmp(rest, units[i].name) == 0 && value >= 1 &&
             value <= (uint64_t)(ALDIS_FOREVER / units[i].ns))
             return (aldis_ns)value * units[i].ns;
-    argp_error(state,
-               "%s: found '%s', allowed: a whole number and ms, s, m, h or d, from 1ms to 106751d "
-               "(such as 90s)",
-               option, text);
+    argp_error(
+        state,
+        "%s: found '%s', allowed: a whole number and ms, s, m, min, h or d, from 1ms to 106751d "
+        "(such as 90s)",
+        option, text);
     return 0; /* never: argp_error ends the program */
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* values.h: the values of options, taken strictly. Layer: cli.
  *
- * Each function reads the whole text or none of it: no sign, no blank, nothing after the value. On
+ * Each function reads the whole text or none of it: no sign, nothing before or after the value. On
  * a wrong text it ends the program through argp_error (status 64), which names the option, what was
  * found and what is allowed. */
 #ifndef ALDIS_CLI_VALUES_H
@@ -21,7 +21,7 @@ double value_factor(const struct argp_state *state, const char *option, const ch
 double value_decimal(const struct argp_state *state, const char *option, const char *text,
                      double min, double max, const char *allowed);
 
-/** A duration: a whole number and ms, s, m, h or d, 1ms .. 106751d. */
+/** A duration: a whole number, a blank or none, and ms, s, m, min, h or d; 1ms .. 106751d. */
 aldis_ns value_duration(const struct argp_state *state, const char *option, const char *text);
 
 #endif

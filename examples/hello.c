@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hello.c: one actor, one message, and the audit. The program of the README. */
+/* hello.c: one actor, one message, and the audit. */
 #include <aldis/aldis.h>
 #include <stdio.h>
 

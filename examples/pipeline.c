@@ -23,13 +23,13 @@ static aldis_err saw(const struct trunk *in, struct plank *out, aldis_ctx *ctx)
 }
 ALDIS_STAGE(saw, trunk, rough);
 
-static aldis_err smoothen(const struct plank *in, struct plank *out, aldis_ctx *ctx)
+static aldis_err plane(const struct plank *in, struct plank *out, aldis_ctx *ctx)
 {
     (void)ctx;
     *out = *in;
     return ALDIS_OK;
 }
-ALDIS_STAGE(smoothen, rough, smooth);
+ALDIS_STAGE(plane, rough, smooth);
 
 #define YARD_PROTOCOL(X, kind) X(kind, smooth)
 ALDIS_PROTOCOL(yard, YARD_PROTOCOL);
@@ -50,7 +50,7 @@ int main(void)
 {
     static const uint32_t metres[] = {9, 2, 5, 0, 3, 1};
     const aldis_stage_opts stages[] = {{.stage = &saw_stage, .parallel = 4, .tries = 2},
-                                       {.stage = &smoothen_stage}};
+                                       {.stage = &plane_stage}};
     aldis_system_opts opts = {.clock = ALDIS_CLOCK_VIRTUAL};
     aldis_system *system;
     yard_ref yard;

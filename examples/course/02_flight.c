@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* 02_flight.c: a ship that moves: first as a quick hand writes it, then put right. Chapter 2 of
+/* 02_flight.c: a ship that moves: first a naive one, then one put right. Chapter 2 of
  * the course (docs/course/). Space has one dimension here; that is enough to learn in. */
 #include <aldis/aldis.h>
 #include <inttypes.h>
@@ -20,7 +20,7 @@ ALDIS_MESSAGE(advance, struct advance);
 ALDIS_SIGNAL(report); /* a message without a payload */
 ALDIS_SIGNAL(tick);
 
-/* The quick hand's ship: somebody else tells it how much time has gone by. */
+/* The naive ship: somebody else tells it how much time has gone by. */
 #define NAIVE_PROTOCOL(X, kind) X(kind, fly_to) X(kind, advance) X(kind, report)
 ALDIS_PROTOCOL(naive, NAIVE_PROTOCOL);
 
@@ -156,7 +156,7 @@ int main(void)
         fprintf(stderr, "02_flight: %s\n", aldis_error_last()->text);
         return 1;
     }
-    puts("the quick hand's ship, ordered to 1000 km:");
+    puts("the naive ship, ordered to 1000 km:");
     fly_naively(system, naive);
     for (int i = 0; i < 2; i++) {
         ship_ref ship;

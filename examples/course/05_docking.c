@@ -76,7 +76,7 @@ static struct waiting take_from_queue(struct station *self, int place)
     return taken;
 }
 
-/* Leaving a berth; or, for who waits still, the queue. */
+/* Leaving a berth; or, if it still waits, the queue. */
 static aldis_err station_on_undock(struct station *self, const aldis_none *msg, aldis_ctx *ctx)
 {
     (void)msg;

@@ -26,7 +26,7 @@ static const struct offer offers[DAYS] = {{100, 12}, {60, 9}, {120, 10}, {50, 30
 struct market {
     bool naive;
     int day;
-    trader_ref list[TRADERS]; /* the quick hand's */
+    trader_ref list[TRADERS]; /* the naive one's */
     int listed;
 };
 

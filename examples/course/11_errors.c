@@ -42,7 +42,7 @@ static aldis_err crane_on_lift(struct crane *self, const int32_t *tonnes, aldis_
         return aldis_reject(ctx, ALDIS_EINVAL); /* the sender's fault: it is told */
     if (*tonnes > ROPE_T) {
         printf("%2d s: %d t: the rope tears\n", now_s(ctx), (int)*tonnes);
-        return aldis_fail(ctx, "the rope is torn"); /* its own: it is begun anew */
+        return aldis_fail(ctx, "the rope is torn"); /* its own: it is restarted */
     }
     printf("%2d s: %d t, its number %d\n", now_s(ctx), (int)*tonnes, ++self->lifted);
     return ALDIS_OK;

@@ -70,10 +70,13 @@ def ranges_are_in_the_message():
 
 @case
 def durations_need_a_unit():
-    for text in ("10", "10x", "m", "0s", "-1s", "1.5h", "1 h", "10min", "106752d",
+    for text in ("10", "10x", "m", "0s", "-1s", "1.5h", "1  h", "h 1", "10 mins", " 10s", "106752d",
                  "18446744073709551616s"):
-        check_in(f"--until: found '{text}', allowed: a whole number and ms, s, m, h or d",
+        check_in(f"--until: found '{text}', allowed: a whole number and ms, s, m, min, h or d",
                  refused("run", "--until", text, HARBOUR))
+    for text in ("2s", "2 s", "2000ms", "2000 ms"): # in options as in scenarios
+        check_in("0 h 00 min 02 s of virtual time",
+                 expect(0, "run", "-q", "--until", text, HARBOUR)[0])
 
 
 @case

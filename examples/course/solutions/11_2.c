@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* 11_2.c: a crane and a belt that must begin anew together, and a lamp that does not care.
+/* 11_2.c: a crane and a belt that must be restarted together, and a lamp that does not care.
  * Chapter 11, exercise 2. */
 #include <aldis/aldis.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@ ALDIS_PROTOCOL(part, PART_PROTOCOL);
 ALDIS_PROTOCOL(harbour, HARBOUR_PROTOCOL);
 
 struct part {
-    const char *name; /* lost with a failure, and given anew by on_start */
+    const char *name; /* lost with a failure, and given again by on_start */
 };
 
 static aldis_err part_start(void *state, const void *arg, aldis_ctx *ctx)
