@@ -371,6 +371,16 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
     fputs("}\n", out);
 }
 
+void chronicle_print_change(const struct scenario *scenario, aldis_ns at_ns, uint32_t account,
+                            const char *thing, int64_t change, FILE *out)
+{
+    fprintf(out, "{\"at_ns\":%" PRId64, at_ns);
+    print_name("event", "has_changed", out);
+    print_account("actor", account, scenario, out);
+    print_name("thing", thing, out);
+    fprintf(out, ",\"amount\":%" PRId64 "}\n", change);
+}
+
 aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out)
 {
     size_t count;

@@ -55,6 +55,10 @@ void chronicle_near_miss(struct chronicle *chronicle, aldis_ctx *ctx, const stru
  *  ALDIS_ENOMEM some of it is lost; ALDIS_EIO it cannot be written. */
 aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out);
 
+/** A line for what an account has more (or less, below 0) at a time than before. */
+void chronicle_print_change(const struct scenario *scenario, aldis_ns at_ns, uint32_t account,
+                            const char *thing, int64_t change, FILE *out);
+
 /** At rest: all that led to the trades that were made at since_ns or later, as far as it is kept:
  *  who offered, took and settled each; at most the last `lines`. If there was none, so many of the
  *  last trades of all. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run.c: sets a scenario's actors up, lets them run, and gathers the report. See space.h. */
 #include "chronicle.h"
+#include "holdings.h"
 #include "ledger.h"
 #include "memory.h"
 #include "mind_leaves.h"
@@ -33,8 +34,9 @@ struct run {
     struct ledger_result result;
     station_ref *stations;
     uint32_t *prices;
-    aldis_ns checked_ns; /* all was there at this time */
-    bool restarts;       /* who fails loses its state: else a failure is only counted */
+    aldis_ns checked_ns;       /* all was there at this time */
+    struct holdings *holdings; /* and who had it; NULL: not every window is looked at */
+    bool restarts;             /* who fails loses its state: else a failure is only counted */
 };
 
 /* ---- Setting up ---- */
@@ -283,11 +285,17 @@ static bool check_balance(struct run *run, aldis_ns now_ns)
         !books_balance(&run->books, run->scenario, report->balance, sizeof report->balance);
     if (!report->lost) {
         run->checked_ns = now_ns;
+        if (run->holdings)
+            holdings_note(run->holdings, &run->books);
         return true;
     }
-    size_t size = 0;
+    size_t size = strlen(report->balance);
+    snprintf(report->balance + size, sizeof report->balance - size, ", between %.6f s and %.6f s",
+             (double)run->checked_ns * 1e-9, (double)now_ns * 1e-9);
     FILE *out = open_memstream(&report->evidence, &size);
     if (out) {
+        if (run->holdings)
+            holdings_print_changes(run->holdings, &run->books, run->scenario, now_ns, 64, out);
         chronicle_evidence(run->chart.chronicle, run->scenario, run->checked_ns, out, 64);
         fclose(out);
     }
@@ -481,6 +489,12 @@ static aldis_err set_up(struct run *run)
     run->prices = calloc(scenario->stations.count, SCENARIO_COMMODITIES_MAX * sizeof *run->prices);
     if (!run->stations || !run->prices || !books_init(&run->books, scenario))
         return ALDIS_ENOMEM;
+    if (run->opts->check_balance) {
+        run->holdings = holdings_create(&run->books);
+        if (!run->holdings)
+            return ALDIS_ENOMEM;
+        holdings_note(run->holdings, &run->books);
+    }
     return make_system(run);
 }
 
@@ -496,6 +510,7 @@ aldis_err space_run(const struct scenario *scenario, const struct space_run_opts
                               .paced = run.opts->paced};
     memcpy(out_report->scenario, scenario->name, sizeof out_report->scenario);
     aldis_err err = set_up(&run);
+    holdings_destroy(run.holdings);
     books_fini(&run.books);
     free(run.prices);
     free(run.stations);

@@ -251,8 +251,9 @@ struct space_report {
     uint64_t ships[SPACE_SHIP_STATE_COUNT]; /**< by state */
     bool lost;                              /**< goods, fuel or credits are not what they were */
     char balance[160];                      /**< "balanced", or what is not, with its figures */
-    char *evidence; /**< lost: who offered, took and settled the trades that were made since all
-                         was there, as JSON lines; else NULL */
+    char *evidence; /**< lost: whose things have changed since all was there (when every window is
+                         looked at), and who offered, took and settled the trades that were made
+                         since, as JSON lines; else NULL */
     uint64_t dockings;
     uint64_t refusals;              /**< requests answered with a refusal */
     uint64_t near_misses;           /**< that traffic control has named */

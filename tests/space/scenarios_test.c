@@ -257,6 +257,8 @@ static void check_forgery(bool every_window, aldis_ns latest_ns)
         CHECK(lines < 10);
         CHECK(strstr(report.evidence, "\"trade_taken\",\"actor\":\"ship-9\"") != NULL);
         CHECK(strstr(report.evidence, "\"number\":987654321") != NULL);
+        CHECK(strstr(report.evidence, "\"event\":\"has_changed\",\"actor\":\"ship-9\","
+                                      "\"thing\":\"cents\",\"amount\":-90000}") != NULL);
     }
     space_report_fini(&report);
     scenario_destroy(scenario);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/* holdings_test.c: whose things appeared or vanished since all was there. */
+#include "holdings.h"
+
+#include "stage.h"
+#include "tiny.h"
+
+static const char *changes(const struct holdings *holdings, uint32_t lines)
+{
+    static char printed[1024];
+    memset(printed, 0, sizeof printed);
+    FILE *out = fmemopen(printed, sizeof printed - 1, "w");
+    holdings_print_changes(holdings, &stage.books, stage.scenario, 7, lines, out);
+    fclose(out);
+    return printed;
+}
+
+/* What is burnt, held for a trade, made or used up is nobody's loss; a nano that is gone is. */
+TEST(who_has_lost_something_is_named)
+{
+    stage_open(tiny_scenario(), 1);
+    struct holdings *holdings = holdings_create(&stage.books);
+    holdings_note(holdings, &stage.books);
+    struct account *ship = &stage.books.ships[1].account;
+    struct station_page *station = &stage.books.stations[2];
+    const struct terms most = {.credits = 100, .fuel = 5};
+    account_burn(ship, 1000);
+    CHECK_INT(account_hold(ship, &most, aldis_nobody(), 0, ALDIS_HOUR), ACCOUNT_DONE);
+    station->account.goods[0] -= 30;
+    station->used[0] += 30;
+    CHECK_STR(changes(holdings, 64), "");
+    ship->fuel -= 1;
+    station->account.credits += 20;
+    station->account.goods[0] += 3;
+    CHECK_STR(changes(holdings, 64),
+              "{\"at_ns\":7,\"event\":\"has_changed\",\"actor\":\"Gamma\",\"thing\":\"cents\","
+              "\"amount\":20}\n"
+              "{\"at_ns\":7,\"event\":\"has_changed\",\"actor\":\"Gamma\",\"thing\":\"water\","
+              "\"amount\":3}\n"
+              "{\"at_ns\":7,\"event\":\"has_changed\",\"actor\":\"ship-2\",\"thing\":\"fuel\","
+              "\"amount\":-1}\n");
+    CHECK(strchr(changes(holdings, 1), '\n') == strrchr(changes(holdings, 1), '\n'));
+    holdings_note(holdings, &stage.books);
+    CHECK_STR(changes(holdings, 64), "");
+    holdings_destroy(holdings);
+    stage.books.start = books_totals(&stage.books);
+    stage_close();
+}
