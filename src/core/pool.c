@@ -11,7 +11,12 @@
 
 enum {
     FIRST_SLAB_BYTES = 32 * 1024,
-    HUGE_SLAB_BYTES = 2 * 1024 * 1024 /* the last step: one large page */
+    HUGE_SLAB_BYTES = 2 * 1024 * 1024, /* the last step: one large page */
+    PIECE_MIN = 4 * 1024,
+    PIECE_MAX = 256 * 1024,
+    SLAB_PART = 4,      /* a slab is no more than this part of what the pool has */
+    PIECE_PART = 8,     /* and a piece, of what its class has */
+    LEVEL_MAX = 1 << 16 /* blocks that are counted of one class of one pool */
 };
 
 struct aldis__slab {
@@ -49,8 +54,6 @@ aldis_err aldis__pool_init(struct aldis__pool *pool, uint32_t index, uint32_t po
     pool->pools = pools;
     pool->all = all;
     pool->prefix = prefix;
-    for (unsigned class = 0; class < ALDIS__POOL_CLASSES; class ++)
-        pool->slab_bytes[class] = FIRST_SLAB_BYTES;
     pool->slab_max = HUGE_SLAB_BYTES;
     fill_classes(pool);
     return ALDIS_OK;
@@ -71,9 +74,11 @@ void aldis__pool_fini(struct aldis__pool *pool)
 }
 
 /* How large the next slab may be: near the end of a budget, smaller than it would be. 0: none. */
-static uint32_t take_slab(struct aldis__pool *pool, unsigned class)
+static uint32_t take_slab(struct aldis__pool *pool)
 {
-    uint32_t bytes = pool->slab_bytes[class];
+    uint32_t bytes = FIRST_SLAB_BYTES;
+    while (bytes < pool->slab_max && UINT64_C(2) * SLAB_PART * bytes <= pool->bytes)
+        bytes *= 2;
     while (pool->memory && !aldis__memory_take(pool->memory, bytes, pool->spends_reserve)) {
         if (bytes <= FIRST_SLAB_BYTES)
             return 0;
@@ -82,9 +87,9 @@ static uint32_t take_slab(struct aldis__pool *pool, unsigned class)
     return bytes;
 }
 
-static bool grow(struct aldis__pool *pool, unsigned class)
+static bool add_slab(struct aldis__pool *pool)
 {
-    uint32_t bytes = take_slab(pool, class);
+    uint32_t bytes = take_slab(pool);
     bool huge = bytes == HUGE_SLAB_BYTES;
     struct aldis__slab *slab = bytes ? aligned_alloc(huge ? HUGE_SLAB_BYTES : 64, bytes) : NULL;
     if (!slab) {
@@ -98,12 +103,40 @@ static bool grow(struct aldis__pool *pool, unsigned class)
     slab->next = pool->slabs;
     pool->slabs = slab;
     pool->bytes += bytes;
-    pool->bump[class] = (char *)slab + SLAB_HEADER_BYTES;
-    pool->bump_end[class] = (char *)slab + bytes;
-    if (bytes < pool->slab_max)
-        pool->slab_bytes[class] = 2 * bytes;
+    pool->rest = (char *)slab + SLAB_HEADER_BYTES;
+    pool->rest_end = (char *)slab + bytes;
     if (pool->memory)
         aldis__memory_grew(pool);
+    return true;
+}
+
+/* How much a class is given now: little at first, since others may have what it needs, then twice
+ * as much each time. */
+static uint64_t next_piece(struct aldis__pool *pool, unsigned class)
+{
+    size_t block_bytes = aldis__pool_class_bytes[class];
+    uint64_t most = pool->held[class] / PIECE_PART, piece = UINT64_C(2) * pool->piece_bytes[class];
+    most = most < PIECE_MIN ? PIECE_MIN : most > PIECE_MAX ? PIECE_MAX : most;
+    piece = piece < PIECE_MIN ? PIECE_MIN : piece > most ? most : piece;
+    pool->piece_bytes[class] = (uint32_t)piece;
+    piece = (piece + block_bytes - 1) / block_bytes * block_bytes;
+    return (piece + 63) & ~UINT64_C(63);
+}
+
+/* A new piece for a class. What is left of a slab and is too small for one block is lost. */
+static bool grow(struct aldis__pool *pool, unsigned class)
+{
+    size_t block_bytes = aldis__pool_class_bytes[class];
+    if ((size_t)(pool->rest_end - pool->rest) < block_bytes && !add_slab(pool))
+        return false;
+    uint64_t piece = next_piece(pool, class);
+    uint64_t left = (uint64_t)(pool->rest_end - pool->rest);
+    piece = piece < left ? piece : left;
+    pool->bump[class] = pool->rest;
+    pool->rest += piece;
+    pool->bump_end[class] = pool->rest;
+    pool->held[class] += piece;
+    pool->ran_dry |= 1u << class;
     return true;
 }
 
@@ -125,6 +158,48 @@ void aldis__pool_reclaim(struct aldis__pool *pool)
         else
             aldis__pool_put(pool, msg);
         msg = next;
+    }
+}
+
+static size_t count_free(const struct aldis__pool *pool, unsigned class)
+{
+    size_t count = 0;
+    for (const struct aldis__msg *msg = pool->free[class]; msg && count < LEVEL_MAX;
+         msg = msg->next)
+        count++;
+    return count;
+}
+
+/* Free blocks of one pool become another's. */
+static void hand_over(struct aldis__pool *from, struct aldis__pool *to, unsigned class,
+                      size_t count)
+{
+    while (count-- > 0) {
+        struct aldis__msg *msg = from->free[class];
+        from->free[class] = msg->next;
+        msg->pool_stamp = to->index << 24;
+        msg->next = to->free[class];
+        to->free[class] = msg;
+    }
+}
+
+void aldis__pools_level(struct aldis__pool **pools, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct aldis__pool *dry = pools[i];
+        uint32_t classes = dry->ran_dry;
+        dry->ran_dry = 0;
+        for (unsigned class = 0; classes >> class; class ++) {
+            if (!(classes >> class & 1u))
+                continue;
+            dry->piece_bytes[class] = 0;
+            for (uint32_t k = 0; k < count; k++) {
+                if (pools[k] == dry)
+                    continue;
+                aldis__pool_reclaim(pools[k]);
+                hand_over(pools[k], dry, class, count_free(pools[k], class) / 2);
+            }
+        }
     }
 }
 

@@ -4,8 +4,10 @@
  * Layer: core. Each worker has one pool, and the system one more for outside threads, under its
  * lock. A block always returns to the pool that it came from: freed by another worker, it joins a
  * chain that is pushed on its pool's `returns` in one operation, and is taken when the free list
- * runs dry. So memory follows the traffic, and no block is shared.
+ * runs dry. So memory follows the traffic, and no block is shared. In virtual time a pool that has
+ * run dry gets, between two windows, free blocks that another one has too many of.
  *
+ * All classes are cut from the same slabs, in pieces of at most an eighth of what the class has.
  * Size classes are steps of at most 1.5; blocks beyond the largest come from malloc and are freed
  * by whoever ends them. */
 #ifndef ALDIS_CORE_POOL_H
@@ -54,16 +56,18 @@ struct aldis__return_chain {
 
 struct aldis__pool {
     struct aldis__msg *free[ALDIS__POOL_CLASSES]; /* owner only, as all but `returns` */
-    char *bump[ALDIS__POOL_CLASSES];              /* the unused rest of the newest slab */
+    char *bump[ALDIS__POOL_CLASSES];              /* the unused rest of its newest piece */
     char *bump_end[ALDIS__POOL_CLASSES];
+    uint64_t held[ALDIS__POOL_CLASSES];        /* bytes in pieces of the class */
+    uint32_t piece_bytes[ALDIS__POOL_CLASSES]; /* of the last piece, if that was lately */
+    uint32_t ran_dry; /* classes that took a piece since aldis__pools_level() */
     struct aldis__slab *slabs;
-    uint32_t slab_bytes[ALDIS__POOL_CLASSES]; /* size of the next slab: a class that few use stays
-                                                 small */
-    uint32_t slab_max;                        /* no slab is larger */
-    struct aldis__memory *memory;             /* a budget; NULL: none */
-    bool spends_reserve;                      /* of that budget, too */
-    uint64_t varying_bytes, varying_count;    /* of messages with a length of their own, so far */
-    uint64_t bytes;                           /* held in slabs */
+    char *rest, *rest_end;                 /* of the newest slab: no piece yet */
+    uint32_t slab_max;                     /* no slab is larger */
+    struct aldis__memory *memory;          /* a budget; NULL: none */
+    bool spends_reserve;                   /* of that budget, too */
+    uint64_t varying_bytes, varying_count; /* of messages with a length of their own, so far */
+    uint64_t bytes;                        /* held in slabs */
     uint8_t class_of[ALDIS__POOL_INLINE_MAX / ALDIS__POOL_STEP + 2]; /* by payload, in steps */
     uint64_t tag;                    /* index << 56, as in the tags of its messages */
     uint32_t index;                  /* of this pool */
@@ -100,6 +104,9 @@ void aldis__pool_free_slow(struct aldis__pool *pool, struct aldis__msg *msg);
 void aldis__pool_flush(struct aldis__pool *pool);
 /** Take in the blocks that other workers have sent home, and let go of the payloads they shared. */
 void aldis__pool_reclaim(struct aldis__pool *pool);
+/** Give each of `count` pools that has run dry since the last call half of what others have free.
+ *  Nobody may use any of them meanwhile. O(pools), and O(blocks) when one has run dry. */
+void aldis__pools_level(struct aldis__pool **pools, uint32_t count);
 /** Put a free block on its list; for blocks of this pool only. */
 void aldis__pool_put(struct aldis__pool *pool, struct aldis__msg *msg);
 

@@ -306,6 +306,8 @@ static void run_alone(aldis_system *system)
     }
     for (uint32_t i = 0; system->opts.zero_delay && i < system->shard_count; i++)
         aldis__virtual_merge(system, i);
+    if (aldis__unlikely(system->pools[0]->ran_dry))
+        aldis__pools_level(system->pools, system->worker_count + 1);
 }
 
 static void run_parallel(aldis_system *system)
@@ -318,6 +320,7 @@ static void run_parallel(aldis_system *system)
     share_out(system, engine->all, system->shard_count);
     run_task(system, TASK_MERGE);
     system->workers[0].direct = true;
+    aldis__pools_level(system->pools, system->worker_count + 1);
 }
 
 /* How much an actor may send in this window before somebody has to look. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAMS_FIRST = 4, HEAP_FIRST = 8, STALE_MIN = 64, LOOSE_SHIFT = 20 };
+enum { STREAMS_FIRST = 2, HEAP_FIRST = 4, STALE_MIN = 64, LOOSE_SHIFT = 20 };
 
 /* ------------------------------------------------------------------ life */
 

@@ -23,7 +23,7 @@ enum {
     ALDIS__PENDING_MAX = 1 << 20,        /* messages of one sender */
     ALDIS__STREAM_WINDOW = 1024,         /* pending in one stream */
     ALDIS__PENDING_INLINE = 40,          /* payload bytes that need no block of their own */
-    ALDIS__PENDING_CHUNK = 8,            /* few: many actors have one message pending at a time */
+    ALDIS__PENDING_CHUNK = 2,            /* few: many actors have one message pending at a time */
     ALDIS__PENDING_NONE = (1 << 24) - 1, /* no slot */
 };
 #define ALDIS__PENDING_BYTES_MAX (UINT64_C(256) << 20)

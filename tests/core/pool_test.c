@@ -110,6 +110,37 @@ TEST(pool_blocks_come_home)
     pools_fini(&p);
 }
 
+/* Who runs one pool dry and then another, as windows do that are shared now and then, does not need
+ * the blocks of both. */
+TEST(pool_that_ran_dry_gets_what_another_has_free)
+{
+    struct pools p;
+    pools_init(&p, 16);
+    enum { BLOCKS = 8000, STEP = 500 };
+    static struct aldis__msg *msgs[BLOCKS];
+    for (size_t i = 0; i < BLOCKS; i++)
+        msgs[i] = make(&p, 0, 40);
+    uint64_t bytes = p.all[0]->bytes;
+    for (size_t i = 0; i < BLOCKS; i++)
+        aldis__pool_free(p.all[0], msgs[i]);
+    for (size_t i = 0; i < BLOCKS; i++) {
+        if (i % STEP == 0)
+            aldis__pools_level(p.all, POOLS);
+        msgs[i] = aldis__pool_alloc(p.all[1], 40);
+        CHECK(msgs[i] != NULL);
+        CHECK_UINT(msgs[i]->pool_stamp >> 24, 1); /* it will come home to where it came from */
+        memset(aldis__msg_inline(msgs[i]), (int)i, 40);
+    }
+    for (size_t i = 0; i < BLOCKS; i++) {
+        CHECK_UINT(*(unsigned char *)aldis__msg_inline(msgs[i]), (unsigned char)i);
+        aldis__pool_free(p.all[2], msgs[i]);
+    }
+    aldis__pool_flush(p.all[2]);
+    CHECK(p.all[0]->bytes + p.all[1]->bytes < bytes + bytes / 2);
+    CHECK_UINT(p.all[2]->bytes, 0);
+    pools_fini(&p);
+}
+
 TEST(pool_lets_blobs_go)
 {
     struct pools p;
