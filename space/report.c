@@ -22,6 +22,10 @@ const char *space_end_name(aldis_run_end end_reason)
     return "unknown";
 }
 
+#define STATE_NAME(name) #name,
+static const char *const state_names[] = {SPACE_SHIP_STATES(STATE_NAME)};
+#undef STATE_NAME
+
 /* ---- For people ---- */
 
 static double seconds(aldis_ns ns)
@@ -58,13 +62,10 @@ static void print_head(const struct space_report *r, FILE *out)
 
 static void print_ships(const struct space_report *r, FILE *out)
 {
-#define STATE_NAME(name) #name,
-    static const char *const names[] = {SPACE_SHIP_STATES(STATE_NAME)};
-#undef STATE_NAME
     uint64_t all = 0;
     fprintf(out, "%-20s", "ships");
     for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT; i++) {
-        fprintf(out, "  %s %" PRIu64, names[i], r->ships[i]);
+        fprintf(out, "  %s %" PRIu64, state_names[i], r->ships[i]);
         all += r->ships[i];
     }
     fprintf(out, "  all %" PRIu64 "\n", all);
@@ -127,6 +128,34 @@ static void print_string(const char *text, FILE *out)
     fputc('"', out);
 }
 
+static void print_times(const char *name, const struct space_times *times, FILE *out)
+{
+    fprintf(out,
+            ",\"%s\":{\"count\":%" PRIu64 ",\"p50_ns\":%" PRId64 ",\"p99_ns\":%" PRId64
+            ",\"max_ns\":%" PRId64 "}",
+            name, times->count, times->p50_ns, times->p99_ns, times->max_ns);
+}
+
+/* What the ships and stations did. */
+static void print_traffic(const struct space_report *r, FILE *out)
+{
+    fprintf(out, ",\"ships\":{");
+    for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT; i++)
+        fprintf(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", state_names[i], r->ships[i]);
+    fprintf(out, "},\"dockings\":%" PRIu64 ",\"refusals\":%" PRIu64 ",\"near_misses\":%" PRIu64,
+            r->dockings, r->refusals, r->near_misses);
+    print_times("waits", &r->waits, out);
+    print_times("estimates_off_by", &r->wait_errors, out);
+    fprintf(out, ",\"stations\":[");
+    for (uint32_t i = 0; i < r->station_count; i++) {
+        fprintf(out, "%s{\"name\":", i > 0 ? "," : "");
+        print_string(r->stations[i].name, out);
+        fprintf(out, ",\"dockings\":%" PRIu64 ",\"wait_mean_ns\":%" PRId64 "}",
+                r->stations[i].dockings, r->stations[i].wait_mean_ns);
+    }
+    fputc(']', out);
+}
+
 static void print_json(const struct space_report *r, FILE *out)
 {
     if (r->live)
@@ -135,8 +164,12 @@ static void print_json(const struct space_report *r, FILE *out)
         fprintf(out, "{\"run_print\":\"%016" PRIx64 "\"", r->run_print);
     fprintf(out,
             ",\"seed\":%" PRIu64 ",\"workers\":%u,\"shards\":%u,\"virtual_ns\":%" PRId64
-            ",\"wall_s\":%.6f,\"messages\":{",
+            ",\"wall_s\":%.6f",
             r->seed, r->workers, r->shards, r->virtual_ns, r->wall_s);
+    fprintf(out, ",\"scenario\":");
+    print_string(r->scenario, out);
+    print_traffic(r, out);
+    fprintf(out, ",\"messages\":{");
     for (size_t i = 0; i < r->stats.type_count; i++) {
         const aldis_type_stats *t = &r->stats.types[i];
         if (i > 0)
@@ -150,6 +183,11 @@ static void print_json(const struct space_report *r, FILE *out)
     }
     fprintf(out, "},\"audit\":");
     print_string(r->audit.text, out);
+    fprintf(out, ",\"balance\":");
+    if (r->balance[0])
+        print_string(r->balance, out);
+    else
+        fprintf(out, "null");
     if (r->paced)
         fprintf(out,
                 ",\"pace\":{\"windows\":%" PRIu64 ",\"lag_ns_p50\":%" PRId64

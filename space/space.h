@@ -284,7 +284,10 @@ const char *space_end_name(aldis_run_end end_reason);
 
 /**
  * Print a report: for people, or as one JSON object on one line with run_print (null when live,
- * else 16 hex digits), seed, workers, shards, virtual_ns, wall_s, messages, audit, end_reason.
+ * else 16 hex digits), seed, workers, shards, virtual_ns, wall_s, scenario, ships (by state),
+ * dockings, refusals, near_misses, waits and estimates_off_by (count, p50_ns, p99_ns, max_ns),
+ * stations (name, dockings, wait_mean_ns), messages (by type), audit, balance (null: not looked
+ * at), pace (of a paced run) and end_reason.
  * Errors: ALDIS_EIO.
  */
 aldis_err space_report_print(const struct space_report *report, FILE *out,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from tap import case, check, check_equal, check_in, main
+from tap import SOURCE, case, check, check_equal, check_in, main
 from program import ALDIS, HARBOUR, expect
 
 COUNTS = ("handled", "rejected", "dropped", "expired", "dead", "queued")
@@ -119,6 +119,42 @@ def live_run_has_no_run_print():
     check_report(report)
     check(report["run_print"] is None, f"run_print {report['run_print']!r}")
     check(report["virtual_ns"] >= 200 * 10**6, f"virtual_ns {report['virtual_ns']}")
+
+
+@case
+def the_json_report_says_what_the_text_says():
+    report = run_json("--until", "10m")
+    out, _ = expect(0, "run", HARBOUR, "--until", "10m", "--quiet")
+    ships = "".join(f"  {state} {count}" for state, count in report["ships"].items())
+    check_in(f"{ships}  all {sum(report['ships'].values())}\n", out)
+    check_in(f"  {report['dockings']}, refused {report['refusals']}\n", out)
+    check(("near misses" in out) == (report["near_misses"] > 0), f"near misses: {report['near_misses']}")
+    for name in ("waits", "estimates_off_by"):
+        p50, p99, most = (report[name][key] / 1e9 for key in ("p50_ns", "p99_ns", "max_ns"))
+        check_in(f"p50 {p50:.1f} s, p99 {p99:.1f} s, max {most:.1f} s\n", out)
+    check_equal(sum(s["dockings"] for s in report["stations"]), report["dockings"], "dockings")
+    for station in report["stations"]:
+        check_in(f"{station['name']:20}  {station['dockings']:10}", out)
+    check_in(f"balance: {report['balance']}\n", out)
+    check_in(report["scenario"] + ":", out)
+
+
+@case
+def the_page_on_running_explains_the_report_and_names_the_commands():
+    with open(os.path.join(SOURCE, "docs", "running.md"), encoding="utf-8") as file:
+        page = file.read()
+    out, _ = expect(0, "run", HARBOUR, "--until", "10m", "--quiet")
+    head, ships, stations, messages, checks = out.split("\n\n")
+    check_in("end: until", head)
+    for line in [*ships.splitlines(), stations.splitlines()[0]]:
+        check_in(f"| `{line.split('  ')[0].strip()}` |", page)
+    for column in messages.splitlines()[0].split()[2:]:
+        check_in(f"| `{column}` |", page)
+    for line in checks.splitlines():
+        check_in(f"`{line}`", page)
+    commands = expect(0, "--help")[0].split("Commands:\n")[1].split("\n\n")[0]
+    for line in commands.splitlines():
+        check_in(line.split()[0], page)
 
 
 @case

@@ -269,14 +269,29 @@ static struct space_report sample(void)
 TEST(json_is_one_object_with_exactly_these_fields)
 {
     struct space_report report = sample();
+    struct space_station_report station = {"Por\"t", 5, 250};
+    report.ships[SHIP_docked] = 3;
+    report.dockings = 5;
+    report.refusals = 1;
+    report.near_misses = 2;
+    report.waits = (struct space_times){6, 10, 20, 30};
+    report.stations = &station;
+    report.station_count = 1;
+    snprintf(report.balance, sizeof report.balance, "balanced");
     CHECK_STR(print(&report, SPACE_JSON),
               "{\"run_print\":\"0000000000000abc\",\"seed\":18446744073709551615,\"workers\":2,"
-              "\"shards\":64,\"virtual_ns\":3600000000000,\"wall_s\":1.500000,\"messages\":{"
+              "\"shards\":64,\"virtual_ns\":3600000000000,\"wall_s\":1.500000,"
+              "\"scenario\":\"tiny\",\"ships\":{\"idle\":0,\"flying\":0,\"docking\":0,\"docked\":3,"
+              "\"trading\":0,\"emergency\":0},\"dockings\":5,\"refusals\":1,\"near_misses\":2,"
+              "\"waits\":{\"count\":6,\"p50_ns\":10,\"p99_ns\":20,\"max_ns\":30},"
+              "\"estimates_off_by\":{\"count\":0,\"p50_ns\":0,\"p99_ns\":0,\"max_ns\":0},"
+              "\"stations\":[{\"name\":\"Por\\\"t\",\"dockings\":5,\"wait_mean_ns\":250}],"
+              "\"messages\":{"
               "\"docked\":{\"sent\":7,\"handled\":1,\"rejected\":1,\"dropped\":1,\"expired\":1,"
               "\"dead\":1,\"queued\":2},"
               "\"un\\\"dock\":{\"sent\":3,\"handled\":3,\"rejected\":0,\"dropped\":0,\"expired\":0,"
               "\"dead\":0,\"queued\":0}},"
-              "\"audit\":\"balanced\",\"end_reason\":\"until\"}\n");
+              "\"audit\":\"balanced\",\"balance\":\"balanced\",\"end_reason\":\"until\"}\n");
 }
 
 TEST(json_of_a_live_run_has_no_run_print)
