@@ -273,7 +273,8 @@ static void tell_changes(struct station *self, aldis_ctx *ctx)
     }
     for (uint32_t i = 0; update.changes_count > 0 && i < self->dock->berth_count; i++) {
         ship_ref ship = {.id = self->dock->berths[i].ship};
-        if (self->dock->berths[i].state == BERTH_TAKEN)
+        enum berth_state state = self->dock->berths[i].state;
+        if (state == BERTH_TAKEN || state == BERTH_LEAVING)             /* when it trades */
             (void)STATION_SAY(self, ctx, ship, market_update, &update); /* it may be gone */
     }
 }

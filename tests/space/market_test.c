@@ -50,7 +50,8 @@ TEST(prices_follow_stock_within_the_swing)
 /* ---- Orders, by a buyer that the test plays ---- */
 
 struct buyer_seen {
-    uint32_t answers, accepted, prices;
+    uint32_t answers, accepted, prices, updates;
+    int64_t change; /* of the price of ore, all updates together */
     TradeAnswer answer;
     MarketPrices list;
     ServiceAvailability services;
@@ -128,8 +129,11 @@ static aldis_err buyer_on_service_done(struct buyer *self, const ServiceDone *ms
 static aldis_err buyer_on_market_update(struct buyer *self, const MarketUpdate *msg, aldis_ctx *ctx)
 {
     (void)self;
-    (void)msg;
     (void)ctx;
+    CHECK_UINT(msg->station, 0);
+    seen.updates++;
+    for (uint32_t i = 0; i < msg->changes_count; i++)
+        seen.change += msg->changes[i].resource == 0 ? msg->changes[i].change : 0;
     return ALDIS_OK;
 }
 
@@ -195,6 +199,66 @@ TEST(an_order_is_paid_in_the_middle_with_the_spread_and_once)
     CHECK_UINT(seen.answers, 2);
     CHECK_INT(seen.answer.goods[0], -100);
     CHECK_UINT(stage.books.stations[0].account.goods[0], 1900);
+    stage_close();
+}
+
+/* Both want the last hundred tonnes at one instant: the one with the lower id gets them. */
+TEST(orders_of_one_instant_are_matched_by_the_senders_id)
+{
+    open_market(true);
+    buyer_ref other;
+    CHECK_OK(aldis_spawn(stage.system, buyer, &other, NULL));
+    buyer_ref first = buyer.id.bits < other.id.bits ? buyer : other;
+    buyer_ref second = buyer.id.bits < other.id.bits ? other : buyer;
+    NEW_MESSAGE(RequestDocking, request);
+    request.specs.length = 50;
+    request.specs.mass = 100;
+    CHECK_OK(aldis_send(stage.system, other, buyer_say, .type = &request_docking_type,
+                        .payload = &request));
+    stage_run(aldis_system_now(stage.system) + 20 * ALDIS_MS);
+    stage.books.stations[0].account.goods[0] = 100;
+    stage.books.start = books_totals(&stage.books);
+    NEW_MESSAGE(MarketOrder, order_of_first);
+    order_of_first.number = 1;
+    order_of_first.account = 3;
+    order_of_first.quantity = 100;
+    order_of_first.limit = 20000;
+    order_of_first.valid_until_ns = ALDIS_HOUR;
+    MarketOrder order_of_second = order_of_first;
+    order_of_second.number = 2;
+    /* Said to the second one first: what counts is the station's order. */
+    CHECK_OK(aldis_send(stage.system, second, buyer_say, .type = &market_order_type,
+                        .payload = &order_of_second));
+    CHECK_OK(aldis_send(stage.system, first, buyer_say, .type = &market_order_type,
+                        .payload = &order_of_first));
+    stage_run(aldis_system_now(stage.system) + 20 * ALDIS_MS);
+    CHECK_UINT(seen.answers, 2);
+    CHECK_UINT(seen.accepted, 1);
+    const struct record *taken = account_find(&stage.books.stations[0].account, 3, 1);
+    const struct record *refused = account_find(&stage.books.stations[0].account, 3, 2);
+    CHECK(taken && !taken->refused);
+    CHECK(refused && refused->refused);
+    CHECK_UINT(refused->reason, REFUSAL_NO_STOCK);
+    struct account *account = &stage.books.ships[0].account;
+    account->credits -= taken->terms.credits;
+    account->goods[0] -= (uint32_t)taken->terms.goods[0];
+    stage_close();
+}
+
+/* The changes that are told add up to what the price has changed by, and a price that stays is not
+ * told. */
+TEST(updates_tell_what_has_changed_and_nothing_else)
+{
+    open_market(true);
+    order(1, ORDER_BUY, 0, 500, 20000);
+    settle();
+    const struct station_page *page = &stage.books.stations[0];
+    CHECK_UINT(page->account.goods[0], 1500);
+    stage_run(11 * ALDIS_SECOND); /* it makes 5 t meanwhile */
+    /* From 2000 t to 1505 of 1000: 50 credits and 74.75, and 2 % more. */
+    CHECK_UINT(page->account.goods[0], 1505);
+    CHECK_UINT(seen.updates, 1);
+    CHECK_INT(seen.change, (7475 * 102 + 99) / 100 - 5100);
     stage_close();
 }
 
@@ -273,6 +337,13 @@ TEST(prices_and_services_are_told_with_their_time)
     services.fuel = 1000000ull * FUEL_NANO;
     say(&request_services_type, &services);
     CHECK(seen.services.repairs && !seen.services.refuelling && seen.services.quarters);
+    CHECK_UINT(seen.services.fuel, (uint64_t)stage.books.stations[0].account.fuel);
+    stage.books.stations[0].spares = 0;
+    services.quarters = true;
+    services.fuel = 1;
+    stage.scenario->stations.items[0].quarters = 0;
+    say(&request_services_type, &services);
+    CHECK(!seen.services.repairs && seen.services.refuelling && !seen.services.quarters);
     stage_close();
 }
 
@@ -305,6 +376,39 @@ static int64_t earned(uint32_t ships)
         sum += stage.books.ships[i].account.credits - 100000 * CENTS;
     stage_close();
     return sum / ships;
+}
+
+/* Alone, with nothing made or used: it carries stock from where there is too much to where there is
+ * too little, until both prices are equal but for the spread. */
+TEST(a_trader_on_one_route_sees_its_profit_fall)
+{
+    struct scenario *scenario = ports(1);
+    scenario->stations.items[0].goods[0].makes = 0;
+    scenario->stations.items[1].goods[0].uses = 0;
+    scenario->classes.items[0].cargo_t = 100;
+    stage_open(scenario, 1);
+    stage_station(0);
+    stage_station(1);
+    stage_ship(0, 1);
+    stage.books.ships[0].leg = 1;
+    int64_t profits[32], purse = stage.books.ships[0].account.credits;
+    uint32_t trips = 0, sold = 0;
+    while (trips < 32 && aldis_system_now(stage.system) < 2 * ALDIS_HOUR) {
+        stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
+        uint32_t stock = stage.books.stations[1].account.goods[0];
+        bool empty = stage.books.ships[0].account.goods[0] == 0;
+        if (stock == 200 + sold || !empty || account_is_open(&stage.books.ships[0].account))
+            continue;
+        profits[trips++] = stage.books.ships[0].account.credits - purse;
+        purse = stage.books.ships[0].account.credits;
+        sold = stock - 200;
+    }
+    CHECK(trips >= 6);
+    CHECK(profits[0] > 4000 * CENTS);
+    for (uint32_t i = 1; i < trips; i++)
+        CHECK(profits[i] < profits[i - 1]);
+    CHECK(profits[trips - 1] < profits[0] / 4);
+    stage_close();
 }
 
 TEST(more_traders_on_one_route_earn_less_each)
