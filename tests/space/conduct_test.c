@@ -41,14 +41,19 @@ static double distance_between(struct vec a, struct vec b)
     return vec_length(vec_sub(a, b));
 }
 
-static struct ship *open_with_one(void)
+static struct ship *open_alone(struct scenario *scenario)
 {
-    stage_open(stage_parse(open_space), 1);
+    stage_open(scenario, 1);
     stage_station(0);
     stage_station(1);
     struct ship *page = stage_ship(0, 0);
     wait_s(1);
     return page;
+}
+
+static struct ship *open_with_one(void)
+{
+    return open_alone(stage_parse(open_space));
 }
 
 /* ---- Arriving ---- */
@@ -87,16 +92,23 @@ TEST(an_order_to_dock_from_afar_is_a_flight_first)
 
 /* ---- Following ---- */
 
-/* Ship 1 asks ship 0 for a place, and follows when that departs. */
+/* Ship `number` asks ship 0 for a place. */
+static struct ship *ask_for_place(uint32_t number, uint32_t place)
+{
+    struct ship *page = stage_ship(number, 0);
+    ship_rare(page)->formation.leader = stage.books.ships[0].self;
+    page->place_in_line = place & 7u;
+    wait_s(1);
+    CHECK_OK(aldis_send(stage.system, stage.ships[number], ship_due, .change = page->change));
+    wait_s(1);
+    return page;
+}
+
+/* Ship 1 has a place, and follows when ship 0 departs. */
 static struct ship *open_convoy(void)
 {
-    struct ship *leader = open_with_one();
-    struct ship *page = stage_ship(1, 0);
-    ship_rare(page)->formation.leader = leader->self;
-    page->place_in_line = 1;
-    wait_s(1);
-    CHECK_OK(aldis_send(stage.system, stage.ships[1], ship_due, .change = page->change));
-    wait_s(1);
+    open_with_one();
+    struct ship *page = ask_for_place(1, 1);
     CHECK(page->flags & SHIP_JOINING);
     ORDER(0, set_destination, .station = 1);
     wait_s(30);
@@ -135,6 +147,93 @@ TEST(a_follower_that_runs_dry_calls_for_help)
     CHECK_INT(page->extra->rare->emergency.kind, EMERGENCY_OUT_OF_FUEL);
     CHECK(fabs(vec_length(page->motion.velocity) - speed) < 1e-6);
     CHECK(stage_type("distress_signal").sent > 0);
+    stage_close();
+}
+
+/* Behind, round or beside the leader, with 20 u between two ships. */
+TEST(each_kind_of_formation_has_its_slots)
+{
+    static const struct {
+        FormationKind kind;
+        uint32_t place;
+        struct vec slot;
+    } cases[] = {{FORMATION_CONVOY, 1, {-20, 0, 0}},
+                 {FORMATION_CONVOY, 3, {-60, 0, 0}},
+                 {FORMATION_DEFENSIVE, 1, {14.142136, 14.142136, 0}},
+                 {FORMATION_DEFENSIVE, 4, {-20, 0, 0}},
+                 {FORMATION_EXPLORATION, 1, {0, 40, 0}},
+                 {FORMATION_EXPLORATION, 2, {0, -40, 0}},
+                 {FORMATION_EXPLORATION, 3, {0, 80, 0}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct scenario *scenario = stage_parse(open_space);
+        scenario->fleets.items[0].formation = (uint32_t)cases[i].kind + 1;
+        open_alone(scenario);
+        const struct ship *page = ask_for_place(1, cases[i].place);
+        CHECK(distance_between(page->extra->rare->formation.offset, cases[i].slot) < 1e-5);
+        stage_close();
+    }
+}
+
+TEST(a_slot_that_is_taken_is_not_given_twice)
+{
+    open_with_one();
+    ask_for_place(1, 2);
+    ask_for_place(2, 2);
+    CHECK_STR(stage_state(1), "idle"); /* it waits for its leader */
+    CHECK_STR(stage_state(2), "flying");
+    CHECK_INT(stage.books.ships[2].mission, MISSION_OWN);
+    stage_close();
+}
+
+/* By the end of the flight, by a word of the leader, or when that says nothing any more. */
+TEST(followers_go_on_by_themselves_when_their_leader_lets_them_go)
+{
+    for (int way = 0; way < 3; way++) {
+        const struct ship *page = open_convoy();
+        if (way == 0)
+            wait_s(150);
+        else if (way == 1)
+            ORDER(0, shutdown, 0);
+        else
+            CHECK_OK(aldis_kill(stage.system, stage.ships[0].id));
+        CHECK_INT(page->mission, way < 2 ? MISSION_OWN : MISSION_FOLLOW);
+        wait_s(12);
+        CHECK_INT(page->mission, MISSION_OWN);
+        CHECK_UINT(page->station, 1);
+        wait_s(180);
+        CHECK_UINT(stage.books.stations[1].dockings, way == 0 ? 2 : 1);
+        stage_close();
+    }
+}
+
+/* However far behind, it flies no farther than its fuel lasts. */
+TEST(a_follower_flies_no_farther_than_its_fuel_lasts)
+{
+    struct ship *page = open_convoy();
+    account_burn(&page->account, page->account.fuel - FUEL_NANO / 10000 * 30); /* for 30 u */
+    page->extra->rare->formation.lead.position.x += 5000;
+    struct vec before = page->motion.position;
+    page->moved_ns = now_ns();
+    page->extra->rare->formation.lead.at_ns = now_ns();
+    ship_move(page, now_ns() + 5 * ALDIS_SECOND);
+    CHECK(fabs(distance_between(page->motion.position, before) - 30) < 1e-3);
+    CHECK(page->account.fuel < 10);
+    page->moved_ns = now_ns();
+    stage_close();
+}
+
+TEST(an_idle_ship_that_is_paused_stays_until_it_may_go)
+{
+    struct ship *page = open_with_one();
+    page->place_in_line = 0;
+    ORDER(0, pause, 0);
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], ship_due, .change = page->change));
+    wait_s(60);
+    CHECK_STR(stage_state(0), "idle");
+    ORDER(0, resume, 0);
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], ship_due, .change = page->change));
+    wait_s(1);
+    CHECK_STR(stage_state(0), "flying");
     stage_close();
 }
 
