@@ -307,12 +307,15 @@ static void on_end(void *arg, const struct space_run_facts *facts, aldis_run_end
     session_end(arg, facts, end_reason);
 }
 
-static void print_error(const char *path, aldis_err err)
+static void print_error(const char *path, aldis_err err, const struct space_report *report)
 {
     const aldis_error_info *info = aldis_error_last();
     bool detailed = info->err == err && info->text && info->text[0] != '\0';
     fprintf(stderr, "aldis run: %s: %s%s%s\n", path, aldis_error_text(err), detailed ? ": " : "",
             detailed ? info->text : "");
+    if (err == ALDIS_ENOMEM && report->limits.memory_max > 0)
+        fprintf(stderr, "aldis run: %s: limits.memory is %.1f MB; a run needs more\n", path,
+                (double)report->limits.memory_max / 1e6);
 }
 
 /* The status of a run that has come back; the worst news first. */
@@ -385,7 +388,7 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
                 "aldis run: %s: needs %" PRIu64 " MiB of memory, there are %" PRIu64 " MiB\n",
                 args->input.path, report.bytes_needed >> 20, report.bytes_at_hand >> 20);
     else if (err != ALDIS_OK)
-        print_error(args->input.path, err);
+        print_error(args->input.path, err, &report);
     /* A loop of zero-delay messages is found in the middle of a run, as is a full disk of --events:
      * what was done until then is worth reading. After other errors there was no run. A failed
      * write of this is seen when stdout is flushed at the end. */

@@ -26,11 +26,12 @@ struct dock_berth {
     enum berth_state state;
     uint32_t change; /**< counts its changes of state */
     aldis_id ship;
-    aldis_ns visit;   /**< the ship's name for it: see dock_set_visit */
-    aldis_ns free_ns; /**< when it is expected to be free */
-    aldis_ns due_ns;  /**< when the station's patience with the ship ends */
-    bool prolonged;   /**< taken: the service takes longer, as was asked for */
-    bool housed;      /**< its crew is in the station's quarters */
+    aldis_ns visit;    /**< the ship's name for it: see dock_set_visit */
+    aldis_ns free_ns;  /**< when it is expected to be free */
+    aldis_ns due_ns;   /**< when the station's patience with the ship ends */
+    aldis_ns timer_ns; /**< when the station looks at it next */
+    bool prolonged;    /**< taken: the service takes longer, as was asked for */
+    bool housed;       /**< its crew is in the station's quarters */
 };
 
 struct dock_place {

@@ -323,7 +323,7 @@ LEAF(raid)
     aldis_found found[PREY_MAX];
     uint32_t count = 0, near = 0;
     if (aldis_place_nearest(ctx_of(turn), self->chart->nearby.sky, (aldis_point){at.x, at.y, at.z},
-                            &ship_behaviour, PREY_MAX, found, &count) != ALDIS_OK)
+                            self->chart->nearby.ships, PREY_MAX, found, &count) != ALDIS_OK)
         return MIND_FAILURE;
     while (near < count && found[near].distance < value->number)
         near++;

@@ -16,6 +16,7 @@ aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct 
         if (scenario->classes.items[i].speed > speed)
             speed = scenario->classes.items[i].speed;
     *nearby = (struct nearby){.looks = exact ? 1 : NEARBY_LOOKS};
+    nearby->ships = &ship_behaviour;
     nearby->slack = speed * nearby->looks * (double)scenario->tick_ns * 1e-9;
     aldis_err err = aldis_place_open(system, "sky", &opts, &nearby->sky);
     opts.lookup = false;
@@ -70,7 +71,7 @@ aldis_err nearby_tell(aldis_ctx *ctx, const struct chart *chart, const struct sp
 {
     const aldis_sphere sphere = {.centre = {from->place.x, from->place.y, from->place.z},
                                  .radius = radius + chart->nearby.slack,
-                                 .kind = &ship_behaviour};
+                                 .kind = chart->nearby.ships};
     if (chart->signals)
         return tell_each(ctx, chart, from, &sphere, item);
     return aldis_place_tell_raw(ctx, chart->nearby.sky, &sphere, item, ALDIS_FANOUT_DEFAULT, NULL);

@@ -13,7 +13,8 @@ struct nearby {
     aldis_place sky;   /**< every ship */
     aldis_place lanes; /**< ships under way, each at its last look; zero: nobody wants to know */
     double slack;      /**< u: a ship may be this far from where it is known to be */
-    uint32_t looks;    /**< a ship under way tells the sky where it is at one look in so many */
+    const aldis_behaviour *ships; /**< their kind */
+    uint32_t looks; /**< a ship under way tells the sky where it is at one look in so many */
 };
 
 struct chart;

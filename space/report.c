@@ -88,6 +88,20 @@ static void print_stations(const struct space_report *r, FILE *out)
     fputc('\n', out);
 }
 
+static void print_limits(const struct space_limits_report *l, FILE *out)
+{
+    if (l->mailboxes)
+        fprintf(out,
+                "%-20s  dropped %" PRIu64 " (%" PRIu64 " had waited too long), rejected %" PRIu64
+                ", senders parked %" PRIu64 " times\n",
+                "mailboxes", l->dropped, l->shed, l->rejected, l->parked);
+    if (l->memory_max > 0)
+        fprintf(out, "%-20s  %.1f MB of %.1f MB at most, refused %" PRIu64 " times\n", "memory",
+                (double)l->memory_peak / 1e6, (double)l->memory_max / 1e6, l->memory_refusals);
+    if (l->given)
+        fputc('\n', out);
+}
+
 static void print_type(const aldis_type_stats *t, const char *name, FILE *out)
 {
     fprintf(out,
@@ -101,6 +115,7 @@ static void print_text(const struct space_report *r, FILE *out)
     print_head(r, out);
     print_ships(r, out);
     print_stations(r, out);
+    print_limits(&r->limits, out);
     fprintf(out, "%-20s  %9s %9s %8s %8s %8s %8s %8s\n", "message", "sent", "handled", "rejected",
             "dropped", "expired", "dead", "queued");
     for (size_t i = 0; i < r->stats.type_count; i++)
@@ -156,6 +171,26 @@ static void print_traffic(const struct space_report *r, FILE *out)
     fputc(']', out);
 }
 
+/* Those that the scenario has. */
+static void print_json_limits(const struct space_limits_report *l, FILE *out)
+{
+    const char *comma = "";
+    fprintf(out, ",\"limits\":{");
+    if (l->mailboxes) {
+        fprintf(out,
+                "\"mailbox\":{\"dropped\":%" PRIu64 ",\"shed\":%" PRIu64 ",\"rejected\":%" PRIu64
+                ",\"parked\":%" PRIu64 "}",
+                l->dropped, l->shed, l->rejected, l->parked);
+        comma = ",";
+    }
+    if (l->memory_max > 0)
+        fprintf(out,
+                "%s\"memory\":{\"max_bytes\":%" PRIu64 ",\"peak_bytes\":%" PRIu64
+                ",\"refused\":%" PRIu64 "}",
+                comma, l->memory_max, l->memory_peak, l->memory_refusals);
+    fputc('}', out);
+}
+
 static void print_json(const struct space_report *r, FILE *out)
 {
     if (r->live)
@@ -195,6 +230,8 @@ static void print_json(const struct space_report *r, FILE *out)
                 ",\"refused\":%" PRIu64 "}",
                 r->pace.windows, r->pace.lag_ns_p50, r->pace.lag_ns_p99, r->pace.lag_ns_max,
                 r->pace.inputs, r->pace.refused);
+    if (r->limits.given)
+        print_json_limits(&r->limits, out);
     fprintf(out, ",\"end_reason\":");
     print_string(space_end_name(r->end_reason), out);
     fprintf(out, "}\n");

@@ -5,6 +5,7 @@
  * way at its speed. Its tugs carry fuel, which it gives by the same trade as ships do: one at a
  * time, since it has one purse. */
 #include "books.h"
+#include "bounds.h"
 #include "chronicle.h"
 #include "digest.h"
 
@@ -23,6 +24,7 @@ struct call {
     aldis_id ship;
     uint32_t account, change;
     struct vec place;
+    aldis_ns timer_ns; /* when it is looked at next */
 };
 
 /* Its page in the books, so that a restart goes on with what there is; and what it has sent itself
@@ -87,6 +89,7 @@ static aldis_ns base_signal_ns(const struct rescue *self, aldis_ctx *ctx, aldis_
 static aldis_err arm(struct rescue *self, aldis_ctx *ctx, uint32_t index, aldis_ns delay_ns)
 {
     rescue_ref me = {.id = aldis_self(ctx)};
+    self->calls[index].timer_ns = aldis_now(ctx) + delay_ns;
     return aldis_send_after(ctx, delay_ns, me, tug_due, .call = index,
                             .change = ++self->calls[index].change);
 }
@@ -112,6 +115,7 @@ static aldis_err rescue_on_distress_signal(struct rescue_actor *actor, const Dis
                                            aldis_ctx *ctx)
 {
     struct rescue *self = actor->page;
+    bounds_work(self->chart, ctx, ACTOR_RESCUE);
     aldis_id ship = aldis_sender(ctx);
     aldis_err err = check_message(ctx, &distress_signal_type, msg);
     if (err != ALDIS_OK || aldis_id_is_nobody(ship))
@@ -237,6 +241,7 @@ static aldis_err rescue_on_stand_down(struct rescue_actor *actor, const StandDow
                                       aldis_ctx *ctx)
 {
     struct rescue *self = actor->page;
+    bounds_work(self->chart, ctx, ACTOR_RESCUE);
     (void)msg;
     uint32_t index = find_call(self, aldis_sender(ctx));
     if (index == CALLS_MAX)
@@ -254,6 +259,7 @@ static aldis_err rescue_on_trade_answer(struct rescue_actor *actor, const TradeA
                                         aldis_ctx *ctx)
 {
     const struct rescue *self = actor->page;
+    bounds_work(self->chart, ctx, ACTOR_RESCUE);
     aldis_err err = check_message(ctx, &trade_answer_type, msg);
     if (err != ALDIS_OK)
         return err;
@@ -270,6 +276,17 @@ static aldis_err rescue_on_trade_answer(struct rescue_actor *actor, const TradeA
     return ALDIS_OK;
 }
 
+/* Our own mailbox was full when a call was to be looked at: look at it soon. */
+static void rescue_undelivered(void *state, const aldis_undelivered *notice, aldis_ctx *ctx)
+{
+    struct rescue *self = ((const struct rescue_actor *)state)->page;
+    if (!aldis_id_equal(notice->to, aldis_self(ctx)))
+        return;
+    for (uint32_t i = 0; i < CALLS_MAX; i++)
+        if (self->calls[i].state != CALL_NONE && self->calls[i].timer_ns <= aldis_now(ctx))
+            (void)arm(self, ctx, i, ALDIS_SECOND);
+}
+
 static uint64_t rescue_digest(const void *state)
 {
     const struct rescue *self = ((const struct rescue_actor *)state)->page;
@@ -277,5 +294,5 @@ static uint64_t rescue_digest(const void *state)
 }
 
 ALDIS_BEHAVIOUR(rescue, struct rescue_actor, RESCUE_PROTOCOL, .on_start = rescue_start,
-                .digest = rescue_digest,
+                .on_undelivered = rescue_undelivered, .digest = rescue_digest,
                 .mailbox = {.capacity_msgs = 65536, .capacity_bytes = 64u << 20});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run.c: sets a scenario's actors up, lets them run, and gathers the report. See space.h. */
+#include "bounds.h"
 #include "chronicle.h"
 #include "holdings.h"
 #include "ledger.h"
@@ -32,11 +33,13 @@ struct run {
     struct books books;
     struct chart chart;
     struct ledger_result result;
+    aldis_behaviour kinds[SCENARIO_ACTORS]; /* with the scenario's mailboxes */
     station_ref *stations;
     uint32_t *prices;
     aldis_ns checked_ns;       /* all was there at this time */
     struct holdings *holdings; /* and who had it; NULL: not every window is looked at */
     bool restarts;             /* who fails loses its state: else a failure is only counted */
+    aldis_stats seen;          /* what the mailboxes had refused when events were last drained */
 };
 
 /* ---- Setting up ---- */
@@ -63,7 +66,8 @@ static aldis_err spawn_services(struct run *run)
     aldis_err err = aldis_spawn(run->system, ledger, &run->chart.ledger, &opts);
     opts = on_shard_of(run, account, &chart, sizeof chart);
     if (err == ALDIS_OK && scenario->rescue.tugs > 0)
-        err = aldis_spawn(run->system, rescue, &run->chart.rescue, &opts);
+        err = aldis_system_spawn_raw(run->system, &run->kinds[ACTOR_RESCUE], &opts,
+                                     &run->chart.rescue.id);
     if (err == ALDIS_OK && scenario->hazards.count > 0) {
         hazards_ref hazards;
         err = aldis_spawn(run->system, hazards, &hazards, &opts);
@@ -86,7 +90,8 @@ static aldis_err spawn_stations(struct run *run)
     for (uint32_t i = 0; err == ALDIS_OK && i < run->scenario->stations.count; i++) {
         struct station_arg arg = {.chart = &run->chart, .station = i};
         aldis_spawn_opts opts = on_shard_of(run, i, &arg, sizeof arg);
-        err = aldis_spawn(run->system, station, &run->stations[i], &opts);
+        err = aldis_system_spawn_raw(run->system, &run->kinds[ACTOR_STATION], &opts,
+                                     &run->stations[i].id);
     }
     return err;
 }
@@ -145,7 +150,7 @@ static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet 
             page->extra->rare->formation.leader = leader;
         aldis_spawn_opts opts = on_shard_of(run, page->account.index, &page, sizeof page);
         ship_ref ship;
-        err = aldis_spawn(run->system, ship, &ship, &opts);
+        err = aldis_system_spawn_raw(run->system, &run->kinds[ACTOR_SHIP], &opts, &ship.id);
         page->self = ship.id;
         if (page->place_in_line == 0)
             leader = ship.id;
@@ -309,11 +314,14 @@ static void check_window(void *arg, const aldis_window *window)
         aldis_system_halt(run->system);
 }
 
-static aldis_err drain_events(const struct run *run)
+static aldis_err drain_events(struct run *run)
 {
     if (!run->opts->events)
         return ALDIS_OK;
-    return chronicle_drain(run->chart.chronicle, run->scenario, run->opts->events);
+    aldis_err err = chronicle_drain(run->chart.chronicle, run->scenario, run->opts->events);
+    if (err == ALDIS_OK && bounds_have_mailboxes(&run->scenario->limits))
+        err = bounds_drain(run->system, &run->seen, run->opts->events);
+    return err;
 }
 
 /* A live run is not at rest between its pieces. */
@@ -384,6 +392,7 @@ static aldis_err gather_counts(const struct run *run)
     aldis_err err = aldis_system_stats(run->system, &report->stats);
     if (err != ALDIS_OK)
         return err;
+    bounds_report(&run->scenario->limits, report);
     err = aldis_system_audit(run->system, &report->audit);
     return err == ALDIS_EAUDIT ? ALDIS_OK : err; /* the report says so */
 }
@@ -453,7 +462,9 @@ static aldis_err make_system(struct run *run)
                                      .workers = opts->workers,
                                      .shards = opts->shards,
                                      .actors_max = slots_for(run),
+                                     .memory_max = run->scenario->limits.memory,
                                      .lookahead_ns = run->scenario->lookahead_ns};
+    bounds_make_kinds(&run->scenario->limits, run->kinds);
     aldis_err err = aldis_system_create(&system_opts, &run->system);
     if (err != ALDIS_OK)
         return err;
@@ -467,6 +478,7 @@ static aldis_err make_system(struct run *run)
                                             opts->live ? 0 : run->scenario->lookahead_ns);
     bool made = run->chart.chronicle && (run->chart.signals || run->scenario->signals.speed == 0);
     err = made ? nearby_open(&run->chart.nearby, run->system, run->scenario) : ALDIS_ENOMEM;
+    run->chart.nearby.ships = &run->kinds[ACTOR_SHIP];
     if (err == ALDIS_OK)
         err = run_system(run);
     if (opts->on_system)
@@ -512,6 +524,7 @@ aldis_err space_run(const struct scenario *scenario, const struct space_run_opts
     aldis_err err = set_up(&run);
     holdings_destroy(run.holdings);
     books_fini(&run.books);
+    aldis_stats_fini(&run.seen);
     free(run.prices);
     free(run.stations);
     return err;

@@ -86,6 +86,7 @@ static const struct schema_key scenario_keys[] = {
     SCHEMA_MAP(struct scenario, "rescue", OPTIONAL, rescue, &rescue_schema),
     SCHEMA_MAP(struct scenario, "traffic", OPTIONAL, traffic, &traffic_schema),
     SCHEMA_MAP(struct scenario, "signals", OPTIONAL, signals, &signals_schema),
+    SCHEMA_MAP(struct scenario, "limits", OPTIONAL, limits, &limits_schema),
     SCHEMA_CUSTOM(struct scenario, "faults", OPTIONAL, faults, read_faults),
 };
 

@@ -144,6 +144,30 @@ struct scenario_signals {
     double speed; /**< u/s; 0: they take no time */
 };
 
+/** How a mailbox is bounded, and how long a message in it takes. What is 0 is not said. */
+struct scenario_mailbox {
+    uint32_t capacity; /**< messages */
+    uint32_t policy;   /**< enum aldis_overflow_policy */
+    uint64_t bytes;    /**< of their payloads */
+    aldis_ns shed_target_ns, shed_interval_ns;
+    aldis_ns handling_ns; /**< that the actor takes for a message of another; -1: not said */
+};
+
+/** Kinds of actors whose mailboxes a scenario can bound: those that others send to. The ledger only
+ *  counts; hazards, weather and traffic hear nothing but their own timers. */
+enum scenario_actor { ACTOR_SHIP, ACTOR_STATION, ACTOR_RESCUE, SCENARIO_ACTORS };
+
+struct scenario_mailboxes {
+    struct scenario_mailbox all;                 /**< where a kind's own says nothing */
+    struct scenario_mailbox of[SCENARIO_ACTORS]; /**< complete after reading */
+};
+
+struct scenario_limits {
+    struct scenario_mailboxes mailbox;
+    uint64_t memory; /**< bytes for messages and actors; 0: no budget */
+    bool given;
+};
+
 struct scenario_traffic {
     aldis_ns every_ns; /**< 0: there is no traffic control */
     double distance;   /**< u: two ships under way nearer than this are named */
@@ -244,6 +268,7 @@ struct scenario {
     struct scenario_rescue rescue;
     struct scenario_traffic traffic;
     struct scenario_signals signals;
+    struct scenario_limits limits;
     uint32_t ship_count;   /**< in all fleets */
     uint32_t hazards_most; /**< that can live at a time */
     uint64_t content;      /**< digest of what it was read from */

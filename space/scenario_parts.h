@@ -2,7 +2,8 @@
 /* scenario_parts.h: the schemas of the parts of a scenario file, for scenario.c. Layer: space.
  *
  * scenario_places.c: bodies, stations, the galaxy; scenario_ships.c: classes, fleets;
- * scenario_events.c: hazards, weather, market, services; scenario_faults.c: fault plans. */
+ * scenario_events.c: hazards, weather, market, services; scenario_limits.c: limits;
+ * scenario_faults.c: fault plans. */
 #ifndef SPACE_SCENARIO_PARTS_H
 #define SPACE_SCENARIO_PARTS_H
 
@@ -29,7 +30,8 @@
     .goods = {GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4, GOODS_DEFAULT_4}
 
 extern const struct schema body_schema, station_schema, galaxy_schema, class_schema, fleet_schema,
-    hazard_schema, weather_schema, market_schema, rescue_schema, traffic_schema, signals_schema;
+    hazard_schema, weather_schema, market_schema, rescue_schema, traffic_schema, signals_schema,
+    limits_schema;
 
 static inline struct scenario *scenario_of(const struct schema_reader *reader)
 {

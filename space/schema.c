@@ -34,6 +34,9 @@ static const struct unit acceleration_units[] = {{"u/s2", 1}, {NULL, 0}};
 static const struct unit size_units[] = {{"m", 1}, {NULL, 0}};
 static const struct unit mass_units[] = {{"t", 1}, {NULL, 0}};
 static const struct unit angle_units[] = {{"deg", 1}, {NULL, 0}};
+static const struct unit byte_units[] = {{"B", 1},         {"kB", 1e3},      {"KiB", 1024},
+                                         {"MB", 1e6},      {"MiB", 1 << 20}, {"GB", 1e9},
+                                         {"GiB", 1 << 30}, {NULL, 0}};
 static const struct unit no_units[] = {{NULL, 0}};
 
 struct quantity {
@@ -50,6 +53,7 @@ static const struct quantity quantities[] = {
     [VALUE_SIZE] = {"a length", "150 m", size_units},
     [VALUE_MASS] = {"a mass", "2000 t", mass_units},
     [VALUE_ANGLE] = {"an angle", "90 deg", angle_units},
+    [VALUE_BYTES] = {"a size", "512 MB", byte_units},
 };
 
 /* ---- Error texts ---- */
@@ -222,6 +226,9 @@ static void read_quantity(struct schema_reader *reader, const struct schema_key 
     if (key->kind == VALUE_TIME) {
         aldis_ns ns = (aldis_ns)nearbyint(value * 1e9);
         memcpy(field, &ns, sizeof ns);
+    } else if (key->kind == VALUE_BYTES) {
+        uint64_t bytes = (uint64_t)nearbyint(value);
+        memcpy(field, &bytes, sizeof bytes);
     } else {
         memcpy(field, &value, sizeof value);
     }
@@ -461,6 +468,7 @@ void schema_read_value(struct schema_reader *reader, const struct schema_key *ke
     case VALUE_SIZE:
     case VALUE_MASS:
     case VALUE_ANGLE:
+    case VALUE_BYTES:
         read_quantity(reader, key, node, field);
         break;
     case VALUE_MAP:

@@ -25,6 +25,7 @@ enum value_kind {
     VALUE_SIZE,         /**< double, metres */
     VALUE_MASS,         /**< double, tonnes */
     VALUE_ANGLE,        /**< double, degrees */
+    VALUE_BYTES,        /**< uint64_t, bytes */
     VALUE_MAP,          /**< the struct of the key's inner schema */
     VALUE_LIST,         /**< struct value_list of the inner schema's structs; min .. max of them */
     VALUE_CUSTOM        /**< the key's own function reads it */

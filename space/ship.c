@@ -5,6 +5,7 @@
  * each state. What it does is in the other ship_*.c; see ship.h. */
 #include "ship.h"
 
+#include "bounds.h"
 #include "chronicle.h"
 #include "digest.h"
 #include "mind_leaves.h"
@@ -283,8 +284,11 @@ static aldis_err admit(struct ship *self, const aldis_type *type, const void *pa
                        aldis_ctx *ctx, bool *out_void)
 {
     *out_void = false;
-    if (!is_own_timer(type))
+    if (!is_own_timer(type)) {
+        if (type != &aldis_delivered_type)
+            bounds_work(self->chart, ctx, ACTOR_SHIP);
         return check_message(ctx, type, payload);
+    }
     *out_void = ((const struct ship_due *)payload)->change != self->change;
     if (!*out_void && account_is_open(&self->account))
         ship_press_trade(self, ctx);
@@ -347,6 +351,8 @@ static void ship_undelivered(void *state, const aldis_undelivered *notice, aldis
         self->state == SHIP_docking || self->state == SHIP_docked || self->state == SHIP_trading;
     if (aldis_id_equal(notice->to, self->self))
         (void)ship_arm(self, ctx, ALDIS_SECOND); /* our own timer: look again soon */
+    else if (bounds_refused(notice->reason))
+        return; /* what was asked is asked again, until it is answered */
     else if (at_station && aldis_id_equal(notice->to, ship_station(self).id))
         (void)ship_rest(self, ctx);
 }

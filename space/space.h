@@ -234,6 +234,18 @@ struct space_station_report {
     aldis_ns wait_mean_ns; /**< from a ship's first request to its permission */
 };
 
+/** What the limits of the scenario did. */
+struct space_limits_report {
+    bool given;                 /**< it has any */
+    bool mailboxes;             /**< of these */
+    uint64_t dropped, rejected; /**< messages, as in the stats, without the runtime's own */
+    uint64_t shed;              /**< of the dropped: had waited too long */
+    uint64_t parked;            /**< times that a sender had to wait for room */
+    uint64_t memory_max;        /**< bytes; 0: no budget */
+    uint64_t memory_peak;       /**< bytes */
+    uint64_t memory_refusals;   /**< times that one over its share was refused more */
+};
+
 /** What a run did. */
 struct space_report {
     char scenario[64];
@@ -261,6 +273,7 @@ struct space_report {
     struct space_times wait_errors; /**< how far the waits were from the station's estimates */
     struct space_station_report *stations;
     uint32_t station_count;
+    struct space_limits_report limits;
 };
 
 enum space_report_format { SPACE_TEXT, SPACE_JSON };

@@ -6,6 +6,7 @@
  * service a ship has as long again to leave. */
 #include "station.h"
 
+#include "bounds.h"
 #include "digest.h"
 #include "mind_leaves.h"
 
@@ -39,11 +40,17 @@ aldis_err station_reply(const struct station *self, aldis_ctx *ctx, aldis_type *
     return reply_after(ctx, station_signal_ns(self, ctx, aldis_sender(ctx)), type, payload, size);
 }
 
-static aldis_err arm(aldis_ctx *ctx, uint32_t berth, uint32_t change, aldis_ns delay_ns)
+/* By the wall clock a timer may come a little before its time. */
+#define EARLY_NS (50 * ALDIS_MS)
+
+/* A berth has one timer that counts, the one that was armed last. */
+static aldis_err arm(struct station *self, aldis_ctx *ctx, uint32_t berth, uint32_t change,
+                     aldis_ns delay_ns)
 {
     station_ref me = {.id = aldis_self(ctx)};
     const struct berth_due due = {.berth = berth, .change = change};
     aldis_timer timer;
+    self->dock->berths[berth].timer_ns = aldis_now(ctx) + delay_ns;
     if (aldis_send_after(ctx, delay_ns, me, berth_due, .berth = berth, .change = change) ==
         ALDIS_OK)
         return ALDIS_OK;
@@ -57,7 +64,7 @@ static aldis_err arm_patience(struct station *self, aldis_ctx *ctx, uint32_t ber
 {
     aldis_ns delay_ns = self->dock->station->permission_ns;
     self->dock->berths[berth].due_ns = aldis_now(ctx) + delay_ns;
-    return arm(ctx, berth, change, delay_ns < NAP_NS ? delay_ns : NAP_NS);
+    return arm(self, ctx, berth, change, delay_ns < NAP_NS ? delay_ns : NAP_NS);
 }
 
 /* false: it is gone, and the runtime has counted the message as refused. */
@@ -172,6 +179,7 @@ static aldis_err answer_request(struct station *self, const RequestDocking *msg,
 static aldis_err station_on_request_docking(struct station *self, const RequestDocking *msg,
                                             aldis_ctx *ctx)
 {
+    bounds_work(self->chart, ctx, ACTOR_STATION);
     aldis_id ship = aldis_sender(ctx);
     if (aldis_id_is_nobody(ship))
         return aldis_fail(ctx, "docking asked for nobody");
@@ -210,6 +218,7 @@ void station_note_docks(struct station *self)
 
 static aldis_err station_on_docked(struct station *self, const Docked *msg, aldis_ctx *ctx)
 {
+    bounds_work(self->chart, ctx, ACTOR_STATION);
     uint32_t change;
     aldis_id ship = aldis_sender(ctx);
     if (aldis_id_is_nobody(ship))
@@ -221,7 +230,7 @@ static aldis_err station_on_docked(struct station *self, const Docked *msg, aldi
     switch (arrival) {
     case DOCK_ARRIVED:
         self->page->dockings++;
-        return arm(ctx, msg->berth, change, service_ns);
+        return arm(self, ctx, msg->berth, change, service_ns);
     case DOCK_THERE_ALREADY:
         break;
     case DOCK_NOT_HELD:
@@ -233,6 +242,7 @@ static aldis_err station_on_docked(struct station *self, const Docked *msg, aldi
 
 static aldis_err station_on_undock(struct station *self, const Undock *msg, aldis_ctx *ctx)
 {
+    bounds_work(self->chart, ctx, ACTOR_STATION);
     /* It may have nothing here any more: its word may have crossed our time-out. Or it may be here
      * again already, and its word is late. */
     if (dock_visit(self->dock, aldis_sender(ctx)) > msg->visit)
@@ -272,12 +282,12 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
                                       aldis_ctx *ctx)
 {
     const struct dock_berth *berth = dock_since(self->dock, msg->berth, msg->change);
-    if (!berth)
-        return ALDIS_OK; /* it has gone on in time */
+    if (!berth || berth->timer_ns > aldis_now(ctx) + EARLY_NS)
+        return ALDIS_OK; /* it has gone on in time, or is looked at later */
     aldis_id ship = berth->ship;
     aldis_ns left_ns = berth->due_ns - aldis_now(ctx);
     if (berth->state != BERTH_TAKEN && left_ns > 0)
-        return arm(ctx, msg->berth, msg->change, left_ns < NAP_NS ? left_ns : NAP_NS);
+        return arm(self, ctx, msg->berth, msg->change, left_ns < NAP_NS ? left_ns : NAP_NS);
     switch (berth->state) {
     case BERTH_FREE:
         return ALDIS_OK;
@@ -300,6 +310,7 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
 static aldis_err station_on_weather_alert(struct station *self, const WeatherAlert *msg,
                                           aldis_ctx *ctx)
 {
+    bounds_work(self->chart, ctx, ACTOR_STATION);
     aldis_err err = check_message(ctx, &weather_alert_type, msg);
     if (err != ALDIS_OK)
         return err;
@@ -320,6 +331,7 @@ static aldis_err station_on_weather_alert(struct station *self, const WeatherAle
 static aldis_err station_on_request_prices(struct station *self, const RequestPrices *msg,
                                            aldis_ctx *ctx)
 {
+    bounds_work(self->chart, ctx, ACTOR_STATION);
     (void)msg;
     return station_tell_prices(self, ctx);
 }
@@ -327,6 +339,7 @@ static aldis_err station_on_request_prices(struct station *self, const RequestPr
 static aldis_err station_on_request_services(struct station *self, const RequestServices *msg,
                                              aldis_ctx *ctx)
 {
+    bounds_work(self->chart, ctx, ACTOR_STATION);
     aldis_err err = check_message(ctx, &request_services_type, msg);
     if (err != ALDIS_OK)
         return err;
@@ -337,7 +350,7 @@ static aldis_err station_on_request_services(struct station *self, const Request
     if (msg->quarters)
         dock_house(self->dock, ship);
     if (more_ns > 0 && dock_prolong(self->dock, ship, more_ns, &berth, &change))
-        err = arm(ctx, berth, change, self->dock->berths[berth].free_ns - aldis_now(ctx));
+        err = arm(self, ctx, berth, change, self->dock->berths[berth].free_ns - aldis_now(ctx));
     answer.done_at_ns = dock_service_end(self->dock, ship);
     if (answer.done_at_ns == 0) /* not in a berth: on average, if it were now */
         answer.done_at_ns = aldis_now(ctx) + self->dock->station->service_ns + more_ns;
@@ -348,6 +361,7 @@ static aldis_err station_on_request_services(struct station *self, const Request
 static aldis_err station_on_market_order(struct station *self, const MarketOrder *msg,
                                          aldis_ctx *ctx)
 {
+    bounds_work(self->chart, ctx, ACTOR_STATION);
     aldis_err err = check_message(ctx, &market_order_type, msg);
     return err == ALDIS_OK ? station_take_order(self, msg, ctx) : err;
 }
@@ -355,6 +369,7 @@ static aldis_err station_on_market_order(struct station *self, const MarketOrder
 static aldis_err station_on_trade_settled(struct station *self, const TradeSettled *msg,
                                           aldis_ctx *ctx)
 {
+    bounds_work(self->chart, ctx, ACTOR_STATION);
     return station_close_trade(self, msg, ctx);
 }
 
@@ -364,10 +379,22 @@ static aldis_err station_on_market_due(struct station *self, const aldis_none *m
     return station_produce(self, ctx);
 }
 
+/* Our own mailbox was full when timers of berths were due: look at those soon. */
+static void look_again(struct station *self, aldis_ctx *ctx)
+{
+    for (uint32_t i = 0; i < self->dock->berth_count; i++) {
+        const struct dock_berth *berth = &self->dock->berths[i];
+        if (berth->state != BERTH_FREE && berth->timer_ns <= aldis_now(ctx))
+            (void)arm(self, ctx, i, berth->change, ALDIS_SECOND);
+    }
+}
+
 /* A ship had ended before our word reached it: nothing here is for it any more. */
 static void station_undelivered(void *state, const aldis_undelivered *notice, aldis_ctx *ctx)
 {
     struct station *self = state;
+    if (aldis_id_equal(notice->to, aldis_self(ctx)))
+        look_again(self, ctx);
     if (notice->reason != ALDIS_ESTALE || !dock_leave(self->dock, notice->to))
         return;
     (void)serve_queue(self, ctx); /* without memory for its timer a permission does not expire */

@@ -34,6 +34,30 @@ def a_setting_reaches_what_has_no_name_or_is_not_there():
 
 
 @case
+def limits_are_in_the_report_and_in_the_events():
+    limits = ["--set", "limits.mailbox.station.capacity=1", "--set", "limits.mailbox.station.handling=1 s",
+              "--set", "limits.mailbox.station.policy=drop_newest", "--set", "limits.memory=64 MB"]
+    events = os.path.join(FOLDER, "limited.jsonl")
+    out, _ = expect(0, "run", HARBOUR, "--quiet", "--json", "--until", "5m", "--events", events, *limits)
+    report = json.loads(out)
+    with open(events, encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    dropped = report["limits"]["mailbox"]["dropped"]
+    check(dropped > 0, out)
+    check_equal(report["limits"]["mailbox"]["rejected"], 0, "rejected")
+    check_equal(report["limits"]["memory"]["max_bytes"], 64000000, "budget")
+    limited = [line for line in lines if line["event"] == "limited"]
+    check_equal(sum(line["dropped"] for line in limited), dropped, "in the events")
+    types = {line["message"] for line in limited}
+    check_equal(sum(report["messages"][name]["dropped"] for name in types), dropped, "in the table")
+    out, _ = expect(0, "run", HARBOUR, "--quiet", "--until", "5m", *limits)
+    check_in(f"mailboxes             dropped {dropped} (0 had waited too long), rejected 0", out)
+    check_in("MB of 64.0 MB at most", out)
+    out, _ = expect(0, "run", HARBOUR, "--quiet", "--until", "10s", "--json")
+    check("limits" not in json.loads(out), out)
+
+
+@case
 def an_unknown_path_names_the_nearest():
     for setting, text in {
             "fleets.tradrs.count=5": 'there is no "tradrs" here; did you mean "traders"?',
@@ -45,10 +69,15 @@ def an_unknown_path_names_the_nearest():
             "stations.Port Gaia.berths=-4": 'stations[2].berths: found "-4", allowed: a whole number '
                                             'from 1 to 64',
             "include=5": "include: found a setting, allowed: only in the file itself",
-            "limits=5": "traffic, signals, faults\n",
             "trafic.every=5 s": 'found unknown key "trafic", allowed: a key of a scenario (did you mean "traffic"?)',
             "signals.sped=5": 'found unknown key "sped", allowed: a key of signals (did you mean "speed"?)',
             "stations.Port Gaia.goods.fod.stock=5": 'there is no "fod" here; did you mean "food"?',
+            "xyzzyplugh=5": "traffic, signals, limits, faults\n",
+            "limits=5": 'limits: found "5", allowed: limits: a mapping that begins with mailbox:',
+            "limtis.memory=5": 'found unknown key "limtis", allowed: a key of a scenario (did you mean "limits"?)',
+            "limits.mailbx.capacity=5": 'found unknown key "mailbx", allowed: a key of limits (did you mean "mailbox"?)',
+            "limits.mailbox.station.capacity=0": 'limits.mailbox.station.capacity: found "0", allowed: a whole number',
+            "traffic.evry=5": 'found unknown key "evry", allowed: a key of traffic control (did you mean "every"?)',
             "nonsense": "allowed: PATH=VALUE"}.items():
         _, err = expect(65, "check", HARBOUR, "--set", setting)
         check(err.startswith(f"--set {setting}: "), err)
