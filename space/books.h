@@ -14,6 +14,8 @@
 #include "protocol.h"
 #include "signals.h"
 
+#include <aldis/rate.h>
+
 struct ship;
 struct chronicle;
 
@@ -23,6 +25,8 @@ struct chronicle;
 /** What a station has, beside its docks. */
 struct station_page {
     struct account account;
+    aldis_bucket rate;  /**< of requests; see scenario_rate */
+    uint64_t over_rate; /**< requests that were refused for it */
     uint64_t dockings;
     uint64_t grants;                         /**< of a berth */
     aldis_ns wait_total_ns;                  /**< from the request to the grant */

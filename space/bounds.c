@@ -80,6 +80,7 @@ void bounds_report(const struct scenario_limits *limits, struct space_report *re
     *out = (struct space_limits_report){.given = limits->given,
                                         .mailboxes = bounds_have_mailboxes(limits),
                                         .parked = stats->parked,
+                                        .rate = limits->docking_rate.requests > 0,
                                         .memory_max = limits->memory,
                                         .memory_peak = stats->memory_peak_bytes,
                                         .memory_refusals = stats->memory_refusals};

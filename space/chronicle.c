@@ -126,13 +126,14 @@ void chronicle_state(struct chronicle *chronicle, aldis_ctx *ctx, const struct s
 }
 
 void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
-                       Refusal reason)
+                       Refusal reason, aldis_ns again_ns)
 {
     if (chronicle && chronicle->capture)
         add(chronicle, ctx,
             (struct entry){.account = ship->account.index,
                            .kind = ENTRY_REFUSAL,
                            .name = refusal_text(reason),
+                           .amount = again_ns,
                            .peer = ship->station});
 }
 
@@ -338,6 +339,8 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
     case ENTRY_REFUSAL:
         print_name("reason", e->name, out);
         print_account("station", e->peer, scenario, out);
+        if (e->amount > 0)
+            fprintf(out, ",\"again_ns\":%" PRId64, e->at_ns + e->amount);
         break;
     case ENTRY_EMERGENCY:
         print_name("kind", e->name, out);

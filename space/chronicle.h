@@ -28,8 +28,9 @@ uint32_t chronicle_shard(const struct chronicle *chronicle, uint32_t account);
 /* In an actor; chronicle may be NULL. */
 void chronicle_state(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
                      enum space_ship_state to);
+/** again_ns: when it may ask again, from now; 0: not said. */
 void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
-                       Refusal reason);
+                       Refusal reason, aldis_ns again_ns);
 void chronicle_emergency(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
                          EmergencyKind kind);
 /** A trade of this account with another: offered, with what it gives at most and gets at least, and

@@ -22,7 +22,8 @@ const char *refusal_text(Refusal reason)
                                         "not in this state",
                                         "unknown goods",
                                         "too far",
-                                        "too many trades open"};
+                                        "too many trades open",
+                                        "too many requests"};
     return (size_t)reason < sizeof texts / sizeof texts[0] ? texts[reason] : "unknown";
 }
 

@@ -98,6 +98,8 @@ static void print_limits(const struct space_limits_report *l, FILE *out)
     if (l->memory_max > 0)
         fprintf(out, "%-20s  %.1f MB of %.1f MB at most, refused %" PRIu64 " times\n", "memory",
                 (double)l->memory_peak / 1e6, (double)l->memory_max / 1e6, l->memory_refusals);
+    if (l->rate)
+        fprintf(out, "%-20s  refused %" PRIu64 " requests\n", "docking rate", l->over_rate);
     if (l->given)
         fputc('\n', out);
 }
@@ -181,6 +183,10 @@ static void print_json_limits(const struct space_limits_report *l, FILE *out)
                 "\"mailbox\":{\"dropped\":%" PRIu64 ",\"shed\":%" PRIu64 ",\"rejected\":%" PRIu64
                 ",\"parked\":%" PRIu64 "}",
                 l->dropped, l->shed, l->rejected, l->parked);
+        comma = ",";
+    }
+    if (l->rate) {
+        fprintf(out, "%s\"docking_rate\":{\"refused\":%" PRIu64 "}", comma, l->over_rate);
         comma = ",";
     }
     if (l->memory_max > 0)

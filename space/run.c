@@ -406,6 +406,7 @@ static void gather_stations(const struct run *run)
         memcpy(station->name, run->scenario->stations.items[i].name, sizeof station->name);
         station->dockings = page->dockings;
         report->dockings += page->dockings;
+        report->limits.over_rate += page->over_rate;
         if (page->grants > 0)
             station->wait_mean_ns = page->wait_total_ns / (aldis_ns)page->grants;
     }

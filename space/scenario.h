@@ -162,9 +162,17 @@ struct scenario_mailboxes {
     struct scenario_mailbox of[SCENARIO_ACTORS]; /**< complete after reading */
 };
 
+/** Requests for a berth that a station takes in. */
+struct scenario_rate {
+    uint32_t requests; /**< in each period; 0: as many as come */
+    uint32_t burst;    /**< that can be saved up */
+    aldis_ns per_ns;
+};
+
 struct scenario_limits {
     struct scenario_mailboxes mailbox;
-    uint64_t memory; /**< bytes for messages and actors; 0: no budget */
+    struct scenario_rate docking_rate; /**< of each station */
+    uint64_t memory;                   /**< bytes for messages and actors; 0: no budget */
     bool given;
 };
 

@@ -97,6 +97,33 @@ static const struct schema mailbox_schema = {.what = "mailboxes",
                                              .defaults = &mailboxes_defaults,
                                              .check = check_mailboxes};
 
+/* ---- Docking ---- */
+
+static void check_rate(struct schema_reader *reader, const struct yaml_node *node, void *object)
+{
+    struct scenario_rate *rate = object;
+    (void)reader;
+    (void)node;
+    if (rate->burst == 0)
+        rate->burst = rate->requests;
+}
+
+static const struct scenario_rate rate_defaults = {.per_ns = ALDIS_SECOND};
+
+#define RATE_KEY(...) SCHEMA_KEY(struct scenario_rate, __VA_ARGS__)
+static const struct schema_key rate_keys[] = {
+    RATE_KEY("requests", COUNT, REQUIRED, requests, 1, 1e6),
+    RATE_KEY("per", TIME, OPTIONAL, per_ns, 1e-3, DAY_S),
+    RATE_KEY("burst", COUNT, OPTIONAL, burst, 1, 1e6),
+};
+
+static const struct schema rate_schema = {.what = "a rate",
+                                          .size = sizeof(struct scenario_rate),
+                                          .key_count = COUNT_OF(rate_keys),
+                                          .keys = rate_keys,
+                                          .defaults = &rate_defaults,
+                                          .check = check_rate};
+
 /* ---- All limits ---- */
 
 /* What a ship at rest takes of the budget: its cell, word and state, and its timer under way
@@ -124,6 +151,7 @@ static void check_limits(struct schema_reader *reader, const struct yaml_node *n
 static const struct schema_key limits_keys[] = {
     SCHEMA_MAP(struct scenario_limits, "mailbox", OPTIONAL, mailbox, &mailbox_schema),
     SCHEMA_CUSTOM(struct scenario_limits, "memory", OPTIONAL, memory, read_memory),
+    SCHEMA_MAP(struct scenario_limits, "docking_rate", OPTIONAL, docking_rate, &rate_schema),
 };
 
 const struct schema limits_schema = {.what = "limits",

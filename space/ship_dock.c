@@ -157,6 +157,18 @@ static bool is_of_visit(const struct ship *self, aldis_ns visit, aldis_ctx *ctx)
            aldis_id_equal(aldis_sender(ctx), ship_station(self).id);
 }
 
+/* Too many asked: rest for at least so long, and then ask here again. A mind has its own will. */
+static aldis_err come_again(struct ship *self, aldis_ctx *ctx, aldis_ns wait_ns)
+{
+    aldis_err err = ship_rest(self, ctx);
+    aldis_ns rest_ns = ship_fleet(self)->rest_ns;
+    if (!ship_has_mind(self))
+        ship_set_goal(self, self->station);
+    if (err != ALDIS_OK)
+        return err;
+    return ship_arm(self, ctx, wait_ns + (aldis_ns)aldis_random_below(ctx, (uint64_t)rest_ns + 1));
+}
+
 SHIP_ACTION(permit_hear, docking_permission)
 {
     if (!is_of_visit(self, msg->visit, ctx))
@@ -175,7 +187,9 @@ SHIP_ACTION(permit_hear, docking_permission)
         break;
     }
     (void)aldis_signal(ctx, self->chart->ledger, ship_refused);
-    chronicle_refusal(self->chart->chronicle, ctx, self, msg->reason);
+    chronicle_refusal(self->chart->chronicle, ctx, self, msg->reason, msg->estimated_wait_ns);
+    if (msg->reason == REFUSAL_RATE)
+        return come_again(self, ctx, msg->estimated_wait_ns);
     return ship_rest(self, ctx);
 }
 

@@ -20,6 +20,14 @@ static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
     self->index = given->station;
     self->page = &given->chart->books->stations[given->station];
     self->dock = &self->page->dock;
+    const struct scenario_rate *rate = &self->chart->scenario->limits.docking_rate;
+    if (rate->requests > 0 && self->page->rate.rate.tokens == 0) { /* not again after a crash */
+        const aldis_rate tokens = {
+            .tokens = rate->requests, .period_ns = rate->per_ns, .burst = rate->burst};
+        aldis_err err = aldis_bucket_init(&self->page->rate, &tokens, aldis_now(ctx));
+        if (err != ALDIS_OK)
+            return err;
+    }
     return station_open_market(self, ctx);
 }
 
@@ -154,9 +162,36 @@ static void tell_queued(struct station *self, aldis_ctx *ctx, const struct dock_
         dock_leave(self->dock, answer->ship);
 }
 
+/* Too many ask: when there will be a token again is told; until then it had better not ask. */
+static void put_off(struct station *self, aldis_ctx *ctx, aldis_id ship, aldis_ns visit,
+                    aldis_ns wait_ns)
+{
+    NEW_MESSAGE(DockingPermission, answer);
+    answer.verdict = DOCKING_REFUSED;
+    answer.reason = REFUSAL_RATE;
+    answer.visit = visit;
+    answer.estimated_wait_ns = wait_ns;
+    self->page->over_rate++;
+    tell(self, ctx, ship, &answer);
+}
+
+/* Is there a token for this request? What has been taken in already needs none when it is asked
+ * again. Else so long it takes until there is one. */
+static bool take_in(struct station *self, aldis_ctx *ctx, aldis_ns *out_wait_ns)
+{
+    return self->chart->scenario->limits.docking_rate.requests == 0 ||
+           dock_has(self->dock, aldis_sender(ctx)) ||
+           aldis_bucket_try_consume(&self->page->rate, 1, aldis_now(ctx), out_wait_ns) == ALDIS_OK;
+}
+
 static aldis_err answer_request(struct station *self, const RequestDocking *msg, aldis_ctx *ctx)
 {
     aldis_id ship = aldis_sender(ctx);
+    aldis_ns wait_ns;
+    if (!take_in(self, ctx, &wait_ns)) {
+        put_off(self, ctx, ship, msg->visit, wait_ns);
+        return ALDIS_OK;
+    }
     struct dock_answer answer = dock_ask(self->dock, ship, msg->specs.length, aldis_now(ctx));
     dock_set_visit(self->dock, ship, msg->visit);
     switch (answer.verdict) {

@@ -58,6 +58,29 @@ def limits_are_in_the_report_and_in_the_events():
 
 
 @case
+def who_is_put_off_does_not_ask_before_its_time():
+    events = os.path.join(FOLDER, "rate.jsonl")
+    out, _ = expect(0, "run", HARBOUR, "--quiet", "--json", "--until", "20m", "--events", events,
+                    "--set", "limits.docking_rate={requests: 2, per: 1 min, burst: 1}")
+    refused = json.loads(out)["limits"]["docking_rate"]["refused"]
+    check(refused > 50, out)
+    again, put_off, asked = {}, 0, 0
+    with open(events, encoding="utf-8") as file:
+        for event in map(json.loads, file):
+            ship = event["actor"]
+            if event["event"] == "refused" and event["reason"] == "too many requests":
+                again[ship] = event
+                put_off += 1
+                check(event["again_ns"] > event["at_ns"], event)
+            elif event["event"] == "state" and event["to"] == "docking" and ship in again:
+                asked += 1
+                check(event["at_ns"] >= again[ship]["again_ns"], (event, again[ship]))
+                check_equal(event["station"], again.pop(ship)["station"], "asked again")
+    check(refused - 5 <= put_off <= refused, f"{put_off} of {refused} have heard of it")
+    check(asked > 20, asked)
+
+
+@case
 def an_unknown_path_names_the_nearest():
     for setting, text in {
             "fleets.tradrs.count=5": 'there is no "tradrs" here; did you mean "traders"?',

@@ -56,8 +56,12 @@ TEST(limits_are_read_as_they_stand)
                                "    handling: 1 ms\n"
                                "    ship: {capacity: 16, policy: drop_oldest, handling: 0 s}\n"
                                "    station: {bytes: 2 kB, shed_target: 2 s, shed_interval: 5 s}\n"
-                               "  memory: 512 MB\n");
+                               "  memory: 512 MB\n"
+                               "  docking_rate: {requests: 30, per: 1 min}\n");
     CHECK(s != NULL);
+    CHECK_UINT(s->limits.docking_rate.requests, 30);
+    CHECK_UINT(s->limits.docking_rate.burst, 30);
+    CHECK_INT(s->limits.docking_rate.per_ns, ALDIS_MINUTE);
     const struct scenario_mailbox *of = s->limits.mailbox.of;
     CHECK(s->limits.given);
     CHECK_UINT(s->limits.memory, 512000000);
@@ -136,6 +140,23 @@ TEST(wrong_limits_are_refused_with_their_place)
         {"  mailbox: {tug: {capacity: 3}}\n",
          "x.yaml:13:13: limits.mailbox: found unknown key \"tug\", allowed: capacity, bytes, "
          "policy, shed_target, shed_interval, handling, ship, station, rescue\n"},
+        {"  docking_rate: {burst: 3}\n", "x.yaml:13:17: limits.docking_rate.requests: found "
+                                         "nothing, allowed: a whole number from 1 "
+                                         "to 1000000\n"},
+        {"  docking_rate: {requests: 0}\n", "x.yaml:13:28: limits.docking_rate.requests: found "
+                                            "\"0\", allowed: a whole number from 1 to "
+                                            "1000000\n"},
+        {"  docking_rate: {requests: 2, burst: -1}\n",
+         "x.yaml:13:38: limits.docking_rate.burst: found \"-1\", allowed: a whole number from 1 to "
+         "1000000\n"},
+        {"  docking_rate: {requests: 2, per: 2 d}\n",
+         "x.yaml:13:36: limits.docking_rate.per: found \"2 d\", allowed: a time from 1 ms to 1 d, "
+         "as "
+         "in 10 min (units: ns, us, ms, s, min, h, d)\n"},
+        {"  docking_rate: {request: 2, requests: 2}\n",
+         "x.yaml:13:18: limits.docking_rate: found unknown key \"request\", allowed: a key of a "
+         "rate "
+         "(did you mean \"requests\"?)\n"},
         {"  memory: 512\n",
          "x.yaml:13:11: limits.memory: found \"512\", allowed: enough for the ships, a size from 9 "
          "MB to 1000 GB, as in 512 MB (units: B, kB, KiB, MB, MiB, GB, GiB)\n"},
@@ -270,11 +291,30 @@ TEST(the_budget_of_memory_is_kept)
     CHECK(scarce.memory_peak > 3000000 && scarce.memory_peak <= 5000000);
 }
 
+/* A station takes in no more than the burst and what has come since; others are put off by name. */
+TEST(a_rate_of_requests_is_kept)
+{
+    const char *const rate[] = {"limits.docking_rate={requests: 6, per: 1 min, burst: 10}"};
+    struct scenario *scenario = load("rush-hour", rate, COUNT(rate));
+    struct space_report report =
+        run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 20 * ALDIS_MINUTE});
+    CHECK(report.limits.rate);
+    CHECK(report.limits.over_rate > 100);
+    for (uint32_t i = 0; i < report.station_count; i++) {
+        CHECK(report.stations[i].dockings <= 10 + 6 * 20);
+        CHECK(report.stations[i].dockings > 6 * 10);
+    }
+    CHECK(report.refusals + 10 > report.limits.over_rate); /* some are still on their way */
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+    CHECK(!rush(NULL, 0, ALDIS_MINUTE).rate);
+}
+
 /* ---- Every scenario that ships, with small limits ---- */
 
-static const char *const tight[] = {"limits.mailbox.capacity=1",
-                                    "limits.mailbox.policy=drop_newest",
-                                    "limits.mailbox.handling=500 ms"};
+static const char *const tight[] = {
+    "limits.mailbox.capacity=1", "limits.mailbox.policy=drop_newest",
+    "limits.mailbox.handling=500 ms", "limits.docking_rate={requests: 40, per: 1 min, burst: 5}"};
 
 static void equal_runs(const char *name, const char *const *more, size_t count)
 {
