@@ -83,6 +83,8 @@ def a_consumer_runs_on_the_static_library():
 def the_installed_program_runs():
     version = pkg_config("--modversion")[0]
     check_in(version, run_ok([find("bin", "aldis"), "--version"], cwd=stage))
+    harbour = find("share", "aldis", "scenarios", "harbour.yaml")
+    check_in("harbour.yaml: good", run_ok([find("bin", "aldis"), "check", harbour], cwd=stage))
 
 
 if __name__ == "__main__":
