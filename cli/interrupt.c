@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* interrupt.c: SIGINT and SIGTERM. Layer: cli.
  *
- * The handler uses only what is async-signal-safe: two volatile objects, aldis_system_halt (which
- * says so of itself) and _exit. */
+ * The handler uses only what is async-signal-safe: volatile objects, aldis_system_halt and the
+ * cleanup (which say so of themselves) and _exit. */
 #include "interrupt.h"
 
 #include <signal.h>
@@ -11,11 +11,16 @@
 
 static volatile sig_atomic_t arrived;
 static aldis_system *volatile target;
+static void (*volatile at_exit)(void);
 
 static void on_signal(int number)
 {
-    if (arrived)
+    if (arrived) {
+        void (*cleanup)(void) = at_exit;
+        if (cleanup)
+            cleanup();
         _exit(128 + number);
+    }
     arrived = number;
     aldis_system *system = target;
     if (system)
@@ -54,6 +59,11 @@ void interrupt_set_system(aldis_system *system)
     target = system;
     if (system && arrived)
         aldis_system_halt(system);
+}
+
+void interrupt_set_cleanup(void (*cleanup)(void))
+{
+    at_exit = cleanup;
 }
 
 int interrupt_signal(void)

@@ -14,6 +14,9 @@ void interrupt_install(void);
 /** The system to halt; NULL: none now. A signal that came before halts it at once. */
 void interrupt_set_system(aldis_system *system);
 
+/** What the second signal does before it ends the program: async-signal-safe. NULL: nothing. */
+void interrupt_set_cleanup(void (*cleanup)(void));
+
 /** The number of the signal that came, or 0. */
 int interrupt_signal(void);
 

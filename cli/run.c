@@ -368,11 +368,11 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     if (opened != EXIT_GOOD)
         return opened;
     args->opts.events = session.events;
+    interrupt_install();
     if (args->watch && !begin_watch(args, &session))
         return EXIT_MISUSE;
     session.start_s = session.begin_s = wall_s();
     session.factor = args->opts.live ? 1 : args->opts.paced ? args->opts.pace.factor : 0;
-    interrupt_install();
     progress_begin(!args->quiet && !args->watch);
     args->opts.on_progress = on_progress;
     args->opts.on_system = on_system;

@@ -27,7 +27,6 @@ static const double speeds[] = {1, 10, 60, 600, 0};
 #define SPEED_COUNT (sizeof speeds / sizeof speeds[0])
 
 struct watch {
-    struct termios before;
     FILE *events;
     char *text; /* what events has written */
     size_t size;
@@ -46,11 +45,21 @@ struct watch {
 
 /* ---- The terminal ---- */
 
+static struct termios before;
+
+/* Async-signal-safe: a second signal ends the program while the terminal is taken. */
+static void give_back(void)
+{
+    static const char text[] = "\033[?25h\033[?1049l";
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    (void)tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
+
 struct watch *watch_open(void)
 {
     struct watch *watch = calloc(1, sizeof *watch);
     if (!watch || isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1 ||
-        tcgetattr(STDIN_FILENO, &watch->before) != 0) {
+        tcgetattr(STDIN_FILENO, &before) != 0) {
         free(watch);
         return NULL;
     }
@@ -61,7 +70,8 @@ struct watch *watch_open(void)
     }
     watch->speed = 2;
     watch->pick = 1;
-    struct termios raw = watch->before;
+    interrupt_set_cleanup(give_back);
+    struct termios raw = before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO); /* ISIG stays: the interrupt key interrupts */
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
@@ -79,9 +89,9 @@ void watch_close(struct watch *watch)
 {
     if (!watch)
         return;
-    fputs("\033[?25h\033[?1049l", stderr);
     fflush(stderr);
-    (void)tcsetattr(STDIN_FILENO, TCSANOW, &watch->before);
+    give_back();
+    interrupt_set_cleanup(NULL);
     fclose(watch->events);
     free(watch->text);
     free(watch);

@@ -131,6 +131,19 @@ def keys_pause_step_and_set_the_speed():
 
 
 @case
+def two_signals_at_once_give_the_terminal_back_as_well():
+    watched = Watched(HARBOUR)
+    watched.wait_head("running  60x")
+    watched.run.send_signal(signal.SIGSTOP)
+    watched.run.send_signal(signal.SIGINT) # both wait until it goes on
+    watched.run.send_signal(signal.SIGTERM)
+    watched.run.send_signal(signal.SIGCONT)
+    status, out = watched.close()
+    check(status in (128 + signal.SIGINT, 128 + signal.SIGTERM), f"status {status}")
+    check_equal(out, "", "the report of a program that ended at once")
+
+
+@case
 def keys_pick_a_ship():
     watched = Watched(HARBOUR)
     watched.press("p")
