@@ -46,3 +46,27 @@ TEST(who_has_lost_something_is_named)
     stage.books.start = books_totals(&stage.books);
     stage_close();
 }
+
+/* Each thing alone: money, fuel, burnt or not, and every commodity, here and there. */
+TEST(whatever_is_missing_or_too_much_is_named)
+{
+    stage_open(tiny_scenario(), 1);
+    char text[160];
+    struct account *ship = &stage.books.ships[0].account;
+    CHECK(books_balance(&stage.books, stage.scenario, text, sizeof text));
+    ship->credits += 1;
+    CHECK(!books_balance(&stage.books, stage.scenario, text, sizeof text));
+    CHECK(strncmp(text, "credits (cents): ", 17) == 0 && strstr(text, " now, +1") != NULL);
+    ship->credits -= 1;
+    ship->burnt += 2;
+    CHECK(!books_balance(&stage.books, stage.scenario, text, sizeof text));
+    CHECK(strncmp(text, "fuel (nano): ", 13) == 0 && strstr(text, " now, +2") != NULL);
+    ship->burnt -= 2;
+    stage.books.stations[1].made[0] += 3;
+    CHECK(!books_balance(&stage.books, stage.scenario, text, sizeof text));
+    CHECK(strncmp(text, "water: ", 7) == 0 && strstr(text, " now, -3") != NULL);
+    stage.books.stations[1].made[0] -= 3;
+    CHECK(books_balance(&stage.books, stage.scenario, text, sizeof text));
+    CHECK_STR(text, "balanced");
+    stage_close();
+}

@@ -312,6 +312,46 @@ TEST(fuel_and_repairs_are_stock_too)
     stage_close();
 }
 
+/* A price has to be met; one cent less is refused. */
+TEST(fuel_and_repairs_have_their_price)
+{
+    open_market(true);
+    order(1, ORDER_BUY, RESOURCE_FUEL, FUEL_NANO, 999);
+    CHECK_INT(seen.answer.reason, REFUSAL_PRICE);
+    order(2, ORDER_BUY, RESOURCE_REPAIR, 1, 49999);
+    CHECK_INT(seen.answer.reason, REFUSAL_PRICE);
+    CHECK_UINT(seen.accepted, 0);
+    stage_close();
+}
+
+/* It buys no more than it can pay for. */
+TEST(a_station_buys_as_far_as_its_purse_goes)
+{
+    open_market(true);
+    stage.books.stations[0].account.credits = 490000; /* a hundred tonnes at 49 credits */
+    stage.books.ships[0].account.goods[0] = 400;
+    stage.books.start = books_totals(&stage.books);
+    order(1, ORDER_SELL, 0, 400, 1);
+    CHECK_UINT(seen.accepted, 1);
+    CHECK(seen.answer.goods[0] >= 100 && seen.answer.goods[0] < 110);
+    settle();
+    CHECK(stage.books.stations[0].account.credits >= 0);
+    stage_close();
+}
+
+/* What was refused is refused again, though it could be granted by now. */
+TEST(an_order_that_was_refused_stays_refused)
+{
+    open_market(true);
+    order(1, ORDER_BUY, 0, 100, 1);
+    CHECK_INT(seen.answer.reason, REFUSAL_PRICE);
+    order(1, ORDER_BUY, 0, 100, 20000);
+    CHECK_UINT(seen.answers, 2);
+    CHECK_UINT(seen.accepted, 0);
+    CHECK_INT(seen.answer.reason, REFUSAL_PRICE);
+    stage_close();
+}
+
 TEST(who_has_no_berth_trades_nothing)
 {
     open_market(false);
@@ -331,12 +371,16 @@ TEST(prices_and_services_are_told_with_their_time)
     CHECK_UINT(seen.list.prices[0].stock, 2000);
     CHECK_UINT(seen.list.prices[0].sells_at, 5100);
     CHECK_UINT(seen.list.prices[0].buys_at, 4900);
-    CHECK(seen.list.at_ns > 0 && seen.list.at_ns <= aldis_system_now(stage.system));
+    CHECK(seen.list.at_ns <= aldis_system_now(stage.system));
+    CHECK(seen.list.at_ns > aldis_system_now(stage.system) - 20 * ALDIS_MS);
     NEW_MESSAGE(RequestServices, services);
     services.repairs = true;
     services.fuel = 1000000ull * FUEL_NANO;
     say(&request_services_type, &services);
     CHECK(seen.services.repairs && !seen.services.refuelling && seen.services.quarters);
+    aldis_ns asked_ns = aldis_system_now(stage.system) - 20 * ALDIS_MS;
+    CHECK(seen.services.done_at_ns > asked_ns + 35 * ALDIS_SECOND); /* a service and a repair */
+    CHECK(seen.services.done_at_ns < asked_ns + 36 * ALDIS_SECOND);
     CHECK_UINT(seen.services.fuel, (uint64_t)stage.books.stations[0].account.fuel);
     stage.books.stations[0].spares = 0;
     services.quarters = true;
@@ -361,9 +405,12 @@ TEST(making_and_using_go_to_the_ledger)
 /* ---- Traders ---- */
 
 /* What ships have earned on the route in an hour, on average. */
-static int64_t earned(uint32_t ships)
+static int64_t earned_under(uint32_t ships, const aldis_fault_rule *rule)
 {
     stage_open(ports(ships), 1);
+    if (rule)
+        CHECK_OK(
+            aldis_system_inject(stage.system, &(aldis_fault_plan){.rules = rule, .rule_count = 1}));
     stage_station(0);
     stage_station(1);
     for (uint32_t i = 0; i < ships; i++) {
@@ -376,6 +423,20 @@ static int64_t earned(uint32_t ships)
         sum += stage.books.ships[i].account.credits - 100000 * CENTS;
     stage_close();
     return sum / ships;
+}
+
+static int64_t earned(uint32_t ships)
+{
+    return earned_under(ships, NULL);
+}
+
+/* A copy of an answer is no news: but for what is drawn at random it is the same hour. */
+TEST(answers_that_come_twice_change_nothing)
+{
+    static const aldis_fault_rule twice = {
+        .kind = ALDIS_FAULT_DUPLICATE, .chance = 1, .type = "trade_answer"};
+    int64_t once = earned(1), doubled = earned_under(1, &twice);
+    CHECK(llabs(doubled - once) < once / 50);
 }
 
 /* Alone, with nothing made or used: it carries stock from where there is too much to where there is
@@ -430,9 +491,8 @@ static uint64_t orders_by(aldis_ns until_ns)
     return stage_type("market_order").handled;
 }
 
-/* The first order has been taken, and the answer is under way: found by halves, since a run is the
- * same each time. */
-static void open_with_an_order_taken(void)
+/* When the first order is taken: found by halves, since a run is the same each time. */
+static aldis_ns first_order_ns(void)
 {
     aldis_ns before_ns = 0, after_ns = 5 * ALDIS_MINUTE;
     while (after_ns - before_ns > ALDIS_MS / 2) {
@@ -443,12 +503,33 @@ static void open_with_an_order_taken(void)
             before_ns = middle_ns;
         stage_close();
     }
-    CHECK_UINT(orders_by(after_ns), 1);
+    return after_ns;
+}
+
+/* It is asked again after five seconds. */
+TEST(an_order_that_is_lost_is_sent_again)
+{
+    aldis_ns first_ns = first_order_ns();
+    aldis_fault_rule rule = {.kind = ALDIS_FAULT_LOSS,
+                             .chance = 1,
+                             .end_ns = first_ns + ALDIS_SECOND,
+                             .type = "market_order"};
+    stage_open(ports(1), 1);
+    CHECK_OK(
+        aldis_system_inject(stage.system, &(aldis_fault_plan){.rules = &rule, .rule_count = 1}));
+    stage_station(0);
+    stage_station(1);
+    stage_ship(0, 1);
+    stage.books.ships[0].leg = 1;
+    stage_run(first_ns + 6 * ALDIS_SECOND);
+    CHECK_UINT(stage_type("market_order").dropped, 1);
+    CHECK(stage_type("market_order").handled > 0);
+    stage_close();
 }
 
 TEST(a_trade_survives_the_death_of_the_station)
 {
-    open_with_an_order_taken();
+    CHECK_UINT(orders_by(first_order_ns()), 1); /* the answer is under way */
     CHECK(account_is_open(&stage.books.ships[0].account));
     CHECK_OK(aldis_kill(stage.system, stage.ships[0].id)); /* the answer finds nobody */
     CHECK_OK(aldis_kill(stage.system, stage.stations[0].id));

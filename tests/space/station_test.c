@@ -33,6 +33,7 @@ struct probe_arg {
     aldis_ns ask_ns; /* when it asks */
     double length_m;
     uint32_t item_count;
+    OfferItem item; /* the first */
 };
 
 struct probe {
@@ -61,6 +62,8 @@ static aldis_err probe_on_probe_ask(struct probe *self, const aldis_none *msg, a
     request.specs.length = self->arg.length_m;
     request.specs.mass = 100;
     request.manifest_count = (pb_size_t)self->arg.item_count;
+    request.manifest[0] = self->arg.item;
+    request.specs.cargo = 10;
     aldis_err err = aldis_send_copy(ctx, self->arg.station, request_docking, &request);
     if (self->arg.manner == DIES_WAITING)
         (void)aldis_stop(ctx, aldis_self(ctx));
@@ -212,6 +215,28 @@ TEST(one_item_too_many_in_the_manifest_is_refused)
     close_at(ALDIS_HOUR);
     CHECK_UINT(seen[0].refused, 1);
     CHECK_INT(seen[0].refusal, REFUSAL_BAD_SPECS);
+}
+
+/* Full is fine, more than its hold takes is not, nor is a commodity of another scenario. */
+TEST(a_manifest_has_to_be_one_that_can_be)
+{
+    static const struct {
+        OfferItem item;
+        Refusal refusal;
+    } cases[] = {{{.tonnes = 10}, REFUSAL_NONE},
+                 {{.tonnes = 11}, REFUSAL_BAD_SPECS},
+                 {{.tonnes = 1, .commodity = 1}, REFUSAL_UNKNOWN_GOODS}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        open_with(0);
+        struct probe_arg arg = {
+            .station = the_station, .length_m = 50, .item_count = 1, .item = cases[i].item};
+        probe_ref probe;
+        CHECK_OK(aldis_spawn(stage.system, probe, &probe,
+                             &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
+        close_at(ALDIS_HOUR);
+        CHECK_UINT(seen[0].refused, cases[i].refusal != REFUSAL_NONE);
+        CHECK_INT(seen[0].refusal, cases[i].refusal);
+    }
 }
 
 TEST(a_permission_that_is_not_used_expires_and_the_next_ship_gets_the_berth)
