@@ -128,7 +128,11 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
      * runs counts in its stead, apart from all that the other counts itself. */
     uint64_t place = aldis__id_index(msg->from, system->node_base);
     struct aldis__cell *cell = aldis__system_cell(system, place);
-    bool counts = !engine->in_window || place == worker->run_receiver;
+    bool counts = !engine->in_window;
+    /* Mail for the dead runs at the place that was theirs, which the shard of its slot, on another
+     * worker, may give to a newcomer meanwhile. */
+    if (engine->in_window && place == worker->run_receiver)
+        counts = aldis__word_is_alive(aldis__directory_read(&system->directory[place]), msg->from);
     if (counts && aldis_id_equal(cell->id, msg->from))
         stamp->order = cell->sequence++;
     else
