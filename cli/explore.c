@@ -4,8 +4,8 @@
  *
  * A trial is one run in a process of its own (see aldis/explore.h). It is wrong when the run fails,
  * when its audit or the balance of goods, fuel and money does not hold, when a message is delivered
- * out of order, twice or not at all, or when the faults are over and a ship still does not go
- * on. */
+ * out of order, twice or not at all, or when the faults are over and a ship or a berth still
+ * does not go on. */
 #include "../space/space.h"
 
 #include "command.h"
@@ -27,8 +27,9 @@
 enum {
     SEEDS_DEFAULT = 100,
     SHIPS_WATCHED = 4096, /* the first ones */
-    LOOKS_MIN = 10,       /* a ship that does not go on is seen so often in the same state */
-    FAULTS_SHOWN = 64     /* more are no longer a short story */
+    BERTHS_WATCHED = 4096,
+    LOOKS_MIN = 10,   /* a ship that does not go on is seen so often in the same state */
+    FAULTS_SHOWN = 64 /* more are no longer a short story */
 };
 #define STILL_NS_MIN (10 * ALDIS_MINUTE)
 #define SHRINK_NS (60 * ALDIS_SECOND)
@@ -130,7 +131,8 @@ static const struct argp explore_argp = {
         "A run is wrong when it fails, crashes or hangs, when messages, goods, fuel or money are "
         "lost or doubled, when messages come out of their order, or when the faults are over (they "
         "stop at half of the run unless the "
-        "plan says when) and a ship still does not go on. The faults are then shrunk to the "
+        "plan says when) and a ship or a berth still does not go on. The faults are then shrunk to "
+        "the "
         "fewest that make it go wrong, and the command that repeats it is printed.\n\n"
         "Status 0: no run went wrong. 1: one did. 64: the plan of --faults is wrong. 65, 66: the "
         "scenario or the plan's file is wrong, or cannot be read. 71: no memory or processes. "
@@ -146,6 +148,14 @@ struct watched {
     aldis_ns since_ns;
     aldis_ns patience_ns; /* beyond what any state may take: in a queue, for what it was told */
     uint32_t looks;
+    uint32_t timers; /* that it had armed */
+    aldis_ns armed_ns, timer_ns;
+};
+
+/* A berth that is kept long after it should have changed. */
+struct watched_berth {
+    uint32_t station, number, change;
+    uint32_t looks;
 };
 
 struct run {
@@ -153,7 +163,8 @@ struct run {
     aldis_system *system;
     aldis_ns healed_ns;
     struct watched *ships;
-    uint32_t count;
+    struct watched_berth *berths;
+    uint32_t count, berth_count;
 };
 
 static void on_begin(void *arg, const struct space_run_facts *facts)
@@ -170,11 +181,45 @@ static void on_begin(void *arg, const struct space_run_facts *facts)
     }
 }
 
-/* Ships that fly or rest have a timer; the others wait for somebody. */
+/* Ships that fly or rest wait for their timers only; the others for somebody. */
 static bool waits(const char *state)
 {
     return strcmp(state, "docking") == 0 || strcmp(state, "docked") == 0 ||
            strcmp(state, "trading") == 0 || strcmp(state, "emergency") == 0;
+}
+
+static void list_berths(struct run *run, const struct space_progress *now)
+{
+    struct space_berth_view view;
+    for (uint32_t station = 1; space_berth_look(now, station, 1, &view); station++)
+        for (uint32_t berth = 1;
+             run->berth_count < BERTHS_WATCHED && space_berth_look(now, station, berth, &view);
+             berth++)
+            run->berths[run->berth_count++] =
+                (struct watched_berth){.station = station, .number = berth};
+}
+
+/* None is kept for ever: each state but free has its time-out. */
+static void look_at_berths(struct run *run, const struct space_progress *now)
+{
+    if (run->berth_count == 0)
+        list_berths(run, now);
+    for (uint32_t i = 0; i < run->berth_count; i++) {
+        struct watched_berth *berth = &run->berths[i];
+        struct space_berth_view view;
+        if (!space_berth_look(now, berth->station, berth->number, &view))
+            continue;
+        bool late = strcmp(view.state_name, "free") != 0 && view.change == berth->change &&
+                    now->now_ns > view.expected_ns + STILL_NS_MIN;
+        berth->looks = late ? berth->looks + 1 : 0;
+        berth->change = view.change;
+        struct space_station_view station;
+        if (berth->looks == LOOKS_MIN && space_station_look(now, berth->station, &station))
+            aldis_trial_fail(run->trial, ALDIS_VIOLATION_STUCK,
+                             "berth %" PRIu32 " of %s is %s, %.0f s after it should have changed",
+                             berth->number, station.name, view.state_name,
+                             (double)(now->now_ns - view.expected_ns) * 1e-9);
+    }
 }
 
 static bool on_progress(void *arg, const struct space_progress *now)
@@ -182,6 +227,7 @@ static bool on_progress(void *arg, const struct space_progress *now)
     struct run *run = arg;
     if (now->now_ns < run->healed_ns)
         return true;
+    look_at_berths(run, now);
     for (uint32_t i = 0; i < run->count; i++) {
         struct watched *ship = &run->ships[i];
         aldis_status status;
@@ -193,8 +239,13 @@ static bool on_progress(void *arg, const struct space_progress *now)
             ship->looks = 0;
         }
         struct space_ship_view view;
-        bool queues = strcmp(ship->name, "docking") == 0 && space_ship_look(now, i + 1, &view);
-        ship->patience_ns = queues ? 2 * view.estimate_ns : 0;
+        if (!space_ship_look(now, i + 1, &view))
+            continue;
+        ship->patience_ns = 2 * view.estimate_ns;
+        ship->timer_ns = view.timer_ns;
+        if (ship->armed_ns == 0 || view.timers != ship->timers)
+            ship->armed_ns = now->now_ns;
+        ship->timers = view.timers;
         ship->looks++;
     }
     return true;
@@ -210,7 +261,11 @@ static void look_for_still_ships(struct run *run, aldis_ns end_ns)
 {
     for (uint32_t i = 0; i < run->count; i++) {
         const struct watched *ship = &run->ships[i];
-        aldis_ns still_ns = end_ns - ship->since_ns;
+        aldis_ns still_ns = end_ns - ship->since_ns, quiet_ns = end_ns - ship->armed_ns;
+        if (ship->armed_ns > 0 && quiet_ns > STILL_NS_MIN + ship->timer_ns)
+            aldis_trial_fail(run->trial, ALDIS_VIOLATION_STUCK,
+                             "ship-%" PRIu32 " (%016" PRIx64 "), %s, has armed no timer for %.0f s",
+                             i + 1, ship->id.bits, ship->name, (double)quiet_ns * 1e-9);
         /* As long as anything was looked at: since the faults were over. */
         if (ship->looks < LOOKS_MIN || still_ns < STILL_NS_MIN + ship->patience_ns ||
             !waits(ship->name) || ship->since_ns > run->healed_ns + (end_ns - run->healed_ns) / 8)
@@ -225,7 +280,9 @@ static void trial(void *arg, aldis_trial *trial)
 {
     const struct explore_args *args = arg;
     struct space_report report;
-    struct run run = {.trial = trial, .ships = calloc(SHIPS_WATCHED, sizeof *run.ships)};
+    struct run run = {.trial = trial,
+                      .ships = calloc(SHIPS_WATCHED, sizeof *run.ships),
+                      .berths = calloc(BERTHS_WATCHED, sizeof *run.berths)};
     static const aldis_fault_plan none;
     struct space_run_opts opts = {.has_seed = true,
                                   .seed = aldis_trial_seed(trial),
@@ -238,8 +295,10 @@ static void trial(void *arg, aldis_trial *trial)
                                   .on_progress = on_progress,
                                   .on_end = on_end,
                                   .arg = &run};
-    if (!run.ships) { /* not a finding of its own, but nothing to pass over */
+    if (!run.ships || !run.berths) { /* not a finding of its own, but nothing to pass over */
         aldis_trial_fail(trial, ALDIS_VIOLATION_UNEXPECTED, "no memory");
+        free(run.ships);
+        free(run.berths);
         return;
     }
     run.healed_ns = args->plan.heal_ns;
@@ -255,6 +314,7 @@ static void trial(void *arg, aldis_trial *trial)
         look_for_still_ships(&run, report.virtual_ns);
     space_report_fini(&report);
     free(run.ships);
+    free(run.berths);
 }
 
 /* ------------------------------------------------------------------ the report */

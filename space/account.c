@@ -323,6 +323,22 @@ static void add_pending(struct totals *totals, const struct pending *pending,
         totals->goods[i] += pending->held.goods[i] - terms->goods[i];
 }
 
+const char *account_fault(const struct account *account)
+{
+    const struct pending *pending = account_pending(account);
+    int64_t stored = pending ? pending->room : 0;
+    for (uint32_t i = 0; i < account->kinds; i++)
+        stored += (int64_t)account->goods[i] + (pending ? pending->held.goods[i] : 0);
+    if (account->credits < 0)
+        return "a purse below zero";
+    if (account->fuel < 0 || (account->tank > 0 && account_fuel_room(account) < 0))
+        return "a tank below zero, or too full";
+    /* One without a hold is full for ever. */
+    if (account->capacity > 1 && (stored != account->used || account->used > account->capacity))
+        return "a hold with other room than its goods leave";
+    return NULL;
+}
+
 struct totals account_totals(const void *books, account_at at, uint32_t count)
 {
     struct totals totals = {0};

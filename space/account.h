@@ -174,6 +174,10 @@ struct totals {
 /** Gives the account of a place in the books. */
 typedef struct account *(*account_at)(const void *books, uint32_t index);
 
+/** Is what it keeps for open trades, and the room that it has, as it should be? Else what is not.
+ *  Static text; NULL: all is. */
+const char *account_fault(const struct account *account);
+
 /** Add up count accounts. The actors must be at rest: between two windows, or stopped. */
 struct totals account_totals(const void *books, account_at at, uint32_t count);
 

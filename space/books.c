@@ -166,6 +166,18 @@ struct totals books_totals(const struct books *books)
     return totals;
 }
 
+static bool accounts_are_sound(const struct books *books, char *text, size_t size)
+{
+    for (uint32_t i = 0; i < books_accounts(books); i++) {
+        const char *fault = account_fault(books_account(books, i));
+        if (fault) {
+            snprintf(text, size, "account %" PRIu32 ": %s", i, fault);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool books_balance(const struct books *books, const struct scenario *scenario, char *text,
                    size_t size)
 {
@@ -191,8 +203,10 @@ bool books_balance(const struct books *books, const struct scenario *scenario, c
     if (what)
         snprintf(text, size, "%s: %" PRId64 " at the start, %" PRId64 " now, %+" PRId64, what, from,
                  to, to - from);
-    else
+    else if (accounts_are_sound(books, text, size))
         snprintf(text, size, "balanced");
+    else
+        return false;
     return what == NULL;
 }
 

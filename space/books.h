@@ -98,7 +98,8 @@ void books_settle_with_dead(const struct books *books, struct account *account);
  *  actors must be at rest. */
 struct totals books_totals(const struct books *books);
 
-/** Is everything still there? Else text says what is not, and how much. The actors must be at rest.
+/** Is everything still there, and each account in itself as it should be? Else text says what is
+ *  not, and how much. The actors must be at rest.
  * */
 bool books_balance(const struct books *books, const struct scenario *scenario, char *text,
                    size_t size);

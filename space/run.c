@@ -235,6 +235,8 @@ bool space_ship_look(const struct space_progress *progress, uint32_t number,
                                     .speed = vec_length(ship->motion.velocity),
                                     .fuel = (double)ship->account.fuel / (double)ship->account.tank,
                                     .credits = (double)ship->account.credits / CENTS,
+                                    .timers = ship->change,
+                                    .timer_ns = ASK_AGAIN_NS + ship_fleet(ship)->rest_ns * 2,
                                     .estimate_ns =
                                         ship->state == SHIP_docking ? ship->visit.estimate_ns : 0};
     for (uint32_t i = 0; i < ship->account.kinds; i++)
@@ -256,6 +258,25 @@ bool space_station_look(const struct space_progress *progress, uint32_t number,
                                        .berths = station->berths + station->large_berths,
                                        .berths_taken = page->berths_taken,
                                        .queue = page->queue};
+    return true;
+}
+
+bool space_berth_look(const struct space_progress *progress, uint32_t station, uint32_t berth,
+                      struct space_berth_view *out)
+{
+    static const char *const names[] = {[BERTH_FREE] = "free",
+                                        [BERTH_HELD] = "held",
+                                        [BERTH_TAKEN] = "taken",
+                                        [BERTH_LEAVING] = "leaving"};
+    const struct run *run = progress->run;
+    if (station == 0 || station > run->scenario->stations.count || run->opts->live)
+        return false;
+    const struct dock *dock = &run->books.stations[station - 1].dock;
+    if (berth == 0 || berth > dock->berth_count)
+        return false;
+    const struct dock_berth *b = &dock->berths[berth - 1];
+    aldis_ns due_ns = b->state == BERTH_TAKEN ? b->free_ns : b->due_ns;
+    *out = (struct space_berth_view){names[b->state], b->change, due_ns};
     return true;
 }
 

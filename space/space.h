@@ -153,6 +153,8 @@ struct space_ship_view {
     double fuel;     /**< part of its tank */
     double credits;
     aldis_ns estimate_ns; /**< docking: the wait that its station has told it; 0: none */
+    uint32_t timers;      /**< counts those that it has armed: it always has one */
+    aldis_ns timer_ns;    /**< the longest one of its fleet */
 };
 
 struct space_station_view {
@@ -161,12 +163,21 @@ struct space_station_view {
     uint32_t berths, berths_taken, queue;
 };
 
+struct space_berth_view {
+    const char *state_name; /**< free, held, taken or leaving */
+    uint32_t change;        /**< counts its changes of state */
+    aldis_ns expected_ns;   /**< when it should change next, if it is not free */
+};
+
 /** Look at one of them from within on_progress, in virtual time. number: from 1. false: there is
  *  none of that number, or the run is live. */
 bool space_ship_look(const struct space_progress *progress, uint32_t number,
                      struct space_ship_view *out);
 bool space_station_look(const struct space_progress *progress, uint32_t number,
                         struct space_station_view *out);
+/** A berth of a station. Numbers: from 1. */
+bool space_berth_look(const struct space_progress *progress, uint32_t station, uint32_t berth,
+                      struct space_berth_view *out);
 
 /** What a ship's mind is about, as "selector > sequence > dock"; "no mind", or "nothing". From
  *  within on_progress, of a run of virtual time. ship: from 1, in the order of the fleets. false:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from tap import case, check, check_equal, check_in, main, write
-from program import ALDIS, HARBOUR, PLANTED, aldis, expect, refused
+from program import ALDIS, HARBOUR, PLANTED, TRADE_ROUTES, aldis, expect, refused
 
 FOLDER = tempfile.mkdtemp(prefix="aldis-explore-")
 PLAN = """\
@@ -134,6 +134,17 @@ def a_planted_bug_is_found_and_repeated():
     lines = planted("turns-swap", HARBOUR, "--seeds", "1..30", "--faults", file("pauses.yaml", PAUSES), "--until", "5m")
     check_in(": order: ", lines[0])
     check_in(" are enough (", lines[1])
+
+
+@case
+def a_planted_bug_of_the_simulation_is_found():
+    for bug, scenario, what in (("timer-forgotten", HARBOUR, ": stuck: ship-.* has armed no timer for "),
+                                ("berth-kept", HARBOUR, ": stuck: berth .* after it should have changed"),
+                                ("room-kept", TRADE_ROUTES, ": lost: balance: account .*: a hold with "),
+                                ("takes-twice", TRADE_ROUTES, ": lost: balance: .* at the start")):
+        lines = planted(bug, scenario, "--seeds", "1..5", "--faults", "light", "--until", "1h",
+                        "--shrink", "1ms", again=("--shrink", "1ms"))
+        check(re.search(what, lines[0]), f"{bug}: {lines[0]}")
 
 
 @case

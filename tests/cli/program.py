@@ -9,6 +9,7 @@ ALDIS = os.path.join(BUILD, "aldis")
 PLANTED = os.path.join(BUILD, "tests", "testkit", "aldis_planted")  # see tests/testkit/planted.h
 HARBOUR = os.path.join(SOURCE, "scenarios", "harbour.yaml")
 RUSH_HOUR = os.path.join(SOURCE, "scenarios", "rush-hour.yaml")
+TRADE_ROUTES = os.path.join(SOURCE, "scenarios", "trade-routes.yaml")
 
 
 def aldis(*words, program=ALDIS, **options):

@@ -183,6 +183,7 @@ static void settle(void)
     account->fuel -= seen.answer.fuel;
     account->tank += 1000 * (int64_t)FUEL_NANO;
     account->goods[0] -= (uint32_t)seen.answer.goods[0];
+    account->capacity = 0; /* what it sells comes from nowhere */
 }
 
 TEST(an_order_is_paid_in_the_middle_with_the_spread_and_once)

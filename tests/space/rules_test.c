@@ -201,8 +201,11 @@ static void take_back(struct ship *page)
     /* What the peer has made up is not in the books: put the ship's page right for the balance. */
     struct totals now = books_totals(&stage.books);
     page->account.credits += stage.books.start.credits - now.credits;
-    for (uint32_t i = 0; i < stage.books.kinds; i++)
-        page->account.goods[i] += (uint32_t)(stage.books.start.goods[i] - now.goods[i]);
+    for (uint32_t i = 0; i < stage.books.kinds; i++) {
+        uint32_t tonnes = (uint32_t)(stage.books.start.goods[i] - now.goods[i]);
+        page->account.goods[i] += tonnes;
+        page->account.used += tonnes;
+    }
 }
 
 TEST(an_offer_of_another_ship_is_taken_above_500_credits)
