@@ -262,19 +262,13 @@ TEST(a_ship_has_its_own_bound)
     scenario_destroy(scenario);
 }
 
-/* 16,500 ships that all set out at once, and how much their actors and messages take at most. */
-static struct space_limits_report galaxy(const char *memory)
+/* 4000 old ships that set out together and call for help, and what that takes at most. */
+static struct space_limits_report calls(const char *memory)
 {
-    const char *const settings[] = {"galaxy.systems=30",
-                                    "galaxy.radius=500 u",
-                                    "fleets.traders.count=13500",
-                                    "fleets.couriers.count=3000",
-                                    "fleets.traders.departure=1 s",
-                                    "fleets.couriers.departure=1 s",
-                                    memory};
-    struct scenario *scenario = load("galaxy", settings, COUNT(settings));
+    const char *const settings[] = {"fleets.0.count=4000", "fleets.0.departure=5 s", memory};
+    struct scenario *scenario = load("distress", settings, COUNT(settings));
     struct space_report report =
-        run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 4 * ALDIS_SECOND});
+        run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 40 * ALDIS_SECOND});
     struct space_limits_report limits = report.limits;
     space_report_fini(&report);
     scenario_destroy(scenario);
@@ -283,12 +277,13 @@ static struct space_limits_report galaxy(const char *memory)
 
 TEST(the_budget_of_memory_is_kept)
 {
-    struct space_limits_report ample = galaxy("limits.memory=50 MB");
-    struct space_limits_report scarce = galaxy("limits.memory=5 MB");
-    CHECK_UINT(ample.memory_max, 50000000);
-    CHECK_UINT(scarce.memory_max, 5000000);
-    CHECK(ample.memory_peak > 5000000);
-    CHECK(scarce.memory_peak > 3000000 && scarce.memory_peak <= 5000000);
+    struct space_limits_report ample = calls("limits.memory=64 MB");
+    struct space_limits_report scarce = calls("limits.memory=4 MiB");
+    CHECK_UINT(ample.memory_max, 64000000);
+    CHECK_UINT(scarce.memory_max, 4 << 20);
+    CHECK_UINT(ample.memory_refusals, 0);
+    CHECK(scarce.memory_refusals > 0);
+    CHECK(scarce.memory_peak <= 4 << 20 && scarce.memory_peak <= ample.memory_peak);
 }
 
 /* A station takes in no more than the burst and what has come since; others are put off by name. */
