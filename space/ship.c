@@ -165,6 +165,7 @@ static aldis_err shut_down(struct ship *self, const Shutdown *msg, aldis_ctx *ct
     return aldis_stop(ctx, self->self);
 }
 
+/* Under way it comes to rest. In port it goes on with what it does there, and does not set out. */
 static aldis_err halt_here(struct ship *self, const Pause *msg, aldis_ctx *ctx)
 {
     (void)msg;

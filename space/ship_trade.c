@@ -400,8 +400,7 @@ void ship_give_fuel(struct ship *self, aldis_ctx *ctx, aldis_id to, int64_t nano
     NEW_MESSAGE(TradeOffer, trade);
     trade.gift = 1;
     trade.fuel = (uint64_t)nano;
-    /* The place of the one in distress in the books is known to its page only; ships are found by
-     * their ids, and a responder's record by both. */
+    /* What cannot be held or sent is no gift: the other calls again, and somebody else may come. */
     (void)offer(self, ctx, to, self->extra->rare->rescue.account, &trade);
 }
 
