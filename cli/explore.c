@@ -336,7 +336,7 @@ static bool show_progress(void *arg, uint64_t trials, bool shrinking)
 
 static void print_fault(const aldis_fault *fault)
 {
-    bool of_actor = fault->kind == ALDIS_FAULT_PAUSE || fault->kind == ALDIS_FAULT_CRASH;
+    bool of_actor = aldis_fault_is_of_actor(fault->kind);
     printf("  %-9s %s %016" PRIx64 "%s its message %" PRIu64 " (%s %s %s %016" PRIx64
            "), at %.3f s",
            aldis_fault_kind_name(fault->kind), fault->actor_kind, fault->actor.bits,

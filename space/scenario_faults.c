@@ -42,9 +42,9 @@ static void check_name(struct schema_reader *reader, const struct yaml_node *nod
 static void check_rule(struct schema_reader *reader, const struct yaml_node *node, void *object)
 {
     const struct scenario_fault *rule = object;
-    bool of_actor = rule->kind == ALDIS_FAULT_PAUSE || rule->kind == ALDIS_FAULT_CRASH;
+    bool of_actor = aldis_fault_is_of_actor((aldis_fault_kind)rule->kind);
     if (rule->every > 0 && (!of_actor || rule->chance > 0))
-        schema_error(reader, node, "every", "for pause and crash, in place of chance");
+        schema_error(reader, node, "every", "for pause, crash and restart, in place of chance");
     if (rule->every == 0 && rule->chance <= 0)
         schema_error(reader, node, "neither chance nor every", "one of them");
     if (rule->max_ns > 0 && rule->min_ns > rule->max_ns)

@@ -2,8 +2,8 @@
 /* fault.h: faults on purpose, in virtual time. Layer: public.
  *
  * A fault plan says what goes wrong in a run: messages between actors are lost, doubled or late,
- * links are cut one way for a time, actors pause or crash. The same plan, seed and program give the
- * same run on any number of workers.
+ * links are cut one way for a time, actors pause, crash or begin again. The same plan, seed and
+ * program give the same run on any number of workers.
  *
  *     static const aldis_fault_rule rules[] = {
  *         {.kind = ALDIS_FAULT_LOSS, .chance = 0.2, .to = "station"},
@@ -14,12 +14,17 @@
  *
  * Faults are for what one actor sends to another. What an actor sends itself, timers, the runtime's
  * own notices and what comes from outside always arrive. A message that is lost counts as dropped
- * and its sender is not told; a copy counts as sent: the audit balances. */
+ * and its sender is not told; a copy counts as sent: the audit balances.
+ *
+ * A restart is what a supervisor does after a failure (supervise.h), but at once, and whatever the
+ * actor's restart mode is: its state, timers and monitors are gone, on_stop and on_start run, its
+ * mail and what it has sent are kept. Who had started before the plan was set only crashes. */
 #ifndef ALDIS_FAULT_H
 #define ALDIS_FAULT_H
 
 #include <aldis/error.h>
 #include <aldis/types.h>
+#include <stdbool.h>
 
 /** X(name, word): what can go wrong. */
 #define ALDIS_FAULT_KINDS(X)                                                                       \
@@ -28,30 +33,38 @@
     X(DELAY, "delay")         /* it comes later, and so perhaps after its successors */            \
     X(CUT, "cut")             /* all messages of one actor to one other are lost for a time */     \
     X(PAUSE, "pause")         /* an actor handles nothing for a time */                            \
-    X(CRASH, "crash") /* a handler fails when it is done, as if by aldis_fail: see supervise.h */
+    X(CRASH, "crash") /* a handler fails when it is done, as if by aldis_fail: see supervise.h */  \
+    X(RESTART, "restart") /* a crash, and the actor begins again: see below */
 
 typedef enum aldis_fault_kind {
 #define ALDIS_FAULT_ENUM_(name, word) ALDIS_FAULT_##name,
     ALDIS_FAULT_KINDS(ALDIS_FAULT_ENUM_)
 #undef ALDIS_FAULT_ENUM_
 } aldis_fault_kind;
-#define ALDIS_FAULT_KIND_COUNT 6
+#define ALDIS_FAULT_KIND_COUNT 7
+
+/** Does it befall an actor that has handled a message, and not a message that is sent? */
+static inline bool aldis_fault_is_of_actor(aldis_fault_kind kind)
+{
+    return kind == ALDIS_FAULT_PAUSE || kind == ALDIS_FAULT_CRASH || kind == ALDIS_FAULT_RESTART;
+}
 
 #define ALDIS_FAULT_NAME_BYTES 64
 
 /** One rule of a plan. Zeroes are the defaults. */
 typedef struct aldis_fault_rule {
     aldis_fault_kind kind;
-    /** 0 .. 1: of each message that is sent (loss, duplicate, delay) or was handled (pause, crash);
-     *  cut: of each link in each span of max_ns. */
+    /** 0 .. 1: of each message that is sent (loss, duplicate, delay) or was handled (pause, crash,
+     *  restart); cut: of each link in each span of max_ns. */
     double chance;
-    uint64_t every; /**< pause, crash: in place of chance, after each so-manieth message */
+    uint64_t every; /**< of messages handled: in place of chance, after each so-manieth message */
     /** delay, duplicate: how much later, uniform in min .. max; default max: 10 lookaheads. pause:
      *  how long, the same; default max: 100 lookaheads. cut: how long, max_ns; default 100
      *  lookaheads. */
     aldis_ns min_ns, max_ns;
     aldis_ns begin_ns, end_ns; /**< it acts from begin_ns on, before end_ns; default: no end */
-    /** Names of behaviours; "": any. Of sender and receiver; pause, crash: `to` is the actor's. */
+    /** Names of behaviours; "": any. Of sender and receiver; where an actor pauses, crashes or
+     *  begins again it is `to`. */
     char from[ALDIS_FAULT_NAME_BYTES], to[ALDIS_FAULT_NAME_BYTES];
     char type[ALDIS_FAULT_NAME_BYTES]; /**< a message type's name; "": any */
 } aldis_fault_rule;
@@ -59,8 +72,8 @@ typedef struct aldis_fault_rule {
 /** One single fault: what a rule has done, or what a plan is to do again. A cut shows as losses. */
 typedef struct aldis_fault {
     aldis_fault_kind kind;
-    aldis_id actor;  /**< the sender; or who pauses or crashes */
-    aldis_id other;  /**< the receiver; pause, crash: who had sent the message before */
+    aldis_id actor;  /**< the sender; or who pauses, crashes or begins again */
+    aldis_id other;  /**< the receiver; or who had sent what was handled */
     uint64_t number; /**< the how-manieth of the actor's messages, sent or handled */
     aldis_ns ns;     /**< how much later; how long */
     /* for who reads it; ignored in a plan */

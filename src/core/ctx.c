@@ -151,7 +151,7 @@ static aldis_err fail_with(aldis_ctx *ctx, aldis_err err, const char *text)
     ctx->failed_actor = cell->id;
     snprintf(ctx->fail_text, sizeof ctx->fail_text, "%s", text ? text : "");
     /* Whatever the handler returns; a hook returns nothing. */
-    if (aldis__life_of(cell)) {
+    if (aldis__is_supervised(cell)) {
         if (!ctx->msg)
             aldis__log(ALDIS_LOG_WARN, "actor %016llx (%s): a hook failed: %s",
                        (unsigned long long)cell->id.bits, cell->kind->behaviour->name,

@@ -4,6 +4,7 @@
 
 #include "core/deliver.h"
 #include "core/link.h"
+#include "core/supervise.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
 #include "core/vsend.h"
@@ -202,7 +203,11 @@ static aldis_err fail_by_plan(aldis_ctx *ctx, aldis_id sender, uint32_t type)
     struct aldis__fault_turn fault = faults->on_handled(faults->arg, &site);
     if (fault.pause_ns > 0)
         (void)aldis_busy(ctx, fault.pause_ns);
-    return fault.crash ? aldis_fail(ctx, "a fault plan lets it crash") : ALDIS_OK;
+    if (!fault.crash && !fault.restart)
+        return ALDIS_OK;
+    if (fault.restart && aldis__life_of(cell))
+        aldis__restart_force(cell);
+    return aldis_fail(ctx, "a fault plan lets it crash");
 }
 
 /* In the place of each handler: the handler, and what comes after it. */
@@ -237,6 +242,11 @@ static void set_handlers(struct aldis__kind *kind, bool wrapped)
         if (type == ALDIS__TYPE_DELIVERED)
             kind->delivered = wrapped ? hear_confirmation : handle;
     }
+}
+
+bool aldis__fault_may_restart(const aldis_system *system)
+{
+    return system->virtual_engine && system->virtual_engine->faults.restarts;
 }
 
 void aldis__fault_wrap(aldis_system *system, struct aldis__kind *kind)

@@ -39,6 +39,7 @@ struct aldis__fault_send {
 /** What becomes of an actor that has handled a message. */
 struct aldis__fault_turn {
     bool crash;        /* its handler fails (ALDIS_EHANDLER) after it has run */
+    bool restart;      /* the same, and the actor begins again */
     aldis_ns pause_ns; /* it handles nothing for so long */
 };
 
@@ -56,7 +57,8 @@ struct aldis__heard {
 };
 
 struct aldis__faults {
-    void *arg; /* NULL: there are no faults */
+    void *arg;     /* NULL: there are no faults */
+    bool restarts; /* some may be restarts: who starts from now on is kept ready for one */
     struct aldis__fault_send (*on_send)(void *arg, const struct aldis__fault_site *site);
     struct aldis__fault_turn (*on_handled)(void *arg, const struct aldis__fault_site *site);
     /** After each handler, its faults included; confirmations, too. NULL: nobody looks on. */
@@ -74,6 +76,9 @@ void aldis__fault_send(struct aldis__worker *worker, struct aldis__cell *sender,
 
 /** The same for what a tracker posts, which is stamped already. */
 void aldis__fault_post(struct aldis__worker *worker, struct aldis__msg *msg);
+
+/** May who starts now be restarted by a fault? */
+bool aldis__fault_may_restart(const aldis_system *system);
 
 /** A kind was made: if there are faults, they look at its handlers too. */
 void aldis__fault_wrap(aldis_system *system, struct aldis__kind *kind);

@@ -456,6 +456,9 @@ bool aldis__cell_start(struct aldis__worker *worker, struct aldis__shard *shard,
 {
     struct aldis__start_arg *arg = cell->state;
     struct aldis__life *life = aldis__life_of(cell);
+    if (!life && aldis__fault_may_restart(worker->ctx.system) &&
+        aldis__life_create(cell, &(aldis_restart_opts){.mode = ALDIS_RESTART_DEFAULT}))
+        life = cell->ext->life;
     cell->state = NULL;
     cell->flags &= ~(uint32_t)ALDIS__CELL_UNSTARTED;
     cell->started_ns = worker->ctx.now_ns;

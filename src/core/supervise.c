@@ -255,7 +255,7 @@ void aldis__restart_ordered(struct aldis__worker *worker, struct aldis__shard *s
 {
     const uint32_t ending = ALDIS__CELL_STOPPING | ALDIS__CELL_DRAINING | ALDIS__CELL_FAILING;
     struct aldis__life *life = aldis__life_of(cell);
-    if (!life || (cell->flags & ending))
+    if (!life || life->opts.mode == ALDIS_RESTART_DEFAULT || (cell->flags & ending))
         return; /* it is left alone, or ends, or will be told of its own failure */
     if (life->opts.mode == ALDIS_RESTART_NEVER) {
         aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_STOPPED);
@@ -327,13 +327,21 @@ static void settle_failure(struct aldis__worker *worker, struct aldis__shard *sh
 {
     struct aldis__life *life = aldis__life_of(cell);
     cell->flags &= ~(uint32_t)ALDIS__CELL_FAILING;
-    if (!life || life->opts.mode == ALDIS_RESTART_NEVER || (cell->flags & ALDIS__CELL_DRAINING)) {
+    bool forced = life && life->forced;
+    bool ends = !aldis__is_supervised(cell) || (life->opts.mode == ALDIS_RESTART_NEVER && !forced);
+    if (ends || (cell->flags & ALDIS__CELL_DRAINING)) {
         aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_FAILED);
         return;
     }
     life->cycle++;
     begin_to_end(worker, cell);
-    report(worker, shard, cell);
+    if (!forced) {
+        report(worker, shard, cell);
+        return;
+    }
+    life->forced = false;
+    life->ordered = true;
+    life->wait_ns = 0;
 }
 
 /* True: it has begun; else there is nothing to wait for, or no memory to wait with. */

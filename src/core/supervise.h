@@ -17,7 +17,7 @@
 /* As a command: the wait before a restart is over. The deadline names which. */
 #define ALDIS__CMD_BEGIN 100u
 
-/* Of an actor that has a restart mode. */
+/* Of an actor that has a restart mode, or that a fault plan may restart. */
 struct aldis__life {
     aldis_restart_opts opts;      /* defaults filled in */
     struct aldis__start_arg *arg; /* for on_start; NULL: none */
@@ -27,6 +27,7 @@ struct aldis__life {
     bool ordered;                 /* the order to restart has come */
     bool waiting;                 /* the wait has begun */
     bool due;                     /* the wait is over */
+    bool forced;                  /* a fault plan restarts it, whatever its mode */
     uint32_t restarts;
     uint32_t streak; /* restarts in a row: see aldis_supervisor_opts.backoff_ns */
     uint32_t cycle;  /* failures so far: names one failure */
@@ -71,6 +72,13 @@ static inline struct aldis__life *aldis__life_of(const struct aldis__cell *cell)
     return cell->ext ? cell->ext->life : NULL;
 }
 
+/** Does its failure end its incarnation? */
+static inline bool aldis__is_supervised(const struct aldis__cell *cell)
+{
+    const struct aldis__life *life = aldis__life_of(cell);
+    return life && (life->opts.mode != ALDIS_RESTART_DEFAULT || life->forced);
+}
+
 /** An actor has failed: mark it. What follows, follows in its next turn. */
 void aldis__cell_fail(struct aldis__worker *worker, struct aldis__shard *shard,
                       struct aldis__cell *cell, aldis_err err);
@@ -80,13 +88,20 @@ void aldis__cell_fail(struct aldis__worker *worker, struct aldis__shard *shard,
 static inline bool aldis__failure_takes(const struct aldis__cell *cell,
                                         const struct aldis__msg *msg)
 {
-    return aldis__life_of(cell) && msg->type != ALDIS__TYPE_TRACK && msg->type != ALDIS__TYPE_DOWN;
+    return aldis__is_supervised(cell) && msg->type != ALDIS__TYPE_TRACK && msg->type != ALDIS__TYPE_DOWN;
 }
 
 /** The handler of msg has failed, and the actor has a restart mode: msg is to be handled again, or
  *  a dead letter. Takes msg, which was counted as handled. */
 void aldis__supervise_message(struct aldis__worker *worker, struct aldis__shard *shard,
                               struct aldis__cell *cell, struct aldis__msg *msg, aldis_err err);
+
+/** The handler that runs now fails, and its actor is to begin again at once, without asking anybody;
+ *  it has a life. */
+static inline void aldis__restart_force(struct aldis__cell *cell)
+{
+    cell->ext->life->forced = true;
+}
 
 /** In a turn: what is to be done for a FAILING or FAILED actor, or one with a message to handle
  *  again. */

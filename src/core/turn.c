@@ -138,7 +138,7 @@ ALDIS_COLD bool aldis__turn_handler_failed(struct aldis__worker *worker, struct 
         return true;
     }
     worker->counts[msg->type].failed++;
-    if (aldis__life_of(cell))
+    if (aldis__is_supervised(cell))
         aldis__cell_fail(worker, shard, cell, err);
     return false;
 }

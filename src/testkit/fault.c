@@ -118,16 +118,11 @@ static bool is_named(const char *wanted, const char *found)
     return wanted[0] == '\0' || strcmp(wanted, found) == 0;
 }
 
-static bool is_of_message(aldis_fault_kind kind)
-{
-    return kind != ALDIS_FAULT_PAUSE && kind != ALDIS_FAULT_CRASH;
-}
-
 /* Does the rule act here? Then for how long. */
 static bool acts(const struct rule *rule, const struct aldis__fault_site *site, aldis_ns *out_ns)
 {
     const aldis_fault_rule *given = &rule->given;
-    bool of_message = is_of_message(given->kind);
+    bool of_message = !aldis_fault_is_of_actor(given->kind);
     if (site->now_ns < given->begin_ns || site->now_ns >= given->end_ns ||
         !is_named(given->from, of_message ? site->actor_kind : site->other_kind) ||
         !is_named(given->to, of_message ? site->other_kind : site->actor_kind) ||
@@ -179,7 +174,7 @@ static unsigned answer(struct injector *injector, const struct aldis__fault_site
     for (size_t i = first_at(injector, site->actor, site->number);
          i < injector->fault_count && is_at(&injector->faults[i], site); i++) {
         aldis_fault_kind kind = injector->faults[i].kind;
-        if (is_of_message(kind) != of_message)
+        if (aldis_fault_is_of_actor(kind) == of_message)
             continue;
         found |= 1u << kind;
         lengths[kind] = injector->faults[i].ns;
@@ -188,7 +183,8 @@ static unsigned answer(struct injector *injector, const struct aldis__fault_site
         const struct rule *rule = &injector->rules[i];
         aldis_fault_kind kind = rule->given.kind;
         aldis_ns ns;
-        if (is_of_message(kind) != of_message || (found & 1u << kind) || !acts(rule, site, &ns))
+        if (aldis_fault_is_of_actor(kind) == of_message || (found & 1u << kind) ||
+            !acts(rule, site, &ns))
             continue;
         found |= 1u << kind;
         lengths[kind] = ns;
@@ -235,6 +231,10 @@ static struct aldis__fault_turn on_handled(void *arg, const struct aldis__fault_
         out.crash = true;
         note(injector, ALDIS_FAULT_CRASH, site, 0);
     }
+    if (found & 1u << ALDIS_FAULT_RESTART) {
+        out.restart = true;
+        note(injector, ALDIS_FAULT_RESTART, site, 0);
+    }
     return out;
 }
 
@@ -257,8 +257,8 @@ static aldis_err check_rule(const aldis_fault_rule *rule, size_t index)
         return refuse_rule(index, "kind", "one of the kinds of fault");
     if (!(rule->chance >= 0 && rule->chance <= 1)) /* not a number, too */
         return refuse_rule(index, "chance", "0 to 1");
-    if (rule->every && (is_of_message(rule->kind) || rule->chance > 0))
-        return refuse_rule(index, "every", "for pause and crash only, without chance");
+    if (rule->every && (!aldis_fault_is_of_actor(rule->kind) || rule->chance > 0))
+        return refuse_rule(index, "every", "for pause, crash and restart only, without chance");
     if (rule->min_ns < 0 || rule->max_ns < 0 || (rule->max_ns && rule->min_ns > rule->max_ns))
         return refuse_rule(index, "min_ns", "0 or more, and not above max_ns");
     if (rule->begin_ns < 0 || rule->end_ns < 0 || (rule->end_ns && rule->begin_ns > rule->end_ns))
@@ -319,6 +319,17 @@ static struct rule rule_of(const aldis_fault_rule *given, uint64_t seed, size_t 
     return rule;
 }
 
+static bool has_restarts(const aldis_fault_plan *plan)
+{
+    for (size_t i = 0; i < plan->rule_count; i++)
+        if (plan->rules[i].kind == ALDIS_FAULT_RESTART)
+            return true;
+    for (size_t i = 0; i < plan->fault_count; i++)
+        if (plan->faults[i].kind == ALDIS_FAULT_RESTART)
+            return true;
+    return false;
+}
+
 static struct injector *create(const aldis_system *system, const aldis_fault_plan *plan)
 {
     struct injector *injector = calloc(1, sizeof *injector);
@@ -367,8 +378,10 @@ aldis_err aldis__ledger_inject(aldis_system *system, const aldis_fault_plan *pla
         return err;
     if (plan && !(faults.arg = create(system, plan)))
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "", "inject");
-    if (plan)
+    if (plan) {
         ((struct injector *)faults.arg)->ledger = ledger;
+        faults.restarts = has_restarts(plan);
+    }
     aldis__system_lock(system);
     aldis__faults_set(system, &faults);
     aldis__system_unlock(system);

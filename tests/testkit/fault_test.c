@@ -120,8 +120,9 @@ TEST_VIRTUAL(all_at_once_balance)
                                 {.kind = ALDIS_FAULT_DELAY, .chance = 0.3},
                                 {.kind = ALDIS_FAULT_CUT, .chance = 0.1},
                                 {.kind = ALDIS_FAULT_PAUSE, .chance = 0.001},
-                                {.kind = ALDIS_FAULT_CRASH, .chance = 0.001}};
-    aldis_type_stats counts = flow(f, rules, 6, NULL);
+                                {.kind = ALDIS_FAULT_CRASH, .chance = 0.001},
+                                {.kind = ALDIS_FAULT_RESTART, .chance = 0.001}};
+    aldis_type_stats counts = flow(f, rules, 7, NULL);
     CHECK_UINT(counts.sent, SENDS + injected(f, ALDIS_FAULT_DUPLICATE));
     CHECK_UINT(counts.dropped, injected(f, ALDIS_FAULT_LOSS) + injected(f, ALDIS_FAULT_CUT));
     CHECK_UINT(counts.sent, counts.handled + counts.dropped);
@@ -267,6 +268,71 @@ TEST_VIRTUAL(a_crash_is_for_the_supervision)
     CHECK_UINT(fixture_status(f, q.id).restarts, SENDS / 4000);
     CHECK_UINT(fixture_counts(f, "num").dead, SENDS / 4000);
     CHECK_UINT(fixture_counts(f, "num").handled, SENDS - SENDS / 4000);
+}
+
+static aldis_err count_starts(struct puppet *self, aldis_ctx *ctx)
+{
+    (void)ctx;
+    ++*(uint64_t *)self->script.user;
+    return ALDIS_OK;
+}
+
+static aldis_err count_here(struct puppet *self, uint64_t value, aldis_ctx *ctx)
+{
+    (void)value;
+    (void)ctx;
+    self->memory[3]++;
+    return ALDIS_OK;
+}
+
+/* Arm a timer that is to be gone after a restart. */
+static aldis_err arm_timer(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)act;
+    return aldis_timer_every(ctx, ALDIS_SECOND, tick, &self->timer);
+}
+
+TEST_VIRTUAL(a_restart_needs_no_restart_mode)
+{
+    const aldis_fault_rule rules[] = {{.kind = ALDIS_FAULT_RESTART, .every = 4000, .type = "num"}};
+    const aldis_restart_mode modes[] = {ALDIS_RESTART_DEFAULT, ALDIS_RESTART_NEVER};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        uint64_t starts = 0, memory[4];
+        const struct script script = {.num = count_here, .start = count_starts, .user = &starts};
+        aldis_spawn_opts opts = {.mailbox = {.policy = ALDIS_UNBOUNDED},
+                                 .restart = {.mode = modes[i]}};
+        fixture_open(f, NULL);
+        inject(f, rules, 1);
+        puppet_ref p = fixture_spawn(f, NULL, NULL), q = fixture_spawn(f, &script, &opts);
+        fixture_tell(f, q, arm_timer, (struct act){0});
+        fixture_tell(f, p, send_some, (struct act){.id = q.id, .a = SENDS});
+        fixture_settle(f); /* so the timer is gone: it would never be at rest */
+        CHECK_UINT(injected(f, ALDIS_FAULT_RESTART), SENDS / 4000);
+        CHECK_UINT(starts, 1 + SENDS / 4000);
+        CHECK_UINT(fixture_status(f, q.id).restarts, SENDS / 4000);
+        CHECK_UINT(fixture_counts(f, "num").dead, SENDS / 4000);
+        CHECK_UINT(fixture_counts(f, "num").handled, SENDS - SENDS / 4000);
+        fixture_tell(f, q, show_memory, (struct act){.a = (uintptr_t)memory});
+        fixture_settle(f);
+        CHECK_UINT(memory[3], 1); /* the last but one was one after which it began again */
+        fixture_close(f);
+    }
+}
+
+/* One that could be restarted by the plan is not by anything else. */
+TEST_VIRTUAL(a_failure_is_no_restart_because_a_plan_has_some)
+{
+    const aldis_fault_rule rules[] = {{.kind = ALDIS_FAULT_RESTART, .every = 1000, .type = "odd"},
+                                      {.kind = ALDIS_FAULT_CRASH, .every = 1000, .type = "num"}};
+    aldis_spawn_opts opts = {.mailbox = {.policy = ALDIS_UNBOUNDED}};
+    fixture_open(f, NULL);
+    inject(f, rules, 2);
+    puppet_ref p = fixture_spawn(f, NULL, NULL), q = fixture_spawn(f, &counter, &opts);
+    fixture_tell(f, p, send_some, (struct act){.id = q.id, .a = SENDS});
+    fixture_settle(f);
+    CHECK_UINT(fixture_status(f, q.id).restarts, 0);
+    CHECK_UINT(fixture_counts(f, "num").failed, SENDS / 1000);
+    CHECK_UINT(fixture_counts(f, "num").handled, SENDS);
 }
 
 TEST_VIRTUAL(a_pause_makes_mail_wait)
@@ -452,7 +518,7 @@ TEST(single_faults_repeat_a_run)
 TEST_VIRTUAL(wrong_plans_are_refused)
 {
     static const aldis_fault_rule wrong[] = {
-        {.kind = (aldis_fault_kind)6},
+        {.kind = (aldis_fault_kind)ALDIS_FAULT_KIND_COUNT},
         {.kind = ALDIS_FAULT_LOSS, .chance = -0.1},
         {.kind = ALDIS_FAULT_LOSS, .chance = 1.1},
         {.kind = ALDIS_FAULT_LOSS, .chance = (double)NAN},
