@@ -36,7 +36,13 @@ struct station_page {
     uint32_t spares;
     uint32_t queue; /**< ships that wait */
     uint32_t berths_taken;
+    uint32_t served;
+    bool open; /**< it has started before: what starts is a restart */
     bool shut; /**< its mind has closed the docks */
+    WeatherLevel weather;
+    uint32_t weather_region;
+    aldis_ns weather_until_ns;
+    int64_t told[SCENARIO_COMMODITIES_MAX]; /**< the prices that it last told, cents */
     struct dock dock;
 };
 

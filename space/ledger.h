@@ -3,17 +3,17 @@
 #ifndef SPACE_LEDGER_H
 #define SPACE_LEDGER_H
 
-#include "space.h"
+#include "histogram.h"
 
-/** Written by the ledger when it stops. The program that gave it reads it after aldis_system_stop,
- *  when no actor is left. */
-struct ledger_result {
+/** Written by the ledger only, so that a crash does not take it. The program that gave it reads it
+ *  after aldis_system_stop, when no actor is left. Zeroes: nothing has come. */
+struct ledger_page {
     uint64_t refusals;
-    struct space_times waits, wait_errors;
+    struct histogram waits, wait_errors;
 };
 
 struct ledger_arg {
-    struct ledger_result *result; /**< borrowed until the ledger has stopped */
+    struct ledger_page *page; /**< borrowed until the ledger has stopped */
 };
 
 #endif

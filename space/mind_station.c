@@ -55,7 +55,7 @@ LEAF(weather_from)
 {
     UNUSED;
     const struct station *self = station_of(turn);
-    return is(self->weather_until_ns > turn->now_ns && self->weather >= value->count);
+    return is(self->page->weather_until_ns > turn->now_ns && self->page->weather >= value->count);
 }
 
 LEAF(close_docks)

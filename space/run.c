@@ -32,13 +32,12 @@ struct run {
     aldis_system *system;
     struct books books;
     struct chart chart;
-    struct ledger_result result;
+    struct ledger_page ledger;
     aldis_behaviour kinds[SCENARIO_ACTORS]; /* with the scenario's mailboxes */
     station_ref *stations;
     uint32_t *prices;
     aldis_ns checked_ns;       /* all was there at this time */
     struct holdings *holdings; /* and who had it; NULL: not every window is looked at */
-    bool restarts;             /* who fails loses its state: else a failure is only counted */
     aldis_stats seen;          /* what the mailboxes had refused when events were last drained */
 };
 
@@ -49,8 +48,6 @@ static aldis_spawn_opts on_shard_of(const struct run *run, uint32_t account, con
 {
     return (aldis_spawn_opts){.arg = arg,
                               .arg_size = size,
-                              .restart.mode =
-                                  run->restarts ? ALDIS_RESTART_ON_FAILURE : ALDIS_RESTART_DEFAULT,
                               .placement = ALDIS_PLACE_SHARD,
                               .shard = chronicle_shard(run->chart.chronicle, account)};
 }
@@ -59,10 +56,9 @@ static aldis_err spawn_services(struct run *run)
 {
     const struct scenario *scenario = run->scenario;
     const struct chart *chart = &run->chart;
-    struct ledger_arg ledger = {.result = &run->result};
+    struct ledger_arg ledger = {.page = &run->ledger};
     uint32_t account = scenario->stations.count;
     aldis_spawn_opts opts = on_shard_of(run, account, &ledger, sizeof ledger);
-    opts.restart.mode = ALDIS_RESTART_DEFAULT; /* what it has counted stands nowhere else */
     aldis_err err = aldis_spawn(run->system, ledger, &run->chart.ledger, &opts);
     opts = on_shard_of(run, account, &chart, sizeof chart);
     if (err == ALDIS_OK && scenario->rescue.tugs > 0)
@@ -439,10 +435,10 @@ static aldis_err gather_result(struct run *run)
     struct space_report *report = run->report;
     uint32_t count = run->scenario->stations.count;
     count_ships(run, report->ships);
-    report->refusals = run->result.refusals;
+    report->refusals = run->ledger.refusals;
     report->near_misses = run->books.near_misses;
-    report->waits = run->result.waits;
-    report->wait_errors = run->result.wait_errors;
+    report->waits = histogram_times(&run->ledger.waits);
+    report->wait_errors = histogram_times(&run->ledger.wait_errors);
     (void)check_balance(run, report->virtual_ns);
     report->stations = calloc(count, sizeof *report->stations);
     if (!report->stations)
@@ -537,7 +533,6 @@ aldis_err space_run(const struct scenario *scenario, const struct space_run_opts
 {
     static const struct space_run_opts defaults;
     struct run run = {.scenario = scenario, .opts = opts ? opts : &defaults, .report = out_report};
-    run.restarts = !run.opts->live && (run.opts->faults || scenario_faults(scenario));
     *out_report =
         (struct space_report){.seed = run.opts->has_seed ? run.opts->seed : scenario->seed,
                               .live = run.opts->live,

@@ -315,10 +315,13 @@ SHIP_TABLE(SHIP_ROW)
 static aldis_err live_on(struct ship *self, aldis_ctx *ctx)
 {
     self->change++;
+    ship_tell_place(self, ctx);
     switch ((enum space_ship_state)self->state) {
     case SHIP_flying:
+        ship_move(self, aldis_now(ctx));
         return ship_steer(self, ctx);
     case SHIP_docking:
+        return ship_dock_on(self, ctx);
     case SHIP_docked:
     case SHIP_trading:
     case SHIP_idle:

@@ -118,8 +118,8 @@ struct ship {
         struct {
             aldis_ns asked_ns; /**< for its berth */
             union {
-                aldis_ns estimate_ns; /**< docking: what the station has said */
-                aldis_ns until_ns;    /**< docked: its patience ends */
+                aldis_ns estimate_ns; /**< docking, without a berth: what the station has said */
+                aldis_ns until_ns;    /**< docking: in its berth; docked: its patience ends */
             };
             uint32_t berth;
             uint8_t goods;        /**< trading: the next commodity to sell */
@@ -243,6 +243,8 @@ aldis_err ship_reply(const struct ship *self, aldis_ctx *ctx, aldis_type *type, 
 aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx);
 /** Give up what it has or hopes for at its station. */
 void ship_give_up(struct ship *self, aldis_ctx *ctx);
+/** Docking: go on with it after a crash. */
+aldis_err ship_dock_on(struct ship *self, aldis_ctx *ctx);
 
 /* ---- ship_trade.c ---- */
 

@@ -82,6 +82,7 @@ static aldis_err go_to_berth(struct ship *self, aldis_ctx *ctx, uint32_t berth)
     (void)aldis_send(ctx, self->chart->ledger, ship_berthed, .station = self->station,
                      .wait_ns = aldis_now(ctx) - self->visit.asked_ns,
                      .estimate_ns = self->visit.estimate_ns);
+    self->visit.until_ns = aldis_now(ctx) + station->approach_ns;
     return ship_arm(self, ctx, station->approach_ns);
 }
 
@@ -128,6 +129,14 @@ SHIP_ACTION(due_docking, ship_due)
     aldis_ns waited_ns = aldis_now(ctx) - self->visit.asked_ns;
     return waited_ns % ASK_AGAIN_NS < NAP_NS ? send_request(self, ctx)
                                              : ship_arm(self, ctx, NAP_NS);
+}
+
+aldis_err ship_dock_on(struct ship *self, aldis_ctx *ctx)
+{
+    aldis_ns left_ns = self->visit.until_ns - aldis_now(ctx);
+    if (self->phase != PHASE_APPROACH)
+        left_ns = NAP_NS;
+    return ship_arm(self, ctx, left_ns > 0 ? left_ns : 0);
 }
 
 /* Nobody has told us that the service is over: leave all the same. */

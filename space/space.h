@@ -211,8 +211,7 @@ struct space_run_opts {
                              Takes aldis_system_on_window for itself */
     FILE *events;       /**< what happened goes there as JSON lines; not live. NULL: nowhere */
     /** What goes wrong, in place of the scenario's own plan; not live. Borrowed for the run. NULL:
-     *  the scenario's. (A plan without rules and faults: nothing.) With a plan, actors that fail
-     *  are restarted (supervise.h); else a failure is counted, and they go on. */
+     *  the scenario's. (A plan without rules and faults: nothing.) */
     const aldis_fault_plan *faults;
     bool named; /**< register each ship as ship-1, ship-2, ... in the order of the fleets */
 

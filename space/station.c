@@ -12,25 +12,6 @@
 
 #include <aldis/timer.h>
 
-static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
-{
-    const struct station_arg *given = arg;
-    struct station *self = state;
-    self->chart = given->chart;
-    self->index = given->station;
-    self->page = &given->chart->books->stations[given->station];
-    self->dock = &self->page->dock;
-    const struct scenario_rate *rate = &self->chart->scenario->limits.docking_rate;
-    if (rate->requests > 0 && self->page->rate.rate.tokens == 0) { /* not again after a crash */
-        const aldis_rate tokens = {
-            .tokens = rate->requests, .period_ns = rate->per_ns, .burst = rate->burst};
-        aldis_err err = aldis_bucket_init(&self->page->rate, &tokens, aldis_now(ctx));
-        if (err != ALDIS_OK)
-            return err;
-    }
-    return station_open_market(self, ctx);
-}
-
 aldis_ns station_signal_ns(const struct station *self, aldis_ctx *ctx, aldis_id to)
 {
     if (!self->chart->signals)
@@ -75,6 +56,21 @@ static aldis_err arm_patience(struct station *self, aldis_ctx *ctx, uint32_t ber
     return arm(self, ctx, berth, change, delay_ns < NAP_NS ? delay_ns : NAP_NS);
 }
 
+/* Again, after a crash: the page knows all but the timers. Those that are left are void. */
+static aldis_err go_on(struct station *self, aldis_ctx *ctx)
+{
+    aldis_err err = station_arm_market(self, ctx);
+    for (uint32_t i = 0; err == ALDIS_OK && i < self->dock->berth_count; i++) {
+        struct dock_berth *berth = &self->dock->berths[i];
+        if (berth->state == BERTH_FREE)
+            continue;
+        aldis_ns end_ns = berth->state == BERTH_TAKEN ? berth->free_ns : berth->due_ns;
+        aldis_ns left_ns = end_ns - aldis_now(ctx);
+        err = arm(self, ctx, i, ++berth->change, left_ns > 0 ? left_ns : 0);
+    }
+    return err;
+}
+
 /* false: it is gone, and the runtime has counted the message as refused. */
 static bool tell(const struct station *self, aldis_ctx *ctx, aldis_id ship,
                  const DockingPermission *answer)
@@ -116,7 +112,7 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
 /* Closed by the weather; its mind closes them otherwise: see page->shut. */
 static bool is_storm(const struct station *self, aldis_ns now_ns)
 {
-    return self->weather == WEATHER_EXTREME && self->weather_until_ns > now_ns;
+    return self->page->weather == WEATHER_EXTREME && self->page->weather_until_ns > now_ns;
 }
 
 /* Offer what is free to whoever waits, and has not waited too long. In a storm nobody comes in. */
@@ -295,7 +291,7 @@ static bool end_service(struct station *self, aldis_ctx *ctx, const struct dock_
     word.visit = berth->visit;
     const aldis_send_item item = {
         .to = berth->ship, .type = &service_done_type, .payload = &word, .size = sizeof word};
-    self->served++;
+    self->page->served++;
     return send_surely(ctx, &item, self->chart->scenario, (uint64_t)word.visit,
                        station_signal_ns(self, ctx, berth->ship)) == ALDIS_OK;
 }
@@ -350,12 +346,13 @@ static aldis_err station_on_weather_alert(struct station *self, const WeatherAle
     if (err != ALDIS_OK)
         return err;
     /* Where regions overlap, the worst counts. */
-    bool other = self->weather_region != msg->region && self->weather_until_ns > aldis_now(ctx);
-    if (other && self->weather > msg->level)
+    bool other =
+        self->page->weather_region != msg->region && self->page->weather_until_ns > aldis_now(ctx);
+    if (other && self->page->weather > msg->level)
         return ALDIS_OK;
-    self->weather_region = msg->region;
-    self->weather = msg->level;
-    self->weather_until_ns = msg->until_ns;
+    self->page->weather_region = msg->region;
+    self->page->weather = msg->level;
+    self->page->weather_until_ns = msg->until_ns;
     err = serve_queue(self, ctx); /* it may be over */
     station_note_docks(self);
     return err;
@@ -436,10 +433,31 @@ static void station_undelivered(void *state, const aldis_undelivered *notice, al
     station_note_docks(self);
 }
 
+/* ---- Life ---- */
+
+static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
+{
+    const struct station_arg *given = arg;
+    struct station *self = state;
+    self->chart = given->chart;
+    self->index = given->station;
+    self->page = &given->chart->books->stations[given->station];
+    self->dock = &self->page->dock;
+    if (self->page->open)
+        return go_on(self, ctx);
+    const struct scenario_rate *rate = &self->chart->scenario->limits.docking_rate;
+    const aldis_rate tokens = {
+        .tokens = rate->requests, .period_ns = rate->per_ns, .burst = rate->burst};
+    aldis_err err = ALDIS_OK;
+    if (rate->requests > 0)
+        err = aldis_bucket_init(&self->page->rate, &tokens, aldis_now(ctx));
+    return err == ALDIS_OK ? station_open_market(self, ctx) : err;
+}
+
 static uint64_t station_digest(const void *state)
 {
     const struct station *self = state;
-    uint64_t digest = digest_mix(self->served, self->dock->history);
+    uint64_t digest = digest_mix(self->page->served, self->dock->history);
     digest = digest_mix(digest, (uint64_t)self->page->account.credits);
     digest = digest_mix(digest, (uint64_t)self->page->account.fuel);
     for (uint32_t i = 0; i < self->page->account.kinds; i++)

@@ -8,16 +8,12 @@
 
 #include <string.h>
 
+/** All that changes stands in its page. */
 struct station {
     const struct chart *chart;
     struct station_page *page;
     uint32_t index;
-    uint32_t served;
-    WeatherLevel weather;
-    uint32_t weather_region;
-    aldis_ns weather_until_ns;
-    int64_t told[SCENARIO_COMMODITIES_MAX]; /**< the prices that it last told, cents */
-    struct dock *dock;                      /**< the page's */
+    struct dock *dock; /**< the page's */
 };
 
 /** What a station is spawned with. */
@@ -44,6 +40,8 @@ aldis_err station_reply(const struct station *self, aldis_ctx *ctx, aldis_type *
 /* ---- station_market.c ---- */
 
 aldis_err station_open_market(struct station *self, aldis_ctx *ctx);
+/** Of an open one: go on, after a crash. */
+aldis_err station_arm_market(const struct station *self, aldis_ctx *ctx);
 aldis_err station_tell_prices(struct station *self, aldis_ctx *ctx);
 /** Which of the services asked for there are, into *out. Returns how long they take beside the
  *  usual one. */

@@ -215,13 +215,10 @@ aldis_err station_close_trade(struct station *self, const TradeSettled *msg, ald
 
 /* ---- Making and using ---- */
 
-aldis_err station_open_market(struct station *self, aldis_ctx *ctx)
+aldis_err station_arm_market(const struct station *self, aldis_ctx *ctx)
 {
     const struct scenario_market *market = &self->chart->scenario->market;
     aldis_timer timer;
-    for (uint32_t i = 0; i < self->page->account.kinds; i++)
-        if (plan_of(self)->goods[i].target > 0)
-            self->told[i] = price_for(self, i, 0, ORDER_BUY);
     if (market->commodities.count == 0)
         return ALDIS_OK;
     /* After a restart at the times of before. */
@@ -229,6 +226,15 @@ aldis_err station_open_market(struct station *self, aldis_ctx *ctx)
     const aldis_timer_opts opts = {.delay_ns = market->update_ns - since_ns,
                                    .period_ns = market->update_ns};
     return aldis_timer_every_raw(ctx, &opts, &market_due_type, NULL, 0, &timer);
+}
+
+aldis_err station_open_market(struct station *self, aldis_ctx *ctx)
+{
+    self->page->open = true;
+    for (uint32_t i = 0; i < self->page->account.kinds; i++)
+        if (plan_of(self)->goods[i].target > 0)
+            self->page->told[i] = price_for(self, i, 0, ORDER_BUY);
+    return station_arm_market(self, ctx);
 }
 
 /* Whole tonnes by a time, at so many an hour. */
@@ -265,11 +271,11 @@ static void tell_changes(struct station *self, aldis_ctx *ctx)
         if (plan_of(self)->goods[i].target == 0)
             continue;
         int64_t price = price_for(self, i, 0, ORDER_BUY);
-        if (price == self->told[i])
+        if (price == self->page->told[i])
             continue;
         update.changes[update.changes_count++] =
-            (PriceChange){.resource = i, .change = (int32_t)(price - self->told[i])};
-        self->told[i] = price;
+            (PriceChange){.resource = i, .change = (int32_t)(price - self->page->told[i])};
+        self->page->told[i] = price;
     }
     for (uint32_t i = 0; update.changes_count > 0 && i < self->dock->berth_count; i++) {
         ship_ref ship = {.id = self->dock->berths[i].ship};

@@ -120,8 +120,8 @@ ALDIS_API aldis_err aldis_system_fault_counts(aldis_system *system,
                                               uint64_t out_counts[ALDIS_FAULT_KIND_COUNT]);
 
 /** The plan of that name: "light" (1 % lost, 1 % doubled, 5 % late) or "heavy" (20 % lost, 20 %
- *  doubled, 30 % late, links cut, pauses, a crash for each 1000 messages handled). NULL: there is
- *  none. Owner: static. Thread: any. */
+ *  doubled, 30 % late, links cut, pauses, a crash and a restart for each 1000 messages handled).
+ *  NULL: there is none. Owner: static. Thread: any. */
 ALDIS_API const aldis_fault_plan *aldis_fault_plan_named(const char *name);
 
 /** "loss", "duplicate", ... Static. Unknown values give "fault". */

@@ -88,7 +88,8 @@ void aldis__cell_fail(struct aldis__worker *worker, struct aldis__shard *shard,
 static inline bool aldis__failure_takes(const struct aldis__cell *cell,
                                         const struct aldis__msg *msg)
 {
-    return aldis__is_supervised(cell) && msg->type != ALDIS__TYPE_TRACK && msg->type != ALDIS__TYPE_DOWN;
+    return aldis__is_supervised(cell) && msg->type != ALDIS__TYPE_TRACK &&
+           msg->type != ALDIS__TYPE_DOWN;
 }
 
 /** The handler of msg has failed, and the actor has a restart mode: msg is to be handled again, or
@@ -96,8 +97,8 @@ static inline bool aldis__failure_takes(const struct aldis__cell *cell,
 void aldis__supervise_message(struct aldis__worker *worker, struct aldis__shard *shard,
                               struct aldis__cell *cell, struct aldis__msg *msg, aldis_err err);
 
-/** The handler that runs now fails, and its actor is to begin again at once, without asking anybody;
- *  it has a life. */
+/** The handler that runs now fails, and its actor, which has a life, is to begin again at once,
+ *  without asking anybody. */
 static inline void aldis__restart_force(struct aldis__cell *cell)
 {
     cell->ext->life->forced = true;

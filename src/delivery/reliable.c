@@ -540,6 +540,7 @@ static void ended(struct aldis__worker *worker, struct aldis__msg *msg, struct a
                   enum aldis__fate fate, aldis_err reason)
 {
     (void)fate;
+    msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE; /* its sender is told once, by the confirmation */
     /* A link that has lost it tells nobody (ALDIS_ECOMM). */
     if (worker && !(track->b & ALDIS__FLAG_QUIET) && reason != ALDIS_ECOMM)
         send_nack(worker, msg->to, msg->from, track, reason);

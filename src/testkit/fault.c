@@ -448,9 +448,10 @@ const aldis_fault_plan *aldis_fault_plan_named(const char *name)
         {.kind = ALDIS_FAULT_CUT, .chance = 0.02},
         {.kind = ALDIS_FAULT_PAUSE, .chance = 0.001},
         {.kind = ALDIS_FAULT_CRASH, .chance = 0.001},
+        {.kind = ALDIS_FAULT_RESTART, .chance = 0.001},
     };
     static const aldis_fault_plan light = {.rules = light_rules, .rule_count = 3};
-    static const aldis_fault_plan heavy = {.rules = heavy_rules, .rule_count = 6};
+    static const aldis_fault_plan heavy = {.rules = heavy_rules, .rule_count = 7};
     if (name && strcmp(name, "light") == 0)
         return &light;
     return name && strcmp(name, "heavy") == 0 ? &heavy : NULL;

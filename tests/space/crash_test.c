@@ -45,12 +45,12 @@ static void check_services(const aldis_stats *now, const aldis_stats *calm)
 TEST(who_crashes_goes_on_with_what_it_knew)
 {
     static const aldis_fault_rule crashes[] = {
-        {.kind = ALDIS_FAULT_CRASH, .every = 50, .to = "ship"},
-        {.kind = ALDIS_FAULT_CRASH, .every = 50, .to = "station"},
-        {.kind = ALDIS_FAULT_CRASH, .every = 50, .to = "hazards"},
-        {.kind = ALDIS_FAULT_CRASH, .every = 10, .to = "weather"},
-        {.kind = ALDIS_FAULT_CRASH, .every = 10, .to = "traffic"},
-        {.kind = ALDIS_FAULT_CRASH, .every = 4, .to = "rescue"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 50, .to = "ship"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 50, .to = "station"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 50, .to = "hazards"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 10, .to = "weather"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 10, .to = "traffic"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 4, .to = "rescue"},
     };
     struct scenario *scenario = load("storm");
     struct space_report calm = run(scenario, NULL);

@@ -80,6 +80,25 @@ TEST(a_step_that_is_doubled_is_taken_once)
     }
 }
 
+/* One of two messages is the last that it handles before it begins again. */
+TEST(a_visit_goes_on_from_the_pages_of_who_crashes)
+{
+    static const char *const who[] = {"station", "ship", ""};
+    for (size_t i = 0; i < sizeof who / sizeof who[0]; i++) {
+        aldis_fault_rule rule = {.kind = ALDIS_FAULT_RESTART, .every = 2};
+        snprintf(rule.to, sizeof rule.to, "%s", who[i]);
+        const struct station_page *page = open_dock(&rule);
+        stage_run(20 * ALDIS_SECOND);
+        CHECK_UINT(page->berths_taken, 1);
+        stage_run(200 * ALDIS_SECOND);
+        CHECK_UINT(page->dockings, 1);
+        CHECK_UINT(page->berths_taken, 0);
+        CHECK_STR(stage_state(0), "idle");
+        CHECK(stage_type(i == 0 ? "berth_due" : "ship_due").dead > 0);
+        stage_close();
+    }
+}
+
 /* Nobody has confirmed the permission: the berth is free long before it expires. */
 TEST(a_permission_that_nobody_confirms_is_taken_back)
 {

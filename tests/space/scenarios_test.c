@@ -283,6 +283,7 @@ static const aldis_fault_rule rules[] = {
      .max_ns = 40 * ALDIS_SECOND,
      .type = "market_order"},
     {.kind = ALDIS_FAULT_PAUSE, .chance = 0.001, .max_ns = 20 * ALDIS_SECOND},
+    {.kind = ALDIS_FAULT_RESTART, .chance = 0.002},
 };
 
 TEST(no_scenario_loses_anything_to_faults)
@@ -303,6 +304,38 @@ TEST(no_scenario_loses_anything_to_faults)
             CHECK(report.stats.total.dropped > 10); /* they did come */
             space_report_fini(&report);
         }
+        scenario_destroy(scenario);
+    }
+}
+
+/* Each begins again after every message, and has its page: nobody notices. */
+TEST(a_service_that_crashes_goes_on_from_its_page)
+{
+    static const aldis_fault_rule always[] = {
+        {.kind = ALDIS_FAULT_RESTART, .every = 1, .to = "weather"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 1, .to = "hazards"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 1, .to = "rescue"},
+        {.kind = ALDIS_FAULT_RESTART, .every = 1, .to = "ledger"}};
+    static const aldis_fault_rule never = {.kind = ALDIS_FAULT_RESTART, .chance = 0};
+    static const char *const names[] = {"storm", "distress"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct scenario *scenario = load(names[i], NULL, 0);
+        const aldis_fault_plan plans[] = {{.rules = &never, .rule_count = 1},
+                                          {.rules = always, .rule_count = 4}};
+        struct space_report reports[2];
+        for (int j = 0; j < 2; j++)
+            reports[j] = run(scenario, (struct space_run_opts){.faults = &plans[j],
+                                                               .until_ns = 20 * ALDIS_MINUTE});
+        CHECK_UINT(reports[0].stats.total.dead, 0);
+        CHECK(reports[1].stats.total.dead > 500); /* what was handled as it crashed */
+        CHECK_UINT(reports[1].dockings, reports[0].dockings);
+        CHECK_UINT(reports[1].refusals, reports[0].refusals);
+        CHECK_UINT(reports[1].waits.count, reports[0].waits.count);
+        CHECK_INT(reports[1].waits.max_ns, reports[0].waits.max_ns);
+        for (int state = 0; state < SPACE_SHIP_STATE_COUNT; state++)
+            CHECK_UINT(reports[1].ships[state], reports[0].ships[state]);
+        space_report_fini(&reports[0]);
+        space_report_fini(&reports[1]);
         scenario_destroy(scenario);
     }
 }

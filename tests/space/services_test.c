@@ -13,10 +13,10 @@ TEST(the_ledger_counts_waits_and_refusals)
     CHECK_OK(aldis_signal(stage.system, stage.chart.ledger, ship_refused));
     stage_run(2 * ALDIS_SECOND);
     stage_close();
-    CHECK_UINT(stage.result.refusals, 1);
-    CHECK_UINT(stage.result.waits.count, 1);
-    CHECK_INT(stage.result.waits.max_ns, 7 * ALDIS_SECOND);
-    CHECK_INT(stage.result.wait_errors.max_ns, 2 * ALDIS_SECOND);
+    CHECK_UINT(stage.ledger.refusals, 1);
+    CHECK_UINT(stage.ledger.waits.count, 1);
+    CHECK_INT(stage.ledger.waits.max_ns, 7 * ALDIS_SECOND);
+    CHECK_INT(stage.ledger.wait_errors.max_ns, 2 * ALDIS_SECOND);
 }
 
 /* Two stations 60 u apart; ships rest there for days unless they are sent. */
@@ -203,7 +203,7 @@ TEST(extreme_weather_closes_the_docks)
     stage_run(215 * ALDIS_SECOND);
     CHECK_STR(stage_state(0), "docked");
     stage_close();
-    CHECK_UINT(stage.result.refusals, 1);
+    CHECK_UINT(stage.ledger.refusals, 1);
 }
 
 static void tell_station(WeatherLevel level, aldis_ns until_ns)

@@ -150,7 +150,7 @@ TEST(a_ship_flies_asks_docks_and_leaves)
     CHECK(seen[0].dockings >= 1); /* and back to Alpha */
     CHECK_UINT(seen[2].requests, 0);
     stage_close();
-    CHECK(stage.result.waits.count >= 2);
+    CHECK(stage.ledger.waits.count >= 2);
 }
 
 TEST(a_refused_ship_goes_on_to_the_next_station)
@@ -161,7 +161,7 @@ TEST(a_refused_ship_goes_on_to_the_next_station)
     CHECK_UINT(seen[1].dockings, 0);
     CHECK(seen[0].dockings >= 1);
     stage_close();
-    CHECK_UINT(stage.result.refusals, seen[1].requests);
+    CHECK_UINT(stage.ledger.refusals, seen[1].requests);
 }
 
 TEST(a_queued_ship_waits_and_asks_again)
@@ -174,7 +174,7 @@ TEST(a_queued_ship_waits_and_asks_again)
     CHECK(seen[1].requests >= 2);
     CHECK(seen[1].dockings >= 1);
     stage_close();
-    CHECK(stage.result.waits.max_ns >= 5 * ALDIS_MINUTE);
+    CHECK(stage.ledger.waits.max_ns >= 5 * ALDIS_MINUTE);
 }
 
 TEST(an_expired_permission_is_asked_for_again)

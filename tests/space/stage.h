@@ -17,7 +17,7 @@ struct stage {
     aldis_system *system;
     struct books books;
     struct chart chart;
-    struct ledger_result result;
+    struct ledger_page ledger;
     station_ref stations[16];
     ship_ref ships[64];
     uint32_t prices[16 * SCENARIO_COMMODITIES_MAX];
@@ -64,7 +64,7 @@ static inline void stage_open(struct scenario *scenario, uint32_t workers)
         CHECK(stage.chart.signals != NULL);
     }
     CHECK_OK(nearby_open(&stage.chart.nearby, stage.system, scenario));
-    struct ledger_arg arg = {.result = &stage.result};
+    struct ledger_arg arg = {.page = &stage.ledger};
     CHECK_OK(aldis_spawn(stage.system, ledger, &stage.chart.ledger,
                          &(aldis_spawn_opts){.arg = &arg, .arg_size = sizeof arg}));
 }
