@@ -81,6 +81,7 @@ void bounds_report(const struct scenario_limits *limits, struct space_report *re
                                         .mailboxes = bounds_have_mailboxes(limits),
                                         .parked = stats->parked,
                                         .rate = limits->docking_rate.requests > 0,
+                                        .credit = limits->docking_credit.total > 0,
                                         .memory_max = limits->memory,
                                         .memory_peak = stats->memory_peak_bytes,
                                         .memory_refusals = stats->memory_refusals};

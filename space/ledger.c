@@ -35,6 +35,14 @@ static aldis_err ledger_on_ship_refused(struct ledger *self, const aldis_none *m
     return ALDIS_OK;
 }
 
+static aldis_err ledger_on_ship_held(struct ledger *self, const struct ship_held *msg,
+                                     aldis_ctx *ctx)
+{
+    (void)ctx;
+    histogram_add(&self->page->holds, msg->wait_ns);
+    return ALDIS_OK;
+}
+
 static uint64_t ledger_digest(const void *state)
 {
     const struct ledger_page *page = ((const struct ledger *)state)->page;

@@ -9,7 +9,7 @@
  *  after aldis_system_stop, when no actor is left. Zeroes: nothing has come. */
 struct ledger_page {
     uint64_t refusals;
-    struct histogram waits, wait_errors;
+    struct histogram waits, wait_errors, holds;
 };
 
 struct ledger_arg {

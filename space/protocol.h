@@ -33,6 +33,7 @@
 #include "space.h"
 
 #include <aldis/actor.h>
+#include <aldis/credit.h>
 #include <aldis/delivery.h>
 #include <aldis/wire.h>
 
@@ -159,6 +160,10 @@ struct ship_berthed {
 };
 ALDIS_MESSAGE(ship_berthed, struct ship_berthed);
 ALDIS_SIGNAL(ship_refused);
+struct ship_held {
+    aldis_ns wait_ns; /**< until it had the credit to ask for a berth */
+};
+ALDIS_MESSAGE(ship_held, struct ship_held);
 
 /* ---- An actor's own timers: one that it has outlived says so by its number ---- */
 
@@ -229,6 +234,7 @@ ALDIS_SIGNAL(traffic_due);
     X(kind, weather_alert)                                                                         \
     X(kind, refused)                                                                               \
     X(kind, aldis_delivered)                                                                       \
+    X(kind, aldis_credit_notice)                                                                   \
     X(kind, ship_due)
 
 #define STATION_PROTOCOL(X, kind)                                                                  \
@@ -252,7 +258,7 @@ ALDIS_SIGNAL(traffic_due);
     X(kind, trade_answer)                                                                          \
     X(kind, tug_due)
 #define TRAFFIC_PROTOCOL(X, kind) X(kind, traffic_due)
-#define LEDGER_PROTOCOL(X, kind) X(kind, ship_berthed) X(kind, ship_refused)
+#define LEDGER_PROTOCOL(X, kind) X(kind, ship_berthed) X(kind, ship_refused) X(kind, ship_held)
 
 ALDIS_PROTOCOL(ship, SHIP_PROTOCOL);
 ALDIS_PROTOCOL(station, STATION_PROTOCOL);

@@ -100,6 +100,11 @@ static void print_limits(const struct space_limits_report *l, FILE *out)
                 (double)l->memory_peak / 1e6, (double)l->memory_max / 1e6, l->memory_refusals);
     if (l->rate)
         fprintf(out, "%-20s  refused %" PRIu64 " requests\n", "docking rate", l->over_rate);
+    if (l->credit)
+        fprintf(out,
+                "%-20s  %" PRIu64 " requests held back for p50 %.1f s, p99 %.1f s, max %.1f s\n",
+                "docking credit", l->holds.count, seconds(l->holds.p50_ns),
+                seconds(l->holds.p99_ns), seconds(l->holds.max_ns));
     if (l->given)
         fputc('\n', out);
 }
@@ -187,6 +192,13 @@ static void print_json_limits(const struct space_limits_report *l, FILE *out)
     }
     if (l->rate) {
         fprintf(out, "%s\"docking_rate\":{\"refused\":%" PRIu64 "}", comma, l->over_rate);
+        comma = ",";
+    }
+    if (l->credit) {
+        fprintf(out,
+                "%s\"docking_credit\":{\"held\":%" PRIu64 ",\"p50_ns\":%" PRId64
+                ",\"p99_ns\":%" PRId64 ",\"max_ns\":%" PRId64 "}",
+                comma, l->holds.count, l->holds.p50_ns, l->holds.p99_ns, l->holds.max_ns);
         comma = ",";
     }
     if (l->memory_max > 0)

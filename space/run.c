@@ -439,6 +439,7 @@ static aldis_err gather_result(struct run *run)
     report->near_misses = run->books.near_misses;
     report->waits = histogram_times(&run->ledger.waits);
     report->wait_errors = histogram_times(&run->ledger.wait_errors);
+    report->limits.holds = histogram_times(&run->ledger.holds);
     (void)check_balance(run, report->virtual_ns);
     report->stations = calloc(count, sizeof *report->stations);
     if (!report->stations)

@@ -169,10 +169,16 @@ struct scenario_rate {
     aldis_ns per_ns;
 };
 
+/** Ships that may have a request, a place or a berth at a station at a time; 0: any number. */
+struct scenario_credit {
+    uint32_t total;
+};
+
 struct scenario_limits {
     struct scenario_mailboxes mailbox;
     struct scenario_rate docking_rate; /**< of each station */
-    uint64_t memory;                   /**< bytes for messages and actors; 0: no budget */
+    struct scenario_credit docking_credit;
+    uint64_t memory; /**< bytes for messages and actors; 0: no budget */
     bool given;
 };
 

@@ -124,6 +124,15 @@ static const struct schema rate_schema = {.what = "a rate",
                                           .defaults = &rate_defaults,
                                           .check = check_rate};
 
+static const struct schema_key credit_keys[] = {
+    SCHEMA_KEY(struct scenario_credit, "total", COUNT, REQUIRED, total, 1, 1 << 20),
+};
+
+static const struct schema credit_schema = {.what = "credit",
+                                            .size = sizeof(struct scenario_credit),
+                                            .key_count = COUNT_OF(credit_keys),
+                                            .keys = credit_keys};
+
 /* ---- All limits ---- */
 
 /* What a ship at rest takes of the budget: its cell, word and state, and its timer under way
@@ -152,6 +161,7 @@ static const struct schema_key limits_keys[] = {
     SCHEMA_MAP(struct scenario_limits, "mailbox", OPTIONAL, mailbox, &mailbox_schema),
     SCHEMA_CUSTOM(struct scenario_limits, "memory", OPTIONAL, memory, read_memory),
     SCHEMA_MAP(struct scenario_limits, "docking_rate", OPTIONAL, docking_rate, &rate_schema),
+    SCHEMA_MAP(struct scenario_limits, "docking_credit", OPTIONAL, docking_credit, &credit_schema),
 };
 
 const struct schema limits_schema = {.what = "limits",

@@ -116,6 +116,8 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
 {
     self->change++;
     self->phase = PHASE_NONE;
+    if (state == SHIP_idle || state == SHIP_flying || state == SHIP_emergency)
+        ship_close_credit(self, ctx);
     self->flags &= (uint8_t)~SHIP_JOINING;
     chronicle_state(self->chart->chronicle, ctx, self, state);
     bool moves = self->state == SHIP_flying || state == SHIP_flying || state == SHIP_emergency;
@@ -269,6 +271,7 @@ PASS(note_update, market_update)
     SHIP_SAME(X, weather_alert, weather_note)                                                      \
     SHIP_SAME(X, refused, note_refusal)                                                            \
     SHIP_SAME(X, aldis_delivered, delivery_hear)                                                   \
+    SHIP_SAME(X, aldis_credit_notice, credit_hear)                                                 \
     X(ship_due,                                                                                    \
       wake_idle,     due_flying,    due_docking,   due_docked,    due_trading,   due_emergency)
 /* clang-format on */
@@ -286,7 +289,7 @@ static aldis_err admit(struct ship *self, const aldis_type *type, const void *pa
 {
     *out_void = false;
     if (!is_own_timer(type)) {
-        if (type != &aldis_delivered_type)
+        if (type != &aldis_delivered_type && type != &aldis_credit_notice_type)
             bounds_work(self->chart, ctx, ACTOR_SHIP);
         return check_message(ctx, type, payload);
     }

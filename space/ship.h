@@ -32,6 +32,7 @@
 /** Within a state. */
 enum ship_phase {
     PHASE_NONE,
+    PHASE_HELD,     /**< docking: waits for the credit to ask */
     PHASE_QUEUED,   /**< docking: waits for its turn */
     PHASE_APPROACH, /**< docking: on the way to its berth */
     PHASE_PRICES,   /**< trading: has asked for the prices */
@@ -241,6 +242,8 @@ aldis_err ship_reply(const struct ship *self, aldis_ctx *ctx, aldis_type *type, 
 /* ---- ship_dock.c ---- */
 
 aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx);
+/** Where credit is needed: it has no more business at its station. */
+void ship_close_credit(const struct ship *self, aldis_ctx *ctx);
 /** Give up what it has or hopes for at its station. */
 void ship_give_up(struct ship *self, aldis_ctx *ctx);
 /** Docking: go on with it after a crash. */
@@ -352,6 +355,7 @@ SHIP_ACTION(served_late, service_done);
 SHIP_ACTION(services_here, service_availability);
 SHIP_ACTION(services_late, service_availability);
 SHIP_ACTION(delivery_hear, aldis_delivered);
+SHIP_ACTION(credit_hear, aldis_credit_notice);
 SHIP_ACTION(prices_plan, market_prices);
 SHIP_ACTION(prices_late, market_prices);
 SHIP_ACTION(due_docking, ship_due);

@@ -11,6 +11,8 @@
 #include "mind_leaves.h"
 #include "ship.h"
 
+#include <aldis/credit.h>
+
 /* What a confirmation is about, beside the visit. */
 enum step { STEP_ASK, STEP_DOCK, STEP_LEAVE, STEP_BITS = 2 };
 
@@ -22,25 +24,36 @@ static aldis_err say_surely(const struct ship *self, aldis_ctx *ctx, enum step s
                        ship_signal_ns(self, ctx, item.to));
 }
 
-static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
+static bool needs_credit(const struct ship *self)
+{
+    return self->chart->scenario->limits.docking_credit.total > 0;
+}
+
+static void fill_request(const struct ship *self, RequestDocking *request)
 {
     const struct scenario_class *class = ship_class(self);
     const struct scenario_market *market = &self->chart->scenario->market;
-    NEW_MESSAGE(RequestDocking, request);
-    request.specs.class = ship_fleet(self)->class;
-    request.specs.cargo = class->cargo_t;
-    request.specs.length = class->length_m;
-    request.specs.mass = class->mass_t;
+    memset(request, 0, sizeof *request);
+    request->specs.class = ship_fleet(self)->class;
+    request->specs.cargo = class->cargo_t;
+    request->specs.length = class->length_m;
+    request->specs.mass = class->mass_t;
     for (uint32_t i = 0; i < self->account.kinds; i++) {
         if (self->account.goods[i] == 0)
             continue;
-        OfferItem *item = &request.manifest[request.manifest_count++];
+        OfferItem *item = &request->manifest[request->manifest_count++];
         item->commodity = i;
         item->tonnes = self->account.goods[i];
         item->unit_value = market->commodities.items[i].price * CENTS;
     }
-    /* A station that is gone: try another after a rest. */
-    request.visit = self->visit.asked_ns;
+    request->visit = self->visit.asked_ns;
+}
+
+/* A station that is gone: try another after a rest. */
+static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
+{
+    RequestDocking request;
+    fill_request(self, &request);
     const aldis_send_item item = {.to = ship_station(self).id,
                                   .type = &request_docking_type,
                                   .payload = &request,
@@ -50,13 +63,55 @@ static aldis_err send_request(struct ship *self, aldis_ctx *ctx)
     return ship_arm(self, ctx, NAP_NS);
 }
 
+/* Ask as soon as the station grants credit for it. Until then it is held back, at rest here. A
+ * request that is lost on its way is asked again without: its credit comes back by itself. */
+static aldis_err ask_on_credit(struct ship *self, aldis_ctx *ctx)
+{
+    RequestDocking request;
+    aldis_id station = ship_station(self).id;
+    aldis_ns since_ns = self->visit.asked_ns;
+    aldis_err err = aldis_credit_open(ctx, station, NULL);
+    if (err != ALDIS_OK && err != ALDIS_EEXISTS)
+        return ship_rest(self, ctx);
+    self->visit.asked_ns = aldis_now(ctx); /* of this visit, if it goes now */
+    fill_request(self, &request);
+    err = aldis_credit_try_send_raw(ctx, station, &request_docking_type, &request, sizeof request);
+    if (err == ALDIS_EAGAIN) {
+        self->visit.asked_ns = since_ns;
+        self->phase = PHASE_HELD;
+        return ship_arm(self, ctx, NAP_NS); /* looks whether the stream is still there */
+    }
+    if (err != ALDIS_OK)
+        return ship_rest(self, ctx);
+    self->phase = PHASE_NONE;
+    (void)aldis_send(ctx, self->chart->ledger, ship_held, .wait_ns = aldis_now(ctx) - since_ns);
+    return ship_arm(self, ctx, NAP_NS);
+}
+
+void ship_close_credit(const struct ship *self, aldis_ctx *ctx)
+{
+    bool moored =
+        self->state == SHIP_docking || self->state == SHIP_docked || self->state == SHIP_trading;
+    if (moored && needs_credit(self))
+        (void)aldis_credit_close(ctx, ship_station(self).id); /* it may have ended */
+}
+
+/* There is credit, or its stream has ended: it asks again, or tries another station. */
+SHIP_ACTION(credit_hear, aldis_credit_notice)
+{
+    if (self->state != SHIP_docking || self->phase != PHASE_HELD ||
+        !aldis_id_equal(msg->to, ship_station(self).id))
+        return ALDIS_OK;
+    return msg->result == ALDIS_OK ? ask_on_credit(self, ctx) : ship_rest(self, ctx);
+}
+
 aldis_err ship_ask_for_berth(struct ship *self, aldis_ctx *ctx)
 {
     ship_lead(self, ctx, true);
     self->visit.asked_ns = aldis_now(ctx);
     self->visit.estimate_ns = 0;
     ship_enter(self, ctx, SHIP_docking);
-    return send_request(self, ctx);
+    return needs_credit(self) ? ask_on_credit(self, ctx) : send_request(self, ctx);
 }
 
 /* What cannot be told to a station that is gone is lost. */
@@ -126,6 +181,10 @@ SHIP_ACTION(due_docking, ship_due)
     (void)msg;
     if (self->phase == PHASE_APPROACH)
         return reach_berth(self, ctx);
+    if (self->phase == PHASE_HELD)
+        return ask_on_credit(self, ctx);
+    if (needs_credit(self) && self->phase == PHASE_NONE)
+        return send_request(self, ctx); /* nobody repeats what went on credit */
     aldis_ns waited_ns = aldis_now(ctx) - self->visit.asked_ns;
     return waited_ns % ASK_AGAIN_NS < NAP_NS ? send_request(self, ctx)
                                              : ship_arm(self, ctx, NAP_NS);

@@ -193,6 +193,7 @@ aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
 
 aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
 {
+    ship_close_credit(self, ctx);
     self->station = (uint16_t)station;
     self->moved_ns = aldis_now(ctx);
     self->mission = MISSION_OWN;

@@ -143,6 +143,7 @@ static bool do_phase(struct ship *self, aldis_ctx *ctx)
     case PHASE_BUY:
         return buy_goods(self, ctx);
     case PHASE_NONE:
+    case PHASE_HELD:
     case PHASE_QUEUED:
     case PHASE_APPROACH:
     case PHASE_PEER:

@@ -252,6 +252,8 @@ struct space_limits_report {
     uint64_t shed;              /**< of the dropped: had waited too long */
     uint64_t parked;            /**< times that a sender had to wait for room */
     bool rate;                  /**< stations take in requests at a rate */
+    bool credit;                /**< ships need credit to ask for a berth */
+    struct space_times holds;   /**< how long they waited for it */
     uint64_t over_rate;         /**< requests that were refused for it */
     uint64_t memory_max;        /**< bytes; 0: no budget */
     uint64_t memory_peak;       /**< bytes */

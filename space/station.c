@@ -10,6 +10,7 @@
 #include "digest.h"
 #include "mind_leaves.h"
 
+#include <aldis/credit.h>
 #include <aldis/timer.h>
 
 aldis_ns station_signal_ns(const struct station *self, aldis_ctx *ctx, aldis_id to)
@@ -91,6 +92,22 @@ static void refuse(const struct station *self, aldis_ctx *ctx, aldis_id ship, Re
     tell(self, ctx, ship, &answer);
 }
 
+/* What it has asked for is over: its credit comes back, and another may ask. */
+static void give_back(const struct station *self, aldis_ctx *ctx, aldis_id ship)
+{
+    if (self->chart->scenario->limits.docking_credit.total > 0)
+        (void)aldis_credit_grant(ctx, ship, 1); /* none is owed to one that asked again */
+}
+
+/* As dock_leave. */
+static bool let_go(struct station *self, aldis_ctx *ctx, aldis_id ship)
+{
+    if (!dock_leave(self->dock, ship))
+        return false;
+    give_back(self, ctx, ship);
+    return true;
+}
+
 /* A ship that cannot be told is gone: its berth is free again. */
 static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_answer *answer)
 {
@@ -99,7 +116,7 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
     permission.berth = answer->berth;
     permission.visit = dock_visit(self->dock, answer->ship);
     if (!tell(self, ctx, answer->ship, &permission)) {
-        dock_leave(self->dock, answer->ship);
+        let_go(self, ctx, answer->ship);
         return ALDIS_OK;
     }
     if (!answer->anew)
@@ -122,8 +139,10 @@ static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
     aldis_err err = ALDIS_OK;
     aldis_id late;
     aldis_ns visit = self->dock->queue[0].visit; /* of the first, which is the one that goes */
-    for (; dock_shed(self->dock, aldis_now(ctx), &late); visit = self->dock->queue[0].visit)
+    for (; dock_shed(self->dock, aldis_now(ctx), &late); visit = self->dock->queue[0].visit) {
         refuse(self, ctx, late, REFUSAL_QUEUE_FULL, visit);
+        give_back(self, ctx, late);
+    }
     bool open = !is_storm(self, aldis_now(ctx));
     while (open && err == ALDIS_OK && dock_next(self->dock, aldis_now(ctx), &answer))
         err = grant(self, ctx, &answer);
@@ -155,7 +174,7 @@ static void tell_queued(struct station *self, aldis_ctx *ctx, const struct dock_
     wait.estimated_wait_ns = answer->estimated_wait_ns;
     wait.visit = dock_visit(self->dock, answer->ship);
     if (!tell(self, ctx, answer->ship, &wait))
-        dock_leave(self->dock, answer->ship);
+        let_go(self, ctx, answer->ship);
 }
 
 /* Too many ask: when there will be a token again is told; until then it had better not ask. */
@@ -218,15 +237,19 @@ static aldis_err station_on_request_docking(struct station *self, const RequestD
     Refusal reason = err == ALDIS_OK ? judge_request(self, msg, ctx) : REFUSAL_BAD_SPECS;
     aldis_ns known_ns = dock_visit(self->dock, ship);
     if (err != ALDIS_OK)
-        (void)aldis_ack(ctx); /* it would not be better the next time */
-    else if (known_ns > msg->visit)
-        return ALDIS_OK; /* of a visit that is over */
-    else if (known_ns >= 0 && known_ns < msg->visit && dock_leave(self->dock, ship))
+        (void)aldis_ack(ctx);         /* it would not be better the next time */
+    else if (known_ns > msg->visit) { /* of a visit that is over */
+        give_back(self, ctx, ship);
+        return ALDIS_OK;
+    }
+    if (err == ALDIS_OK && known_ns >= 0 && known_ns < msg->visit && let_go(self, ctx, ship))
         err = serve_queue(self, ctx); /* its word of leaving has not come */
     if (reason != REFUSAL_NONE)
         refuse(self, ctx, ship, reason, msg->visit);
     else if (err == ALDIS_OK)
         err = answer_request(self, msg, ctx);
+    if (!dock_has(self->dock, ship))
+        give_back(self, ctx, ship); /* it was refused */
     station_note_docks(self);
     return err;
 }
@@ -278,7 +301,7 @@ static aldis_err station_on_undock(struct station *self, const Undock *msg, aldi
      * again already, and its word is late. */
     if (dock_visit(self->dock, aldis_sender(ctx)) > msg->visit)
         return ALDIS_OK;
-    dock_leave(self->dock, aldis_sender(ctx));
+    let_go(self, ctx, aldis_sender(ctx));
     aldis_err err = serve_queue(self, ctx);
     station_note_docks(self);
     return err;
@@ -303,7 +326,7 @@ static aldis_err station_on_aldis_delivered(struct station *self, const aldis_de
 {
     if (msg->result == ALDIS_OK || dock_visit(self->dock, msg->id.to) != (aldis_ns)msg->context)
         return ALDIS_OK;
-    dock_leave(self->dock, msg->id.to);
+    let_go(self, ctx, msg->id.to);
     aldis_err err = serve_queue(self, ctx);
     station_note_docks(self);
     return err;
@@ -332,7 +355,7 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
     case BERTH_LEAVING:
         break; /* it has had its time to leave */
     }
-    dock_leave(self->dock, ship);
+    let_go(self, ctx, ship);
     aldis_err err = serve_queue(self, ctx);
     station_note_docks(self);
     return err;
@@ -427,13 +450,21 @@ static void station_undelivered(void *state, const aldis_undelivered *notice, al
     struct station *self = state;
     if (aldis_id_equal(notice->to, aldis_self(ctx)))
         look_again(self, ctx);
-    if (notice->reason != ALDIS_ESTALE || !dock_leave(self->dock, notice->to))
+    if (notice->reason != ALDIS_ESTALE || !let_go(self, ctx, notice->to))
         return;
     (void)serve_queue(self, ctx); /* without memory for its timer a permission does not expire */
     station_note_docks(self);
 }
 
 /* ---- Life ---- */
+
+static aldis_err grant_credit(const struct station *self, aldis_ctx *ctx)
+{
+    uint32_t total = self->chart->scenario->limits.docking_credit.total;
+    const aldis_credit_terms terms = {
+        .window = 1, .total = total, .streams_max = 1 << 20, .manual = true};
+    return total > 0 ? aldis_credit_accept(ctx, &terms) : ALDIS_OK;
+}
 
 static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
 {
@@ -443,12 +474,14 @@ static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
     self->index = given->station;
     self->page = &given->chart->books->stations[given->station];
     self->dock = &self->page->dock;
+    aldis_err err = grant_credit(self, ctx);
+    if (err != ALDIS_OK)
+        return err;
     if (self->page->open)
         return go_on(self, ctx);
     const struct scenario_rate *rate = &self->chart->scenario->limits.docking_rate;
     const aldis_rate tokens = {
         .tokens = rate->requests, .period_ns = rate->per_ns, .burst = rate->burst};
-    aldis_err err = ALDIS_OK;
     if (rate->requests > 0)
         err = aldis_bucket_init(&self->page->rate, &tokens, aldis_now(ctx));
     return err == ALDIS_OK ? station_open_market(self, ctx) : err;

@@ -140,6 +140,9 @@ TEST(wrong_limits_are_refused_with_their_place)
         {"  mailbox: {tug: {capacity: 3}}\n",
          "x.yaml:13:13: limits.mailbox: found unknown key \"tug\", allowed: capacity, bytes, "
          "policy, shed_target, shed_interval, handling, ship, station, rescue\n"},
+        {"  docking_credit: {total: 0}\n", "x.yaml:13:27: limits.docking_credit.total: found "
+                                           "\"0\", allowed: a whole number from 1 to "
+                                           "1048576\n"},
         {"  docking_rate: {burst: 3}\n", "x.yaml:13:17: limits.docking_rate.requests: found "
                                          "nothing, allowed: a whole number from 1 "
                                          "to 1000000\n"},
@@ -303,6 +306,30 @@ TEST(a_rate_of_requests_is_kept)
     space_report_fini(&report);
     scenario_destroy(scenario);
     CHECK(!rush(NULL, 0, ALDIS_MINUTE).rate);
+}
+
+/* With credit for 20 ships nobody is refused, and the Hub's four berths are as busy as without. */
+TEST(credit_holds_ships_back)
+{
+    const char *const credit[] = {"limits.docking_credit.total=20"};
+    for (uint32_t with = 0; with <= 1; with++) {
+        struct scenario *scenario = load("rush-hour", credit, with);
+        uint64_t print = 0;
+        for (uint32_t workers = 1; workers <= 4; workers *= 2) {
+            struct space_report report =
+                run(scenario,
+                    (struct space_run_opts){.workers = workers, .until_ns = 20 * ALDIS_MINUTE});
+            if (workers == 1)
+                print = report.run_print;
+            CHECK_UINT(report.run_print, print);
+            CHECK(report.stations[0].dockings > 150);
+            CHECK((report.refusals == 0) == (with == 1));
+            CHECK((report.limits.holds.count > 100) == (with == 1));
+            CHECK((report.waits.max_ns > 5 * ALDIS_MINUTE) == (with == 0));
+            space_report_fini(&report);
+        }
+        scenario_destroy(scenario);
+    }
 }
 
 /* ---- Every scenario that ships, with small limits ---- */
