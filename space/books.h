@@ -97,6 +97,12 @@ struct account *books_account(const void *books, uint32_t index);
 #define SPEAKER_WEATHER(books) (books_accounts(books) + 1)
 #define SPEAKERS(books) (books_accounts(books) + 2)
 
+/** What lives at a place of the hazards' page, below SCENARIO_HAZARDS_LIVE_MAX, as it was told
+ *  last. NULL: nothing; page NULL: there are no hazards. */
+const NavigationHazard *hazards_at(const struct hazards *page, uint32_t place);
+/** The weather of a region. page NULL: there is none yet. */
+WeatherLevel weather_at(const struct weather *page, uint32_t region);
+
 /** Settle the open trade of an account whose responder has ended for good. */
 void books_settle_with_dead(const struct books *books, struct account *account);
 

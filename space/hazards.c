@@ -170,6 +170,11 @@ static aldis_err hazards_on_hazard_due(struct hazards_actor *actor, const struct
     return err != ALDIS_OK ? err : armed;
 }
 
+const NavigationHazard *hazards_at(const struct hazards *page, uint32_t place)
+{
+    return page && page->live[place].lives ? &page->live[place].hazard : NULL;
+}
+
 static uint64_t hazards_digest(const void *state)
 {
     const struct hazards *self = ((const struct hazards_actor *)state)->page;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run.c: sets a scenario's actors up, lets them run, and gathers the report. See space.h. */
+#include "run.h"
 #include "bounds.h"
 #include "chronicle.h"
 #include "holdings.h"
@@ -23,23 +24,6 @@
 #define START_PORTION_MIN 8192
 
 #define STOP_TIMEOUT_NS (10 * ALDIS_SECOND)
-
-/* One run. */
-struct run {
-    const struct scenario *scenario;
-    const struct space_run_opts *opts;
-    struct space_report *report;
-    aldis_system *system;
-    struct books books;
-    struct chart chart;
-    struct ledger_page ledger;
-    aldis_behaviour kinds[SCENARIO_ACTORS]; /* with the scenario's mailboxes */
-    station_ref *stations;
-    uint32_t *prices;
-    aldis_ns checked_ns;       /* all was there at this time */
-    struct holdings *holdings; /* and who had it; NULL: not every window is looked at */
-    aldis_stats seen;          /* what the mailboxes had refused when events were last drained */
-};
 
 /* ---- Setting up ---- */
 
@@ -192,104 +176,6 @@ static aldis_err spawn_all(struct run *run)
 
 /* ---- Running ---- */
 
-static void count_ships(const struct run *run, uint64_t out[SPACE_SHIP_STATE_COUNT])
-{
-    for (uint32_t i = 0; i < run->books.ship_count; i++)
-        out[run->books.ships[i].state]++;
-}
-
-bool space_look(const struct space_progress *progress, struct space_view *out_view)
-{
-    const struct run *run = progress->run;
-    aldis_stats stats;
-    *out_view = (struct space_view){0};
-    if (aldis_system_stats(run->system, &stats) != ALDIS_OK)
-        return false;
-    const aldis_type_stats *berthed = aldis_stats_type(&stats, "docked");
-    out_view->handled_msgs = stats.total.handled;
-    out_view->refused_msgs = stats.failed_deliveries;
-    out_view->dockings = berthed ? berthed->handled : 0;
-    aldis_stats_fini(&stats);
-    if (!run->opts->live) /* live, the ships write while we read */
-        count_ships(run, out_view->ships);
-    return true;
-}
-
-bool space_ship_look(const struct space_progress *progress, uint32_t number,
-                     struct space_ship_view *out)
-{
-    const struct run *run = progress->run;
-    if (number == 0 || number > run->books.ship_count || run->opts->live)
-        return false;
-    const struct ship *ship = &run->books.ships[number - 1];
-    struct vec at = ship->motion.position;
-    *out = (struct space_ship_view){.fleet = ship_fleet(ship)->name,
-                                    .state_name = ship_state_word(ship),
-                                    .station = run->scenario->stations.items[ship->station].name,
-                                    .state = ship->state,
-                                    .place = {at.x, at.y, at.z},
-                                    .speed = vec_length(ship->motion.velocity),
-                                    .fuel = (double)ship->account.fuel / (double)ship->account.tank,
-                                    .credits = (double)ship->account.credits / CENTS,
-                                    .timers = ship->change,
-                                    .timer_ns = ASK_AGAIN_NS + ship_fleet(ship)->rest_ns * 2,
-                                    .estimate_ns =
-                                        ship->state == SHIP_docking ? ship->visit.estimate_ns : 0};
-    for (uint32_t i = 0; i < ship->account.kinds; i++)
-        out->cargo_t += ship->account.goods[i];
-    return true;
-}
-
-bool space_station_look(const struct space_progress *progress, uint32_t number,
-                        struct space_station_view *out)
-{
-    const struct run *run = progress->run;
-    if (number == 0 || number > run->scenario->stations.count || run->opts->live)
-        return false;
-    const struct scenario_station *station = &run->scenario->stations.items[number - 1];
-    const struct station_page *page = &run->books.stations[number - 1];
-    struct vec at = scenario_station_position(run->scenario, number - 1, progress->now_ns);
-    *out = (struct space_station_view){.name = station->name,
-                                       .place = {at.x, at.y, at.z},
-                                       .berths = station->berths + station->large_berths,
-                                       .berths_taken = page->berths_taken,
-                                       .queue = page->queue};
-    return true;
-}
-
-bool space_berth_look(const struct space_progress *progress, uint32_t station, uint32_t berth,
-                      struct space_berth_view *out)
-{
-    static const char *const names[] = {[BERTH_FREE] = "free",
-                                        [BERTH_HELD] = "held",
-                                        [BERTH_TAKEN] = "taken",
-                                        [BERTH_LEAVING] = "leaving"};
-    const struct run *run = progress->run;
-    if (station == 0 || station > run->scenario->stations.count || run->opts->live)
-        return false;
-    const struct dock *dock = &run->books.stations[station - 1].dock;
-    if (berth == 0 || berth > dock->berth_count)
-        return false;
-    const struct dock_berth *b = &dock->berths[berth - 1];
-    aldis_ns due_ns = b->state == BERTH_TAKEN ? b->free_ns : b->due_ns;
-    *out = (struct space_berth_view){names[b->state], b->change, due_ns};
-    return true;
-}
-
-bool space_mind_path(const struct space_progress *progress, uint32_t ship, char *text, size_t size)
-{
-    const struct run *run = progress->run;
-    const struct mind_tree *tree;
-    if (ship == 0 || ship > run->books.ship_count || run->opts->live)
-        return false;
-    const struct mind *mind = ship_mind(&run->books.ships[ship - 1], &tree);
-    if (mind && mind->running)
-        mind_path(tree, mind, text, size);
-    else
-        snprintf(text, size, "%s", mind ? "nothing" : "no mind");
-    return true;
-}
-
 static bool tell_progress(const struct run *run, aldis_ns until_ns)
 {
     const struct space_progress progress = {
@@ -434,7 +320,7 @@ static aldis_err gather_result(struct run *run)
 {
     struct space_report *report = run->report;
     uint32_t count = run->scenario->stations.count;
-    count_ships(run, report->ships);
+    run_count_ships(run, report->ships);
     report->refusals = run->ledger.refusals;
     report->near_misses = run->books.near_misses;
     report->waits = histogram_times(&run->ledger.waits);

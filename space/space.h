@@ -134,6 +134,7 @@ struct space_progress {
 
 /** A closer look, which takes longer. */
 struct space_view {
+    const char *scenario;                   /**< its name; borrowed */
     uint64_t handled_msgs;                  /**< since the start */
     uint64_t refused_msgs;                  /**< rejected, dropped, expired or dead */
     uint64_t dockings;                      /**< ships that reached a berth */
@@ -145,12 +146,12 @@ bool space_look(const struct space_progress *progress, struct space_view *out_vi
 
 /** One ship, and one station, for who watches. Names are borrowed from the scenario. */
 struct space_ship_view {
-    const char *fleet, *state_name, *station; /**< where it is, or goes */
-    uint32_t state;                           /**< enum space_ship_state */
-    uint32_t cargo_t;
-    double place[3]; /**< u, as of its last look */
-    double speed;    /**< u/s */
-    double fuel;     /**< part of its tank */
+    const char *fleet, *class, *state_name, *station; /**< where it is, or goes */
+    uint32_t state;                                   /**< enum space_ship_state */
+    uint32_t cargo_t, hold_t;                         /**< what it has, and can have */
+    double place[3];                                  /**< u, as of its last look */
+    double speed;                                     /**< u/s */
+    double fuel;                                      /**< part of its tank */
     double credits;
     aldis_ns estimate_ns; /**< docking: the wait that its station has told it; 0: none */
     uint32_t timers;      /**< counts those that it has armed: it always has one */
@@ -160,7 +161,33 @@ struct space_ship_view {
 struct space_station_view {
     const char *name;
     double place[3]; /**< u */
-    uint32_t berths, berths_taken, queue;
+    uint32_t berths, berths_taken, queue, queue_limit;
+    uint64_t dockings;
+    double wait_mean_s; /**< from a ship's first request to its permission */
+    double fuel;        /**< units */
+    double credits;
+    bool shut; /**< its mind has closed the docks */
+};
+
+/** A hazard that lives, and a region with its weather. */
+struct space_hazard_view {
+    const char *kind; /**< "asteroid", ... */
+    double place[3];  /**< u, now */
+    double radius;    /**< u */
+};
+
+struct space_weather_view {
+    const char *region, *level; /**< "low", ... */
+    uint32_t severity;          /**< 0, low, to 3, extreme */
+    double place[3];            /**< u */
+    double radius;              /**< u */
+};
+
+/** One of the goods that a station trades. */
+struct space_goods_view {
+    const char *name;
+    int64_t stock_t;
+    double price; /**< credits a tonne, before the station's own 2 % */
 };
 
 struct space_berth_view {
@@ -178,6 +205,20 @@ bool space_station_look(const struct space_progress *progress, uint32_t number,
 /** A berth of a station. Numbers: from 1. */
 bool space_berth_look(const struct space_progress *progress, uint32_t station, uint32_t berth,
                       struct space_berth_view *out);
+
+/** The same of hazards that live, of regions of weather, and of a station's goods. false: there is
+ *  none of that number, from 1, or the run is live. */
+bool space_hazard_look(const struct space_progress *progress, uint32_t number,
+                       struct space_hazard_view *out);
+bool space_weather_look(const struct space_progress *progress, uint32_t number,
+                        struct space_weather_view *out);
+bool space_goods_look(const struct space_progress *progress, uint32_t station, uint32_t number,
+                      struct space_goods_view *out);
+
+/** The mailbox and the counts of a ship's or a station's actor. false: as above. */
+bool space_ship_status(const struct space_progress *progress, uint32_t number, aldis_status *out);
+bool space_station_status(const struct space_progress *progress, uint32_t number,
+                          aldis_status *out);
 
 /** What a ship's mind is about, as "selector > sequence > dock"; "no mind", or "nothing". From
  *  within on_progress, of a run of virtual time. ship: from 1, in the order of the fleets. false:

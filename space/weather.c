@@ -123,6 +123,11 @@ static aldis_err weather_on_weather_due(struct weather_actor *actor, const struc
     return err != ALDIS_OK ? err : armed;
 }
 
+WeatherLevel weather_at(const struct weather *page, uint32_t region)
+{
+    return page ? page->regions[region].level : WEATHER_LOW;
+}
+
 static uint64_t weather_digest(const void *state)
 {
     const struct weather *self = ((const struct weather_actor *)state)->page;
