@@ -264,7 +264,8 @@ static void print_workloads(FILE *out)
         fprintf(out, "%-22s %-20s %-10" PRIu64 " %s/s\n", workload->name, workload->what_n,
                 workload->n_default, workload->unit);
     }
-    fputs("\nStatus 0: measured. 70: a count or the audit was wrong. 71: no memory or threads.\n",
+    fputs("\nStatus 0: measured. 64: the command line is wrong. 70: a count or the audit was "
+          "wrong. 71: no memory or threads.\n",
           out);
 }
 

@@ -21,7 +21,8 @@ static const struct argp check_argp = {
     .parser = parse,
     .args_doc = "FILE",
     .doc = "Check the scenario in FILE, and run nothing.\v"
-           "Status 0: it can run. 65: its content is wrong; each error is printed with its place. "
+           "Status 0: it can run. 64: the command line is wrong. 65: its content is wrong; each "
+           "error is printed with its place. "
            "66: it cannot be read.",
     .children = children,
 };

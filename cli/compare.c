@@ -272,11 +272,11 @@ static const struct argp_child children[] = {{.argp = &command_shared_argp}, {0}
 static const struct argp compare_argp = {
     .parser = parse,
     .args_doc = "A B",
-    .doc =
-        "Compare two runs by the files that `aldis run --print-windows' wrote.\v"
-        "Names the first window in which they differ. Where both runs can be made again from "
-        "their scenarios, it does so and names the first actor and message that differ.\n\n"
-        "Status 0: equal. 1: different. 65: a file is wrong or cut short. 66: it cannot be read.",
+    .doc = "Compare two runs by the files that `aldis run --print-windows' wrote.\v"
+           "Names the first window in which they differ. Where both runs can be made again from "
+           "their scenarios, it does so and names the first actor and message that differ.\n\n"
+           "Status 0: equal. 1: different. 64: the command line is wrong. 65: a file is wrong or "
+           "cut short. 66: it cannot be read.",
     .children = children,
 };
 

@@ -130,13 +130,12 @@ static const struct argp explore_argp = {
         "Run the scenario in FILE with many seeds and with faults, until a run goes wrong.\v"
         "A run is wrong when it fails, crashes or hangs, when messages, goods, fuel or money are "
         "lost or doubled, when messages come out of their order, or when the faults are over (they "
-        "stop at half of the run unless the "
-        "plan says when) and a ship or a berth still does not go on. The faults are then shrunk to "
-        "the "
-        "fewest that make it go wrong, and the command that repeats it is printed.\n\n"
-        "Status 0: no run went wrong. 1: one did. 64: the plan of --faults is wrong. 65, 66: the "
-        "scenario or the plan's file is wrong, or cannot be read. 71: no memory or processes. "
-        "130, 143: ended by SIGINT, SIGTERM.",
+        "stop at half of the run unless the plan says when) and a ship or a berth still does not "
+        "go on. The faults are then shrunk to the fewest that make it go wrong, and the command "
+        "that repeats it is printed.\n\n"
+        "Status 0: no run went wrong. 1: one did. 64: the command line, or the plan of --faults in "
+        "it, is wrong. 65, 66: the scenario or the plan's file is wrong, or cannot be read. "
+        "71: no memory or processes. 130, 143: ended by SIGINT, SIGTERM.",
     .children = children,
 };
 

@@ -76,7 +76,8 @@ static const struct argp import_argp = {
            "output.\v"
            "Rows at one place are one system. Each bad row is told with its line and column, and "
            "then nothing is written.\n\n"
-           "Status 0: made. 65: a file's content is wrong. 66: it cannot be read. 71: no memory. "
+           "Status 0: made. 64: the command line is wrong. 65: a file's content is wrong. 66: it "
+           "cannot be read. 71: no memory. "
            "74: the scenario cannot be written.",
     .children = children,
 };

@@ -11,6 +11,8 @@ error_t input_parse_file(int key, char *value, struct argp_state *state)
     const char **path = state->input;
     if (key == ARGP_KEY_ARG && *path)
         argp_error(state, "one FILE is allowed, found '%s' too", value);
+    else if (key == ARGP_KEY_ARG && !*value)
+        argp_error(state, "FILE is '', allowed: the name of a file");
     else if (key == ARGP_KEY_ARG)
         *path = value;
     else if (key == ARGP_KEY_END && !*path)

@@ -45,7 +45,8 @@ static const struct argp replay_argp = {
     .args_doc = "FILE",
     .doc = "Make the run again that `aldis run --record' has kept in FILE, with all that came into "
            "it from outside, and compare the run prints.\v"
-           "Status 0: the same. 1: another one. 65: FILE is no recording, was cut or altered, or "
+           "Status 0: the same. 1: another one. 64: the command line is wrong. 65: FILE is no "
+           "recording, was cut or altered, or "
            "its scenario has changed. 66: it, or its scenario, cannot be read.",
     .children = children,
 };

@@ -94,6 +94,7 @@ def option_without_its_value_is_misuse():
 def number_of_files_is_checked():
     check_in("a FILE is missing", refused("run"))
     check_in("a FILE is missing", refused("check"))
+    check_in("FILE is ''", refused("check", ""))
     check_in("found 'b.yaml' too", refused("run", "a.yaml", "b.yaml"))
     check_in("found 'b.yaml' too", refused("check", "a.yaml", "b.yaml"))
 
