@@ -41,7 +41,7 @@ typedef struct aldis_stats {
     uint64_t over_budget; /**< handlers that were seen to run over their time budget */
     uint64_t handovers;   /**< shards given from worker to worker */
 
-    uint64_t memory_bytes;      /**< of the budget memory_max: in use; 0 without one */
+    uint64_t memory_bytes;      /**< against the budget memory_max: held; 0 without one */
     uint64_t memory_peak_bytes; /**< most that ever were */
     uint64_t memory_refusals;   /**< times that one was refused more, being over its share of it */
 

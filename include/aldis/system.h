@@ -48,9 +48,13 @@ typedef struct aldis_system_opts {
     /** A budget in bytes for message blocks, actors and their states: 4 MiB or more; default none.
      *  When what messages take comes near it, no mailbox and no overflow may hold more than what is
      *  still free: one that does is full, and its policy says what that means. A sixteenth is kept
-     *  for the runtime's own messages; beyond the rest a send or a spawn is ALDIS_ENOMEM. Virtual
-     *  time: decided as of the start of a window. Not counted: blobs, and what the library itself
-     *  keeps (lists, timers, queues of events); leave room for that. */
+     *  for the runtime's own messages; beyond the rest a send or a spawn is ALDIS_ENOMEM.
+     *  Virtual time: the same is refused on any number of workers, so it is not what pools hold
+     *  that counts, but what is in use: as of the start of a window, and in it what the actors of
+     *  each shard send. Pools may hold more, in blocks of sizes that were used before; beyond twice
+     *  the budget the run ends with ALDIS_ENOMEM. Where little is free, one worker runs a window.
+     *  Not counted: blobs, which are the program's own, and what the library itself keeps (lists,
+     *  timers, queues of events); leave room for that. */
     uint64_t memory_max;
 
     uint32_t asks_max; /**< answers that one actor waits for, 1 .. 2^20; default 100,000 */

@@ -10,9 +10,17 @@
  * what that means. (Dynamic thresholds: Choudhury and Hahne 1998.) In virtual time the decision is
  * the same on any number of workers.
  *
- * The hard one: no slab, no large block and no actor is taken beyond the budget, but by the
+ * The hard one, live: no slab, no large block and no actor is taken beyond the budget, but by the
  * runtime's own messages, for which a sixteenth is kept. It is looked at only where a pool needs
- * a new slab. */
+ * a new slab.
+ *
+ * The hard one in virtual time must not depend on which worker's pool has a block left, so it
+ * counts what is sent, not slabs. What is free when a window begins is shared out over the shards
+ * that have work in it; a shard is run in one order by one worker at a time, so what it may still
+ * send is the same on any number of workers. An eighth of a part is for messages that go the short
+ * way, and those are not counted one by one. Where parts would be small, one worker runs the
+ * window, and half of what is free is for whoever comes first, in the order of the shards. The last
+ * eighth is for timers, answers and new actors. */
 #ifndef ALDIS_CORE_MEMORY_H
 #define ALDIS_CORE_MEMORY_H
 
@@ -27,6 +35,15 @@ struct aldis__memory {
     _Atomic(uint64_t) seen;     /* messages and actors, when somebody last looked */
     struct aldis__mail outside; /* of what was sent from outside; written under the system's lock */
     uint32_t outside_sends;     /* under that lock */
+
+    /* virtual time; written when nothing runs, `spare` also by the one worker that then runs */
+    uint64_t free;     /* between windows: so much may still be sent, */
+    uint64_t kept;     /* ... and so much more be taken by timers, answers and actors */
+    uint64_t part;     /* of this window: a shard's, less what goes the short way; */
+    uint64_t own_part; /* ... of what is kept */
+    uint64_t spare;    /* for any of them; 0 if several workers run it */
+    uint32_t shorts;   /* messages of a shard that go the short way */
+    uint64_t ceiling;  /* taken by more than this, the run ends */
 };
 
 /** The budget of a new system; its pools and workers know it from now on. False: out of memory. */
@@ -42,8 +59,25 @@ void aldis__memory_give(struct aldis__memory *memory, uint64_t bytes);
 aldis_err aldis__memory_take_actor(aldis_system *system, const struct aldis__kind *kind);
 void aldis__memory_give_actor(aldis_system *system, const struct aldis__kind *kind);
 
-/** Virtual time: a window has ended. Nothing runs. */
-void aldis__memory_window_ended(aldis_system *system);
+/** Virtual time: a window begins, in which so many shards have work. Nothing runs. True: it is to
+ *  be run by one worker. */
+bool aldis__memory_window_begins(aldis_system *system, uint32_t active);
+/** Virtual time: a worker begins with the window's messages of a shard; of a receiver there. */
+void aldis__memory_shard_begins(struct aldis__worker *worker);
+void aldis__memory_receiver_begins(struct aldis__worker *worker);
+/** Virtual time: something that takes so many bytes is made by the actor that runs, or between
+ *  windows; `kept`: also of what is kept for such. False: there is no room, and nothing changed. */
+bool aldis__memory_spend(struct aldis__worker *worker, uint64_t bytes, bool kept);
+/** It was not made after all. */
+void aldis__memory_unspend(struct aldis__worker *worker, uint64_t bytes);
+/** Virtual time: is there room for a message that the running actor sends, or must keep since its
+ *  receiver is full? */
+bool aldis__memory_admits(struct aldis__worker *worker, struct aldis__msg *msg, bool is_kept_back);
+/** Virtual time: what the block of a message takes. */
+uint64_t aldis__memory_of(const struct aldis__msg *msg);
+/** Virtual time: a window has ended. Nothing runs. ALDIS_ENOMEM: the run ends, since pools hold
+ *  more than twice the budget. */
+aldis_err aldis__memory_window_ended(aldis_system *system);
 /** Live: this worker looks, since it is time (memory_due_ns) or before it sleeps. */
 void aldis__memory_look(struct aldis__worker *worker);
 /** A pool has taken a slab: live, its worker looks. */

@@ -11,6 +11,7 @@
 #include "core/backpressure.h"
 #include "core/bound.h"
 #include "core/deliver.h"
+#include "core/memory.h"
 #include "core/outside.h"
 #include "core/send.h"
 #include "core/timer.h"
@@ -289,6 +290,8 @@ static struct aldis__msg *make_tracked(const struct aldis__multicast *cast, aldi
     msg->pool_stamp = worker->pool_stamp;
     *aldis__msg_track(msg) = cast->track;
     if (varies)
+        aldis__pool_note_varying(worker->pool, msg);
+    if (varies)
         *(struct aldis__msg_varying *)(void *)(aldis__msg_track(msg) + 1) =
             (struct aldis__msg_varying){shared->size, 0};
     memcpy((char *)aldis__msg_inline(msg) + before, aldis__shared_payload(shared), bytes);
@@ -529,7 +532,13 @@ aldis_err aldis__multicast_begin_on(struct aldis__multicast *cast, struct aldis_
                                     const struct aldis__topic_text *topic,
                                     const aldis_send_item *item, bool to_self)
 {
-    struct aldis__shared *shared = store(worker->pool, item, topic);
+    const aldis_system *system = worker->ctx.system;
+    unsigned shared_class =
+        aldis__pool_class_to_count(worker->pool, sizeof *cast->shared + item->size);
+    bool has_room = !system->memory || !system->virtual_time ||
+                    aldis__memory_spend(worker, aldis__pool_block_bytes(shared_class), false);
+    worker->memory_refusals += !has_room;
+    struct aldis__shared *shared = has_room ? store(worker->pool, item, topic) : NULL;
     if (!shared)
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), item->type->name,
                                 "send: %s of %u bytes to many", item->type->name, item->size);
@@ -561,6 +570,9 @@ void aldis__multicast_end(struct aldis__multicast *cast)
     counts->sent += cast->matched;
     counts->rejected += cast->rejected;
     counts->dropped += cast->dropped;
+    if (cast->blocks && aldis__type_info(cast->type)->size == ALDIS_SIZE_VARIES)
+        aldis__pool_note_shared(worker->pool, sizeof *cast->shared + cast->shared->size,
+                                cast->blocks);
     cast->shared->refs -= REFS_HELD - cast->blocks;
     if (cast->shared->refs == 0)
         aldis__pool_shared_unref(worker->pool, cast->shared);

@@ -77,8 +77,15 @@ static aldis_err send_locked(aldis_system *system, const struct aldis__parcel *p
     struct aldis__msg *msg =
         track ? aldis__parcel_build(pool, parcel, index, track)
               : aldis__send_build(pool, parcel->type, index, parcel->payload, parcel->size);
-    if (!msg)
-        return aldis__error_set(ALDIS_ENOMEM, parcel->to, name, "send: %s", name);
+    bool has_room = !system->memory || !system->virtual_time ||
+                    (msg && aldis__memory_spend(&system->workers[0], aldis__memory_of(msg), false));
+    if (msg && !has_room)
+        aldis__pool_free(pool, msg);
+    if (!msg || !has_room)
+        return aldis__error_set(ALDIS_ENOMEM, parcel->to, name,
+                                "send: %s: memory, or the budget for it (option memory_max), is "
+                                "used up",
+                                name);
     unsigned rank = opts ? aldis__lane_rank(opts->lane) : ALDIS__RANK_NORMAL;
     msg->to = parcel->to;
     msg->from = aldis_nobody();
@@ -87,6 +94,8 @@ static aldis_err send_locked(aldis_system *system, const struct aldis__parcel *p
     if (system->virtual_time) {
         err =
             aldis__virtual_outside(system, msg, aldis__word_home(word), opts ? opts->delay_ns : 0);
+        if (err != ALDIS_OK && system->memory)
+            aldis__memory_unspend(&system->workers[0], aldis__memory_of(msg));
         if (err != ALDIS_OK)
             aldis__pool_free(pool, msg);
         return err;

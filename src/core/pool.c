@@ -219,29 +219,43 @@ unsigned aldis__pool_class_to_count(const struct aldis__pool *pool, size_t bytes
     return bytes > ALDIS__POOL_INLINE_MAX ? large_class(bytes) : aldis__pool_class(pool, bytes);
 }
 
-/* What a block of malloc's takes of a budget: the largest of its class, since its own size is not
- * known any more when it is freed. */
-static uint64_t large_bytes(unsigned class)
+/* The own size of a large one is not known any more when it is freed. */
+uint64_t aldis__pool_block_bytes(unsigned class)
 {
-    return (uint64_t)aldis__class_units[class] * ALDIS__ROOM_UNIT;
+    return class < ALDIS__POOL_CLASSES ? aldis__pool_class_bytes[class]
+                                       : (uint64_t)aldis__class_units[class] * ALDIS__ROOM_UNIT;
+}
+
+void aldis__pool_note_varying(struct aldis__pool *pool, const struct aldis__msg *msg)
+{
+    pool->varying_bytes += aldis__pool_block_bytes(aldis__msg_class(msg));
+    pool->varying_count++;
+}
+
+void aldis__pool_note_shared(struct aldis__pool *pool, size_t bytes, uint64_t count)
+{
+    pool->varying_bytes += aldis__pool_block_bytes(aldis__pool_class_to_count(pool, bytes)) +
+                           count * aldis__pool_class_bytes[ALDIS__POOL_CLASS_POINTER];
+    pool->varying_count += count;
 }
 
 static void free_large(struct aldis__pool *pool, struct aldis__msg *msg)
 {
     if (pool->memory)
-        aldis__memory_give(pool->memory, large_bytes(aldis__msg_class(msg)));
+        aldis__memory_give(pool->memory, aldis__pool_block_bytes(aldis__msg_class(msg)));
     free((char *)msg - pool->prefix);
 }
 
 static struct aldis__msg *alloc_large(struct aldis__pool *pool, size_t total)
 {
     unsigned class = large_class(total - sizeof(struct aldis__msg) - pool->prefix);
-    if (pool->memory && !aldis__memory_take(pool->memory, large_bytes(class), pool->spends_reserve))
+    if (pool->memory &&
+        !aldis__memory_take(pool->memory, aldis__pool_block_bytes(class), pool->spends_reserve))
         return NULL;
     char *block = malloc(total);
     if (!block) {
         if (pool->memory)
-            aldis__memory_give(pool->memory, large_bytes(class));
+            aldis__memory_give(pool->memory, aldis__pool_block_bytes(class));
         return NULL;
     }
     struct aldis__msg *msg = (struct aldis__msg *)(void *)(block + pool->prefix);
@@ -274,9 +288,10 @@ ALDIS_COLD struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, s
 
 struct aldis__msg *aldis__pool_alloc_reserve(struct aldis__pool *pool, size_t bytes)
 {
+    bool before = pool->spends_reserve;
     pool->spends_reserve = true;
     struct aldis__msg *msg = aldis__pool_alloc(pool, bytes);
-    pool->spends_reserve = false;
+    pool->spends_reserve = before;
     return msg;
 }
 

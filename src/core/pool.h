@@ -65,7 +65,7 @@ struct aldis__pool {
     char *rest, *rest_end;                 /* of the newest slab: no piece yet */
     uint32_t slab_max;                     /* no slab is larger */
     struct aldis__memory *memory;          /* a budget; NULL: none */
-    bool spends_reserve;                   /* of that budget, too */
+    bool spends_reserve;                   /* of that budget, too; and beyond it */
     uint64_t varying_bytes, varying_count; /* of messages with a length of their own, so far */
     uint64_t bytes;                        /* held in slabs */
     uint8_t class_of[ALDIS__POOL_INLINE_MAX / ALDIS__POOL_STEP + 2]; /* by payload, in steps */
@@ -90,12 +90,12 @@ struct aldis__msg *aldis__pool_alloc_slow(struct aldis__pool *pool, size_t bytes
 /** A block for one of the runtime's own messages, also from the part of a budget that is kept for
  *  them. NULL: out of memory. */
 struct aldis__msg *aldis__pool_alloc_reserve(struct aldis__pool *pool, size_t bytes);
+/** What a block takes of a budget. One of malloc's takes as much as the largest of its class. */
+uint64_t aldis__pool_block_bytes(unsigned class);
 /** A message with a length of its own was built: for the estimate of what all of them take. */
-static inline void aldis__pool_note_varying(struct aldis__pool *pool, size_t bytes)
-{
-    pool->varying_bytes += bytes;
-    pool->varying_count++;
-}
+void aldis__pool_note_varying(struct aldis__pool *pool, const struct aldis__msg *msg);
+/** The same for messages that share a payload of so many bytes. */
+void aldis__pool_note_shared(struct aldis__pool *pool, size_t bytes, uint64_t count);
 /** The rest of aldis__pool_free: blocks of this pool with a shared payload; and those of other
  *  pools, from malloc, or with a blob. */
 void aldis__pool_free_shared(struct aldis__pool *pool, struct aldis__msg *msg);

@@ -216,7 +216,7 @@ struct aldis__msg *aldis__send_build(struct aldis__pool *pool, const aldis_type 
     if (!msg)
         return NULL;
     if (varies)
-        aldis__pool_note_varying(pool, sizeof *msg + sizeof(struct aldis__msg_varying) + size);
+        aldis__pool_note_varying(pool, msg);
     msg->type = (uint16_t)index;
     msg->flags = varies ? ALDIS__MSG_VARIES : 0;
     char *inside = aldis__msg_inline(msg);
@@ -267,7 +267,7 @@ struct aldis__msg *aldis__parcel_build(struct aldis__pool *pool, const struct al
     unsigned rank =
         parcel->opts ? aldis__lane_rank(parcel->opts->lane) : (unsigned)ALDIS__RANK_NORMAL;
     if (varies)
-        aldis__pool_note_varying(pool, sizeof *msg + sizeof *track + size);
+        aldis__pool_note_varying(pool, msg);
     msg->to = parcel->to;
     msg->type = (uint16_t)index;
     msg->flags = ALDIS__MSG_TRACKED;
@@ -492,6 +492,18 @@ static uint64_t handler_number(const aldis_ctx *ctx)
     return ctx->cell->handled << 1 | (ctx->msg != NULL);
 }
 
+/* A budget in virtual time counts what is sent: what is built is paid for at once, and that is
+ * given back when it is posted or discarded. */
+static bool pay(struct aldis__worker *worker, const struct aldis__msg *msg)
+{
+    const aldis_system *system = worker->ctx.system;
+    if (!system->memory || !system->virtual_time ||
+        aldis__memory_spend(worker, aldis__memory_of(msg), false))
+        return true;
+    worker->memory_refusals++;
+    return false;
+}
+
 /* What a handler builds is remembered in its context, so that a wrong or forgotten end is found.
  * Its length always stands before the payload, whatever the type: the way back is 48 bytes. */
 void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size)
@@ -506,13 +518,15 @@ void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size
     struct aldis__worker *worker = aldis__worker_of(ctx);
     struct aldis__msg *msg =
         aldis__pool_alloc(worker->pool, sizeof(struct aldis__msg_varying) + size);
-    if (!msg) {
+    if (!msg || !pay(worker, msg)) {
+        if (msg)
+            aldis__pool_free(worker->pool, msg);
         no_block(ctx->system, to, index);
         return NULL;
     }
     struct aldis__msg_varying *varying = aldis__msg_inline(msg);
     if (type->size == ALDIS_SIZE_VARIES)
-        aldis__pool_note_varying(worker->pool, sizeof *msg + sizeof *varying + size);
+        aldis__pool_note_varying(worker->pool, msg);
     varying->size = size;
     varying->reserved = handler_number(ctx);
     msg->to = to;
@@ -537,6 +551,8 @@ static struct aldis__msg *take_built(aldis_ctx *ctx, void *payload)
         if (varying->reserved != handler_number(ctx))
             return NULL;
         *link = msg->next;
+        if (ctx->system->memory && ctx->system->virtual_time)
+            aldis__memory_unspend(aldis__worker_of(ctx), aldis__memory_of(msg));
         return msg;
     }
     return NULL;
@@ -624,7 +640,7 @@ aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, ald
     if (!msg)
         return count_rejected(worker, index,
                               err == ALDIS_OK ? no_block(ctx->system, to, index) : err);
-    aldis__pool_note_varying(worker->pool, sizeof *msg + sizeof blob);
+    aldis__pool_note_varying(worker->pool, msg);
     *(aldis_blob **)aldis__msg_inline(msg) = aldis_blob_ref(blob);
     msg->to = to;
     msg->from = ctx->cell->id;

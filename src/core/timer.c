@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "core/deliver.h"
 #include "core/lifecycle.h"
+#include "core/memory.h"
 #include "core/send.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
@@ -605,6 +606,9 @@ static aldis_err start_built(aldis_ctx *ctx, const aldis_timer_opts *opts, aldis
     struct aldis__worker *worker = aldis__worker_of(ctx);
     bool is_virtual = ctx->system->virtual_time;
     aldis_err err = is_virtual ? aldis__virtual_check_round(worker, msg, due_ns) : ALDIS_OK;
+    if (err == ALDIS_OK && is_virtual && ctx->system->memory &&
+        !aldis__memory_spend(worker, aldis__memory_of(msg), true))
+        err = no_memory(ctx, aldis__type_info(msg->type)->name);
     if (err != ALDIS_OK)
         return err;
     if (opts->period_ns) {

@@ -361,7 +361,8 @@ static void run_messages(aldis_system *system, uint64_t events)
     struct aldis__virtual *engine = system->virtual_engine;
     uint64_t share_min =
         aldis__window_test.share_min ? aldis__window_test.share_min : PARALLEL_MIN_EVENTS;
-    if (system->worker_count == 1 || events < share_min || engine->active_count < 2) {
+    bool alone = system->memory && aldis__memory_window_begins(system, engine->active_count);
+    if (system->worker_count == 1 || alone || events < share_min || engine->active_count < 2) {
         run_alone(system);
         return;
     }
@@ -405,6 +406,8 @@ static aldis_err run_window(aldis_system *system, aldis_ns start_ns)
     engine->in_window = true;
     run_messages(system, events);
     engine->in_window = false;
+    if (system->memory) /* what is sent between windows is counted one by one */
+        system->workers[0].send_quota = 0;
     uint64_t print = engine->print;
     for (uint32_t i = 0; i < engine->active_count; i++) {
         uint32_t shard = engine->active[i];
@@ -415,12 +418,12 @@ static aldis_err run_window(aldis_system *system, aldis_ns start_ns)
     aldis_err err = apply_ops(system);
     aldis__letters_gather(system);
     end_window(system);
-    if (system->memory)
-        aldis__memory_window_ended(system);
+    aldis_err fatal = first_fatal(system);
+    if (system->memory && fatal == ALDIS_OK)
+        fatal = aldis__memory_window_ended(system);
     engine->now_ns = engine->end_ns;
     if (engine->watch.on_window)
         aldis__watch_window(system, start_ns);
-    aldis_err fatal = first_fatal(system);
     return err != ALDIS_OK ? err : fatal;
 }
 

@@ -54,7 +54,7 @@ void aldis__virtual_stamp_runtime(struct aldis__worker *worker, struct aldis__ms
 void aldis__virtual_stamp_at(struct aldis__worker *worker, struct aldis__cell *sender,
                              struct aldis__msg *msg, aldis_ns at_ns);
 /** The running actor must keep a message for a full mailbox: note when it would have come.
- *  ALDIS_ELOOKAHEAD, ALDIS_ELOOP. */
+ *  ALDIS_ELOOKAHEAD, ALDIS_ELOOP, ALDIS_EFULL. */
 aldis_err aldis__virtual_keep(struct aldis__worker *worker, struct aldis__msg *msg,
                               aldis_ns delay_ns);
 /** Send a kept message on: it takes the default delay from now, but does not come before it would

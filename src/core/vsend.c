@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "core/link.h"
+#include "core/memory.h"
 #include "core/send.h"
 #include "core/tracked.h"
 #include "core/virtual.h"
@@ -213,7 +214,6 @@ aldis_ns aldis__virtual_transit(const aldis_system *system, const struct aldis__
 static aldis_err short_of_memory(struct aldis__worker *worker, const struct aldis__msg *msg)
 {
     const char *name = aldis__type_info(msg->type)->name;
-    worker->memory_refusals++;
     return aldis__error_set(ALDIS_EFULL, msg->to, name,
                             "send: %s: the messages of the system fill its budget of %llu bytes "
                             "(option memory_max)",
@@ -248,13 +248,13 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
     aldis_err err = arrival(worker, msg, delay_ns, &at_ns);
     if (err != ALDIS_OK)
         return err;
-    if (worker->memory_full && !aldis__msg_is_reserved(msg))
-        return short_of_memory(worker, msg);
     if (worker->run_sent >= opts->underway_per_sender)
         return too_many(msg, worker->run_sent, "underway_per_sender");
     uint64_t underway = aldis__engine_of(worker)->underway;
     if (underway + worker->run_sent >= opts->underway_msgs)
         return too_many(msg, underway, "underway_msgs");
+    if (opts->memory_max && !aldis__memory_admits(worker, msg, false))
+        return short_of_memory(worker, msg);
     worker->run_sent++;
     if (aldis__unlikely(aldis__engine_of(worker)->faults.arg != NULL) &&
         !aldis_id_equal(msg->to, msg->from)) {
@@ -271,7 +271,10 @@ aldis_err aldis__virtual_send(struct aldis__worker *worker, struct aldis__msg *m
 aldis_err aldis__virtual_keep(struct aldis__worker *worker, struct aldis__msg *msg,
                               aldis_ns delay_ns)
 {
-    return arrival(worker, msg, delay_ns, &aldis__msg_stamp(msg)->at_ns);
+    aldis_err err = arrival(worker, msg, delay_ns, &aldis__msg_stamp(msg)->at_ns);
+    if (err == ALDIS_OK && worker->ctx.system->memory && !aldis__memory_admits(worker, msg, true))
+        return short_of_memory(worker, msg);
+    return err;
 }
 
 void aldis__virtual_schedule(struct aldis__worker *worker, uint32_t shard, struct aldis__msg *msg)

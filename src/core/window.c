@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "core/deliver.h"
 #include "core/lifecycle.h"
+#include "core/memory.h"
 #include "core/timer.h"
 #include "core/turn.h"
 #include "core/virtual.h"
@@ -313,6 +314,8 @@ static void run_receiver(struct aldis__worker *worker, struct aldis__shard *shar
     uint64_t place = entries[0].receiver;
     struct aldis__cell *cell = aldis__system_cell(system, place);
     worker->run_receiver = place;
+    if (aldis__unlikely(system->memory != NULL))
+        aldis__memory_receiver_begins(worker);
     worker->run_sent = 0;
     worker->run_ops = 0;
     size_t next = 0;
@@ -437,6 +440,8 @@ void aldis__window_run(struct aldis__worker *worker, struct aldis__shard *shard)
     worker->letters = &shard->letters;
     worker->run_shard = shard->index;
     shard->window_digest = 0;
+    if (aldis__unlikely(system->memory != NULL))
+        aldis__memory_shard_begins(worker);
     size_t count = gather(worker, shard);
     size_t far = 0, near = 0; /* fetched so far */
     if (count <= PREFETCH_ALL_MAX)

@@ -121,8 +121,14 @@ struct aldis__worker {
     uint64_t memory_share;   /* so much may one mailbox or overflow hold; UINT64_MAX: no matter */
     uint64_t overflow_bytes; /* the same for an overflow, and no more than the option's */
     bool memory_full;        /* virtual time: nothing is sent */
+    uint64_t memory_left;    /* virtual time: of the shard's part of what is free, */
+    uint64_t memory_own;     /* ... of what is kept, */
+    uint32_t shorts_left;    /* ... and so many messages of it by the short way, */
+    uint32_t run_shorts;     /* of the actor that runs: its first ones */
+    uint32_t window_quota;   /* send_quota, but for these */
     aldis_ns memory_due_ns;  /* live: when to look again */
-    uint64_t built_bytes, built_count, mean_bytes; /* of varying sizes, when it last looked */
+    uint64_t built_bytes, built_count;    /* of varying sizes, when it last looked; */
+    uint64_t varying_bytes, varying_left; /* ... and what is left of those */
     uint64_t memory_refusals;
     struct aldis__refusal notice; /* live: more like it may come, so it waits; count 0: none */
     aldis_id notice_to;
