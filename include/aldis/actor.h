@@ -44,7 +44,8 @@ typedef struct aldis_status {
     uint32_t peak_msgs;      /**< most that ever waited */
     uint64_t handled_msgs;   /**< since the spawn */
     aldis_ns running_ns;     /**< since the last start */
-    aldis_ns oldest_wait_ns; /**< age of the oldest waiting message; 0 when none waits */
+    aldis_ns oldest_wait_ns; /**< age of the oldest waiting message; 0 when none waits. From its
+                                  arrival; live, of a mailbox that sheds nothing: from its send */
     uint32_t restarts;       /**< since the spawn; of actors without a restart mode: 0 */
     uint32_t stashed_msgs;   /**< kept aside now: see stash.h */
     uint32_t capacity_msgs;  /**< of its mailbox, now */

@@ -30,20 +30,22 @@ typedef struct aldis_credit_terms {
                                an equal share; what others leave unused is taken back for it */
     uint32_t streams_max; /**< senders at a time: 1 .. 2^20; default 65536 */
     bool manual;          /**< credit comes back by aldis_credit_grant, not by the handler's end */
-    aldis_ns refresh_ns;  /**< what may have been lost is told again after this; default 1 s */
+    aldis_ns refresh_ns;  /**< what may have been lost is told again after this: 1 us or more;
+                               default 1 s */
     /** A message that has not come so long after a later one (or after it should have) counts as
-     *  lost: its credit comes back, and if it comes yet, it is dropped. Default 1 s. Only in
-     *  virtual time, where a fault plan loses messages. */
+     *  lost: its credit comes back, and if it comes yet, it is dropped. 1 us or more; default 1 s.
+     *  Only in virtual time, where a fault plan loses messages. */
     aldis_ns lost_after_ns;
 } aldis_credit_terms;
 
 /** How a sender uses a stream. Zeroes are the defaults. */
 typedef struct aldis_credit_opts {
     uint32_t outbox_msgs;  /**< that wait for credit: 1 .. 2^20; default 1024 */
-    uint32_t outbox_bytes; /**< of their payloads: 1 .. 2^31-1; default 1 MiB */
+    uint32_t outbox_bytes; /**< of their payloads: 1 .. 2^31-1; default 1 MiB. An empty outbox takes
+                                one message of any size, or that could never be sent */
     aldis_lane lane;       /**< of all its messages; default normal */
     aldis_ns expiry_ns;  /**< a message not handled so long after its send expires; default never */
-    aldis_ns refresh_ns; /**< as the receiver's; default 1 s */
+    aldis_ns refresh_ns; /**< as the receiver's: 1 us or more; default 1 s */
     uint64_t context;    /**< the sender's own; comes back in its notices */
 } aldis_credit_opts;
 
@@ -174,6 +176,11 @@ ALDIS_API aldis_err aldis_credit_get_stats(aldis_ctx *ctx, aldis_id to,
 #define aldis_credit_send(ctx, to, name, ...)                                                      \
     aldis_credit_send_raw((ctx), ALDIS_TO_(to, name), &name##_type, ALDIS_NEW_(name, __VA_ARGS__), \
                           name##_type.size)
+/** The same two for the message without payload `name`. */
+#define aldis_credit_try_signal(ctx, to, name)                                                     \
+    aldis_credit_try_send_raw((ctx), ALDIS_TO_(to, name), &name##_type, NULL, 0)
+#define aldis_credit_signal(ctx, to, name)                                                         \
+    aldis_credit_send_raw((ctx), ALDIS_TO_(to, name), &name##_type, NULL, 0)
 #endif
 
 #endif

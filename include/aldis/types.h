@@ -106,7 +106,8 @@ typedef struct aldis_mailbox_opts {
      *  message. Never shed: ALDIS_LANE_CRITICAL, answers, timers, what an actor sends itself, and
      *  what comes over a credit stream. What is shed counts as dropped (ALDIS_ESHED), is listed
      *  among the dead letters, and its sender is told as of anything dropped. Source: CoDel, RFC
-     *  8289; its TARGET is half of this. */
+     *  8289; its TARGET is half of this. A message waits from its arrival, under both clocks: what
+     *  it waited before that in a parked sender's overflow (ALDIS_WAIT) does not count. */
     aldis_ns shed_target_ns;
     /** A burst may keep them waiting for so long; shed_target_ns to 24 h; default 10 targets. */
     aldis_ns shed_interval_ns;

@@ -341,6 +341,13 @@ static aldis_err refuse_term(const char *name, long long found, long long high)
                             found, high);
 }
 
+static aldis_err refuse_wait(const char *name, aldis_ns found)
+{
+    return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "",
+                            "credit_accept: %s is %lld; allowed: %lld (1 us) or more, or 0 for 1 s",
+                            name, (long long)found, (long long)ALDIS__CREDIT_WAIT_MIN_NS);
+}
+
 static aldis_err resolve(const aldis_credit_terms *given, aldis_credit_terms *out)
 {
     aldis_credit_terms terms = given ? *given : (aldis_credit_terms){.window = 0};
@@ -350,10 +357,10 @@ static aldis_err resolve(const aldis_credit_terms *given, aldis_credit_terms *ou
         return refuse_term("total", terms.total, TOTAL_MAX);
     if (terms.streams_max > STREAMS_MAX)
         return refuse_term("streams_max", terms.streams_max, STREAMS_MAX);
-    if (terms.refresh_ns < 0)
-        return refuse_term("refresh_ns", terms.refresh_ns, ALDIS_FOREVER);
-    if (terms.lost_after_ns < 0)
-        return refuse_term("lost_after_ns", terms.lost_after_ns, ALDIS_FOREVER);
+    if (terms.refresh_ns < ALDIS__CREDIT_WAIT_MIN_NS && terms.refresh_ns != 0)
+        return refuse_wait("refresh_ns", terms.refresh_ns);
+    if (terms.lost_after_ns < ALDIS__CREDIT_WAIT_MIN_NS && terms.lost_after_ns != 0)
+        return refuse_wait("lost_after_ns", terms.lost_after_ns);
     if (!terms.window)
         terms.window = terms.total && terms.total < WINDOW ? terms.total : WINDOW;
     if (!terms.total)

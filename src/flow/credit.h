@@ -51,6 +51,9 @@ struct aldis__credit_report {
 };
 _Static_assert(sizeof(struct aldis__credit_report) <= ALDIS__POST_BYTES_MAX, "it can be posted");
 
+/* Nothing is told again, or given up, sooner than this: below it alarms would take all the time. */
+#define ALDIS__CREDIT_WAIT_MIN_NS ALDIS_US
+
 /* Word b of a message's track: slot 24, flags 8, serial 32; word a is its number. */
 enum { ALDIS__CREDIT_SLOT_NONE = (1 << 24) - 1, ALDIS__CREDIT_SERIAL_SHIFT = 32 };
 #define ALDIS__CREDIT_SEEN (UINT64_C(1) << 24) /* the receiver has admitted it */

@@ -16,19 +16,11 @@
 #include "core/send.h"
 #include "core/timer.h"
 #include "core/virtual.h"
+#include "flow/outbox.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { OUTBOX_MSGS = 1024, OUTBOX_BYTES = 1 << 20, ASK_DOUBLINGS = 6 };
-
-/* A message that waits for credit. */
-struct waiting {
-    struct waiting *next;
-    aldis_type *type;
-    aldis_ns deadline_ns;
-    size_t size;
-    _Alignas(16) unsigned char payload[];
-};
 
 struct stream {
     struct aldis__link link; /* of the table, by receiver */
@@ -42,9 +34,7 @@ struct stream {
     aldis_credit_opts opts;
     aldis_send_opts send_opts;
 
-    struct waiting *first, **last;
-    uint32_t waiting, waiting_peak;
-    uint64_t waiting_bytes;
+    struct aldis__outbox outbox;
 
     bool starving, noted;
     bool refused_one;  /* for lack of credit: its sender wants to hear of credit */
@@ -73,7 +63,7 @@ struct streams {
     bool expires;    /* some of its streams have messages that expire */
 };
 
-static const struct aldis__tracker notice_tracker, alarm_tracker;
+static const struct aldis__tracker notice_tracker, alarm_tracker, last_report_tracker;
 
 /* ------------------------------------------------------------------ finding */
 
@@ -124,12 +114,11 @@ static struct stream *lookup(const aldis_ctx *ctx, aldis_id to)
 
 /* ------------------------------------------------------------------ telling the receiver */
 
-static void report(struct aldis__worker *worker, struct aldis__cell *cell,
-                   const struct stream *stream, uint32_t flags)
+static void report_by(const struct aldis__tracker *tracker, struct aldis__worker *worker,
+                      struct aldis__cell *cell, const struct stream *stream, uint32_t flags)
 {
     bool kept = (cell->flags & ALDIS__CELL_OVERFLOW) && aldis__overflow_has(cell, stream->to);
-    const struct aldis__track track = {&aldis__credit_report_tracker, ALDIS_FOREVER, stream->serial,
-                                       stream->slot};
+    const struct aldis__track track = {tracker, ALDIS_FOREVER, stream->serial, stream->slot};
     const struct aldis__credit_report told = {
         .version = stream->version,
         .limit = stream->limit,
@@ -140,6 +129,12 @@ static void report(struct aldis__worker *worker, struct aldis__cell *cell,
         .flags = flags | (kept ? (uint32_t)ALDIS__CREDIT_KEPT : 0),
         .lane = (uint32_t)stream->opts.lane};
     aldis__post_tracked(worker, cell->id, stream->to, &track, &told, sizeof told);
+}
+
+static void report(struct aldis__worker *worker, struct aldis__cell *cell,
+                   const struct stream *stream, uint32_t flags)
+{
+    report_by(&aldis__credit_report_tracker, worker, cell, stream, flags);
 }
 
 /* Of a stream that this actor does not know (any more). */
@@ -157,8 +152,8 @@ static void report_unknown(struct aldis__worker *worker, struct aldis__cell *cel
 static void set_alarm(aldis_ctx *ctx, const struct stream *stream)
 {
     aldis_ns due_ns = stream->noted ? ALDIS_FOREVER : stream->ask_ns;
-    if (stream->first && stream->first->deadline_ns < due_ns)
-        due_ns = stream->first->deadline_ns;
+    if (stream->outbox.first && stream->outbox.first->deadline_ns < due_ns)
+        due_ns = stream->outbox.first->deadline_ns;
     if (due_ns < ALDIS_FOREVER)
         (void)aldis__alarm_set(aldis__worker_of(ctx), ctx->cell, &stream->streams->alarm, due_ns,
                                &alarm_tracker);
@@ -219,8 +214,8 @@ static void starve_no_more(struct aldis__worker *worker, struct stream *stream)
 /* Is there what a refused send was told to wait for? */
 static bool is_good_news(const struct stream *stream)
 {
-    return (stream->refused_one && !stream->first && stream->sent < stream->limit) ||
-           (stream->refused_full && stream->waiting <= stream->opts.outbox_msgs / 2);
+    return (stream->refused_one && !stream->outbox.first && stream->sent < stream->limit) ||
+           (stream->refused_full && stream->outbox.count <= stream->opts.outbox_msgs / 2);
 }
 
 /* To the running actor, whose own stream it is. What it says is filled in when its turn comes. */
@@ -254,7 +249,7 @@ static enum aldis__admission admit_notice(struct aldis__worker *worker, struct a
     bool ended = stream->result != ALDIS_OK;
     stream->noticing = ended; /* the last one is never repeated */
     if (!ended && !is_good_news(stream)) {
-        if (stream->refused_one && !stream->first)
+        if (stream->refused_one && !stream->outbox.first)
             starve(&worker->ctx, stream, false);
         return ALDIS__ADMIT_DROP; /* the credit has been used meanwhile; more will be told */
     }
@@ -264,7 +259,7 @@ static enum aldis__admission admit_notice(struct aldis__worker *worker, struct a
     *notice = (aldis_credit_notice){.to = to,
                                     .context = stream->opts.context,
                                     .available = (uint32_t)(stream->limit - stream->sent),
-                                    .room = stream->opts.outbox_msgs - stream->waiting,
+                                    .room = stream->opts.outbox_msgs - stream->outbox.count,
                                     .result = (uint32_t)stream->result,
                                     .discarded = stream->discarded_at_end};
     if (ended)
@@ -302,65 +297,18 @@ static void notice_ended(struct aldis__worker *worker, struct aldis__msg *msg,
 static const struct aldis__tracker notice_tracker = {
     .name = "credit notice", .reserved = true, .admit = admit_notice, .ended = notice_ended};
 
-/* One that waited will not be sent: on_undelivered hears of it. */
-static void tell_undelivered(struct aldis__worker *worker, struct aldis__cell *cell, aldis_id to,
-                             const struct waiting *entry, aldis_err reason)
-{
-    if (!(cell->kind->send_flags & ALDIS__MSG_NOTICE))
-        return;
-    struct aldis__refusal refusal = {to, aldis__type_index(entry->type), 1, reason};
-    aldis__post_runtime(worker, cell->id, cell->id, ALDIS__TYPE_UNDELIVERED, &refusal,
-                        sizeof refusal);
-}
-
 /* ------------------------------------------------------------------ the outbox */
-
-static struct waiting *pop(struct stream *stream)
-{
-    struct waiting *entry = stream->first;
-    stream->first = entry->next;
-    if (!stream->first)
-        stream->last = &stream->first;
-    stream->waiting--;
-    stream->waiting_bytes -= entry->size;
-    return entry;
-}
-
-static void bury(struct aldis__worker *worker, struct aldis__cell *cell,
-                 const struct stream *stream, const struct waiting *entry, aldis_err reason)
-{
-    const aldis_send_opts opts = {.lane = stream->opts.lane};
-    const struct aldis__parcel parcel = {.to = stream->to,
-                                         .type = entry->type,
-                                         .payload = entry->payload,
-                                         .size = entry->size,
-                                         .opts = &opts};
-    aldis__parcel_bury(worker, cell->id, &parcel, reason);
-}
 
 static void discard(struct aldis__worker *worker, struct aldis__cell *cell, struct stream *stream,
                     aldis_err reason)
 {
-    while (stream->first) {
-        struct waiting *entry = pop(stream);
-        stream->discarded++;
-        bury(worker, cell, stream, entry, reason);
-        free(entry);
-    }
+    stream->discarded +=
+        aldis__outbox_bury(&stream->outbox, worker, cell, stream->to, stream->opts.lane, reason);
 }
 
 static void expire(aldis_ctx *ctx, struct stream *stream)
 {
-    struct aldis__worker *worker = aldis__worker_of(ctx);
-    while (stream->first && stream->first->deadline_ns <= aldis_now(ctx)) {
-        struct waiting *entry = pop(stream);
-        uint32_t index = aldis__type_index(entry->type);
-        stream->expired++;
-        worker->counts[index].sent++;
-        worker->counts[index].expired++;
-        tell_undelivered(worker, ctx->cell, stream->to, entry, ALDIS_EEXPIRED);
-        free(entry);
-    }
+    stream->expired += aldis__outbox_expire(&stream->outbox, ctx, stream->to);
 }
 
 /* ------------------------------------------------------------------ its end */
@@ -397,7 +345,7 @@ static void close_stream(struct aldis__worker *worker, struct aldis__cell *cell,
 {
     discard(worker, cell, stream, ALDIS_ESTATE);
     if (stream->result == ALDIS_OK)
-        report(worker, cell, stream, ALDIS__CREDIT_CLOSED);
+        report_by(&last_report_tracker, worker, cell, stream, ALDIS__CREDIT_CLOSED);
     starve_no_more(worker, stream);
     forget(stream);
 }
@@ -416,8 +364,7 @@ static void free_all(struct aldis__part *part)
 {
     struct streams *streams = (struct streams *)(void *)part;
     while (streams->first) {
-        while (streams->first->first)
-            free(pop(streams->first));
+        aldis__outbox_fini(&streams->first->outbox);
         forget(streams->first);
     }
     aldis__table_fini(&streams->table);
@@ -452,6 +399,11 @@ const struct aldis__tracker aldis__credit_report_tracker = {.name = "credit repo
                                                             .ended = report_ended,
                                                             .duplicate = aldis__tracked_same,
                                                             .steadfast = true};
+
+/* Nobody is there to repeat it: so it is the runtime's own to tell, like the end of an actor, and
+ * no fault plan loses it. */
+static const struct aldis__tracker last_report_tracker = {
+    .name = "last credit report", .handle = aldis__credit_on_report, .steadfast = true};
 
 void aldis__credit_tell_self(struct aldis__worker *worker, aldis_id actor, aldis_id peer,
                              const struct aldis__track *track)
@@ -500,16 +452,16 @@ static void pump(aldis_ctx *ctx, struct stream *stream)
 {
     bool told = false;
     expire(ctx, stream);
-    while (stream->first && stream->sent < stream->limit) {
-        struct waiting *entry = pop(stream);
+    while (stream->outbox.first && stream->sent < stream->limit) {
+        struct aldis__outbox_entry *entry = aldis__outbox_pop(&stream->outbox);
         const struct aldis__parcel parcel = {stream->to,  entry->type,     entry->payload,
                                              entry->size, opts_of(stream), NULL};
-        bool more = stream->first && stream->sent + 1 == stream->limit;
+        bool more = stream->outbox.first && stream->sent + 1 == stream->limit;
         aldis_err err = transmit(ctx, stream, &parcel, entry->deadline_ns, more);
         told = more && err == ALDIS_OK;
         if (err != ALDIS_OK) {
             stream->refused++;
-            tell_undelivered(aldis__worker_of(ctx), ctx->cell, stream->to, entry, err);
+            aldis__outbox_tell(aldis__worker_of(ctx), ctx->cell, stream->to, entry, err);
         }
         free(entry);
         if (is_final(err)) {
@@ -517,7 +469,7 @@ static void pump(aldis_ctx *ctx, struct stream *stream)
             return;
         }
     }
-    if (stream->first)
+    if (stream->outbox.first)
         starve(ctx, stream, told);
     notify(ctx, stream);
 }
@@ -602,7 +554,7 @@ static aldis_err on_alarm(struct aldis__worker *worker, struct aldis__cell *cell
         next = stream->starving_next;
         expire(&worker->ctx, stream);
         notify(&worker->ctx, stream);
-        if (!stream->first && !stream->refused_one) {
+        if (!stream->outbox.first && !stream->refused_one) {
             starve_no_more(worker, stream); /* it wants no credit any more */
             continue;
         }
@@ -655,7 +607,7 @@ aldis_err aldis_credit_try_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *typ
     if (aldis__unlikely(type != stream->known || !type))
         err = check_message(ctx, stream, type, payload, size);
     const struct aldis__parcel parcel = {to, type, payload, size, opts_of(stream), NULL};
-    bool goes = stream->sent < stream->limit && !stream->first;
+    bool goes = stream->sent < stream->limit && !stream->outbox.first;
     if (aldis__likely(err == ALDIS_OK && goes))
         err = transmit(ctx, stream, &parcel, deadline_of(ctx, stream), false);
     else if (err == ALDIS_OK)
@@ -666,7 +618,7 @@ aldis_err aldis_credit_try_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *typ
         stream->refused_one = true;
         starve(ctx, stream, false);
         (void)aldis__error_set(err, to, type->name, "credit: %s",
-                               stream->first ? "others wait for it" : "there is none");
+                               stream->outbox.first ? "others wait for it" : "there is none");
     }
     return refuse(ctx, stream, err);
 }
@@ -674,26 +626,16 @@ aldis_err aldis_credit_try_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *typ
 static aldis_err enqueue(aldis_ctx *ctx, struct stream *stream, const struct aldis__parcel *parcel)
 {
     const aldis_credit_opts *opts = &stream->opts;
-    if (stream->waiting >= opts->outbox_msgs ||
-        (stream->waiting && stream->waiting_bytes + parcel->size > opts->outbox_bytes)) {
+    if (stream->outbox.count >= opts->outbox_msgs ||
+        (stream->outbox.count && stream->outbox.bytes + parcel->size > opts->outbox_bytes)) {
         stream->refused_full = true;
         return aldis__error_set(ALDIS_EFULL, stream->to, parcel->type->name,
                                 "credit: %u messages of %llu bytes wait in the outbox",
-                                stream->waiting, (unsigned long long)stream->waiting_bytes);
+                                stream->outbox.count, (unsigned long long)stream->outbox.bytes);
     }
-    struct waiting *entry = malloc(sizeof *entry + parcel->size);
-    if (!entry)
+    if (!aldis__outbox_push(&stream->outbox, parcel, deadline_of(ctx, stream)))
         return aldis__error_set(ALDIS_ENOMEM, stream->to, parcel->type->name, NULL);
-    *entry = (struct waiting){
-        .type = parcel->type, .deadline_ns = deadline_of(ctx, stream), .size = parcel->size};
-    if (parcel->size)
-        memcpy(entry->payload, parcel->payload, parcel->size);
-    *stream->last = entry;
-    stream->last = &entry->next;
-    stream->waiting_bytes += parcel->size;
-    if (++stream->waiting > stream->waiting_peak)
-        stream->waiting_peak = stream->waiting;
-    if (!stream->starving || stream->waiting == 1)
+    if (!stream->starving || stream->outbox.count == 1)
         starve(ctx, stream, false);
     return ALDIS_OK;
 }
@@ -706,7 +648,7 @@ aldis_err aldis_credit_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, c
     if (!stream)
         return aldis_error_last()->err;
     stream->submitted++;
-    bool goes = stream->sent < stream->limit && !stream->first;
+    bool goes = stream->sent < stream->limit && !stream->outbox.first;
     if (!goes || type != stream->known || !type) /* what waits has been looked at whole */
         err = check_message(ctx, stream, type, payload, size);
     const struct aldis__parcel parcel = {to, type, payload, size, opts_of(stream), NULL};
@@ -737,8 +679,8 @@ static aldis_err resolve(const aldis_credit_opts *given, aldis_credit_opts *out)
         return refuse_option("lane", (int)opts.lane, "normal, critical, high, low");
     if (opts.expiry_ns < 0)
         return refuse_option("expiry_ns", opts.expiry_ns, "0 (never) or more");
-    if (opts.refresh_ns < 0)
-        return refuse_option("refresh_ns", opts.refresh_ns, "0 (1 s) or more");
+    if (opts.refresh_ns < ALDIS__CREDIT_WAIT_MIN_NS && opts.refresh_ns != 0)
+        return refuse_option("refresh_ns", opts.refresh_ns, "1000 (1 us) or more, or 0 for 1 s");
     opts.outbox_msgs = opts.outbox_msgs ? opts.outbox_msgs : OUTBOX_MSGS;
     opts.outbox_bytes = opts.outbox_bytes ? opts.outbox_bytes : OUTBOX_BYTES;
     opts.refresh_ns = opts.refresh_ns ? opts.refresh_ns : ALDIS_SECOND;
@@ -794,7 +736,7 @@ aldis_err aldis_credit_open(aldis_ctx *ctx, aldis_id to, const aldis_credit_opts
     stream->opts = filled;
     streams->expires |= filled.expiry_ns != 0;
     stream->send_opts.lane = filled.lane;
-    stream->last = &stream->first;
+    aldis__outbox_init(&stream->outbox);
     stream->next = streams->first;
     stream->place = &streams->first;
     if (stream->next)
@@ -828,9 +770,9 @@ aldis_err aldis_credit_get_stats(aldis_ctx *ctx, aldis_id to, aldis_credit_stats
                                       .refused = stream->refused,
                                       .expired = stream->expired,
                                       .discarded = stream->discarded,
-                                      .waiting = stream->waiting,
-                                      .waiting_peak = stream->waiting_peak,
-                                      .waiting_bytes = stream->waiting_bytes,
+                                      .waiting = stream->outbox.count,
+                                      .waiting_peak = stream->outbox.peak,
+                                      .waiting_bytes = stream->outbox.bytes,
                                       .notices = stream->notices,
                                       .refreshes = stream->refreshes,
                                       .result = stream->result};

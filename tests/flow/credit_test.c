@@ -837,14 +837,17 @@ static aldis_err ask_for_nonsense(struct puppet *self, const struct act *act, al
     (void)self;
     static const aldis_credit_terms terms[] = {
         {.window = 65537},  {.total = (1u << 24) + 1}, {.streams_max = (1u << 20) + 1},
-        {.refresh_ns = -1}, {.lost_after_ns = -1},     {.window = 5, .total = 4}};
+        {.refresh_ns = -1}, {.lost_after_ns = -1},     {.window = 5, .total = 4},
+        {.refresh_ns = 1},  {.refresh_ns = 999},       {.lost_after_ns = 999}};
     static const aldis_credit_opts opts[] = {{.outbox_msgs = (1u << 20) + 1},
                                              {.outbox_bytes = UINT32_MAX},
                                              {.lane = ALDIS_LANE_CONTROL},
                                              {.expiry_ns = -1},
-                                             {.refresh_ns = -1}};
+                                             {.refresh_ns = -1},
+                                             {.refresh_ns = 999}};
     for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++)
         EXPECT_ERR(aldis_credit_accept(ctx, &terms[i]), ALDIS_EINVAL);
+    EXPECT(strstr(aldis_error_last()->text, "lost_after_ns is 999; allowed: 1000") != NULL);
     for (size_t i = 0; i < sizeof opts / sizeof opts[0]; i++)
         EXPECT_ERR(aldis_credit_open(ctx, act->id, &opts[i]), ALDIS_EINVAL);
     const aldis_id nowhere = {0x7777};
