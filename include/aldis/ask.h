@@ -215,10 +215,19 @@ ALDIS_API uint32_t aldis_asks_pending(const aldis_ctx *ctx);
     aldis_call_raw((system), ALDIS_TO_(to, name), &name##_request, ALDIS_NEW_(name, __VA_ARGS__),  \
                    ALDIS_REPLY_TO_(out_reply, name), (timeout))
 
+/** Call from outside with the request without payload `name`. */
+#define aldis_call_signal(system, to, name, out_reply, timeout)                                    \
+    aldis_call_raw((system), ALDIS_TO_(to, name), &name##_request, NULL,                           \
+                   ALDIS_REPLY_TO_(out_reply, name), (timeout))
+
 /** Keep a promise with message `reply`. */
 #define aldis_promise_reply(ctx, promise, reply, ...)                                              \
     aldis_promise_reply_raw((ctx), (promise), &reply##_type, ALDIS_NEW_(reply, __VA_ARGS__),       \
                             reply##_type.size)
+
+/** Keep a promise with the message without payload `reply`. */
+#define aldis_promise_reply_signal(ctx, promise, reply)                                            \
+    aldis_promise_reply_raw((ctx), (promise), &reply##_type, NULL, 0)
 #endif
 
 #endif

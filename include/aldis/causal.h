@@ -96,6 +96,10 @@ ALDIS_API aldis_err aldis_causal_get_status(aldis_ctx *ctx, const char *group,
                              &(aldis_causal_item){&name##_type, ALDIS_NEW_(name, __VA_ARGS__),     \
                                                   name##_type.size, NULL, NULL},                   \
                              (out_fanout))
+/** The same for the message without payload `name`. */
+#define aldis_causal_publish_signal(ctx, group, out_fanout, name)                                  \
+    aldis_causal_publish_raw(                                                                      \
+        (ctx), (group), &(aldis_causal_item){&name##_type, NULL, 0, NULL, NULL}, (out_fanout))
 #endif
 
 #endif

@@ -166,6 +166,9 @@ ALDIS_API aldis_err aldis_delivery_get_stats(aldis_ctx *ctx, aldis_delivery_stat
 #define aldis_send_reliable(ctx, to, name, out_id, opts, ...)                                      \
     aldis_send_reliable_raw((ctx), ALDIS_TO_(to, name), &name##_type,                              \
                             ALDIS_NEW_(name, __VA_ARGS__), name##_type.size, (opts), (out_id))
+/** The same for the message without payload `name`. */
+#define aldis_signal_reliable(ctx, to, name, out_id, opts)                                         \
+    aldis_send_reliable_raw((ctx), ALDIS_TO_(to, name), &name##_type, NULL, 0, (opts), (out_id))
 #endif
 
 #endif

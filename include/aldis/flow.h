@@ -133,6 +133,12 @@ ALDIS_API void aldis_shared_flow_get_stats(aldis_shared_flow *flow, aldis_flow_s
 #define aldis_flow_send(ctx, flow, timeout_ns, to, name, ...)                                      \
     aldis_flow_send_raw((ctx), (flow), (timeout_ns), ALDIS_TO_(to, name), &name##_type,            \
                         ALDIS_NEW_(name, __VA_ARGS__), name##_type.size, NULL)
+/** The same two for the message without payload `name`. */
+#define aldis_flow_try_signal(ctx, flow, to, name)                                                 \
+    aldis_flow_try_send_raw((ctx), (flow), ALDIS_TO_(to, name), &name##_type, NULL, 0, NULL)
+#define aldis_flow_signal(ctx, flow, timeout_ns, to, name)                                         \
+    aldis_flow_send_raw((ctx), (flow), (timeout_ns), ALDIS_TO_(to, name), &name##_type, NULL, 0,   \
+                        NULL)
 #endif
 
 #endif

@@ -110,6 +110,11 @@ typedef struct aldis_none {
     } kind##_ref;                                                                                  \
     extern const struct aldis_behaviour kind##_behaviour
 
+/** The typed reference to an actor of which one knows the id and the kind: the sender, a parent.
+ *  aldis_send(ctx, aldis_ref(ship, aldis_sender(ctx)), hail, .lamps = 3). That it is of this kind
+ *  nobody checks here: if it does not accept the message, the send is ALDIS_EUNACCEPTED. */
+#define aldis_ref(kind, actor) ((kind##_ref){.id = (actor)})
+
 /** How one message is to travel. Zeroes are the defaults. */
 typedef struct aldis_send_opts {
     /** From now until it arrives; -1 asks for zero where 0 means the system's default delay.
@@ -249,7 +254,8 @@ ALDIS_API aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type 
     ALDIS_FROM_(from, send_raw)((from), ALDIS_TO_(to, name), &name##_type,                         \
                                 ALDIS_NEW_(name, __VA_ARGS__), sizeof(name##_payload))
 
-/** Send the message without payload `name`. */
+/** Send the message without payload `name`. (Other ways to send have such a form, too: in what
+ *  sends, signal stands for send; what asks, replies or publishes ends in _signal.) */
 #define aldis_signal(from, to, name)                                                               \
     ALDIS_FROM_(from, send_raw)((from), ALDIS_TO_(to, name), &name##_type, NULL, 0)
 
@@ -273,6 +279,11 @@ ALDIS_API aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type 
 #define aldis_send_with(from, to, name, p, ...)                                                    \
     ALDIS_FROM_(from, send_opts_raw)((from), ALDIS_TO_(to, name), &name##_type,                    \
                                      ALDIS_PAYLOAD_(p, name), name##_type.size, (__VA_ARGS__))
+
+/** Send the message without payload `name` with options: &(aldis_send_opts){...}. */
+#define aldis_signal_with(from, to, name, ...)                                                     \
+    ALDIS_FROM_(from, send_opts_raw)((from), ALDIS_TO_(to, name), &name##_type, NULL, 0,           \
+                                     (__VA_ARGS__))
 
 /** Begin a message in place; gives name_payload * or NULL. See aldis_build_raw. */
 #define aldis_build(ctx, to, name)                                                                 \

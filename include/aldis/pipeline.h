@@ -24,6 +24,9 @@
  * Poison: an item whose function fails is tried again at once, `tries` times in all; then it is set
  * aside as a dead letter (ALDIS_EHANDLER, with its payload), and the others go on without it.
  *
+ * Statistics: what goes from a stage to a worker of it, and back, are messages, too, and counted.
+ * With parallel workers an item counts twice, and so does its result.
+ *
  * Each stage is an actor, its workers and the next stage are its children: who stops the first
  * stops all, and what is inside then becomes dead letters. */
 #ifndef ALDIS_PIPELINE_H

@@ -222,6 +222,11 @@ ALDIS_API aldis_err aldis_place_get_stats(aldis_system *system, aldis_place plac
                                             .payload = ALDIS_NEW_(name, __VA_ARGS__),              \
                                             .size = name##_type.size},                             \
                          ALDIS_FANOUT_DEFAULT, (out_fanout))
+/** The same for the message without payload `name`. */
+#define aldis_place_tell_signal(ctx, place, centre_, radius_, out_fanout, name)                    \
+    aldis_place_tell_raw((ctx), (place), &(aldis_sphere){(centre_), (radius_), NULL},              \
+                         &(aldis_send_item){.type = &name##_type}, ALDIS_FANOUT_DEFAULT,           \
+                         (out_fanout))
 #endif
 
 #endif

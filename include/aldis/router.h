@@ -128,10 +128,18 @@ ALDIS_API size_t aldis_system_subscriptions(aldis_system *system, aldis_id actor
 #define aldis_broadcast(ctx, out_fanout, name, ...)                                                \
     aldis_broadcast_raw((ctx), NULL, &name##_type, ALDIS_NEW_(name, __VA_ARGS__),                  \
                         name##_type.size, ALDIS_FANOUT_DEFAULT, (out_fanout))
+/** The same for the message without payload `name`. */
+#define aldis_publish_signal(ctx, topic, out_fanout, name)                                         \
+    aldis_publish_raw((ctx), (topic), &name##_type, NULL, 0, ALDIS_FANOUT_DEFAULT, (out_fanout))
+#define aldis_broadcast_signal(ctx, out_fanout, name)                                              \
+    aldis_broadcast_raw((ctx), NULL, &name##_type, NULL, 0, ALDIS_FANOUT_DEFAULT, (out_fanout))
 /** Send message `name` to the actor of a registered name. */
 #define aldis_send_name(ctx, actor_name, name, ...)                                                \
     aldis_send_name_raw((ctx), (actor_name), &name##_type, ALDIS_NEW_(name, __VA_ARGS__),          \
                         name##_type.size)
+/** The same for the message without payload `name`. */
+#define aldis_signal_name(ctx, actor_name, name)                                                   \
+    aldis_send_name_raw((ctx), (actor_name), &name##_type, NULL, 0)
 #endif
 
 #endif

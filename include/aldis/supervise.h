@@ -28,7 +28,9 @@ typedef enum aldis_restart_mode {
                                     and the actor goes on */
     ALDIS_RESTART_NEVER,       /**< a failure ends it */
     ALDIS_RESTART_ON_FAILURE,
-    ALDIS_RESTART_ALWAYS /**< also when it stops itself */
+    ALDIS_RESTART_ALWAYS, /**< also when it stops itself */
+    ALDIS_RESTART_NONE    /**< at a spawn, whatever the behaviour says: a failure is counted and
+                               logged, and the actor goes on */
 } aldis_restart_mode;
 
 /** How one actor is restarted: in its behaviour, or at its spawn (if mode is set there). */

@@ -31,11 +31,13 @@ aldis_err aldis__restart_resolve(const aldis_restart_opts *opts, const aldis_res
 {
     if (opts->mode == ALDIS_RESTART_DEFAULT && defaults)
         opts = defaults;
-    if ((unsigned)opts->mode > ALDIS_RESTART_ALWAYS)
-        return refuse("restart.mode", (long long)opts->mode, "0 to 3");
+    if ((unsigned)opts->mode > ALDIS_RESTART_NONE)
+        return refuse("restart.mode", (long long)opts->mode, "0 to 4");
     if (opts->poison_tries > TRIES_MAX)
         return refuse("restart.poison_tries", opts->poison_tries, "1 to 1000, or 0 for 1");
     *out_opts = *opts;
+    if (opts->mode == ALDIS_RESTART_NONE) /* by now it is the same */
+        out_opts->mode = ALDIS_RESTART_DEFAULT;
     if (!out_opts->poison_tries)
         out_opts->poison_tries = 1;
     return ALDIS_OK;

@@ -280,6 +280,39 @@ TEST_EACH(without_a_mode_an_actor_goes_on)
     CHECK_UINT(trace_count_of(STARTED), 1);
 }
 
+struct frail {
+    uint64_t count;
+};
+#define FRAIL_PROTOCOL(X, kind) X(kind, num)
+ALDIS_PROTOCOL(frail, FRAIL_PROTOCOL);
+static aldis_err frail_on_num(struct frail *self, const num_payload *value, aldis_ctx *ctx)
+{
+    trace_add(HANDLED, *value * 10 + ++self->count, aldis_now(ctx));
+    return aldis_fail(ctx, "as always");
+}
+ALDIS_BEHAVIOUR(frail, struct frail, FRAIL_PROTOCOL, .restart = {.mode = ALDIS_RESTART_ON_FAILURE});
+
+TEST_EACH(a_spawn_can_switch_off_the_mode_of_the_behaviour)
+{
+    fixture_open(f, NULL);
+    frail_ref usual, hardened;
+    CHECK_OK(aldis_spawn(f->system, frail, &usual, NULL));
+    CHECK_OK(aldis_spawn(f->system, frail, &hardened,
+                         &(aldis_spawn_opts){.restart = {.mode = ALDIS_RESTART_NONE}}));
+    for (uint64_t i = 1; i <= 3; i++) {
+        CHECK_OK(aldis_send(f->system, usual, num, i));
+        CHECK_OK(aldis_send(f->system, hardened, num, 100 + i));
+    }
+    fixture_settle(f);
+    for (uint64_t i = 1; i <= 3; i++) {
+        CHECK_UINT(trace_count_of(HANDLED), 6);
+        CHECK(trace_find(HANDLED, i * 10 + 1) < TRACE_MAX);         /* with a new state each time */
+        CHECK(trace_find(HANDLED, (100 + i) * 10 + i) < TRACE_MAX); /* it went on with its own */
+    }
+    CHECK_UINT(fixture_status(f, usual.id).restarts, 3);
+    CHECK_UINT(fixture_status(f, hardened.id).restarts, 0);
+}
+
 TEST_EACH(a_failure_while_it_drains_is_final)
 {
     fixture_open(f, NULL);
@@ -542,7 +575,7 @@ TEST(options_out_of_range_are_refused)
     struct fixture f = {ALDIS_CLOCK_VIRTUAL, 1, NULL};
     fixture_open(&f, NULL);
     aldis_id id = aldis_nobody();
-    aldis_spawn_opts mode = {.restart = {.mode = (aldis_restart_mode)4}};
+    aldis_spawn_opts mode = {.restart = {.mode = (aldis_restart_mode)5}};
     CHECK_ERR(aldis_system_spawn_raw(f.system, &puppet_behaviour, &mode, &id), ALDIS_EINVAL);
     aldis_spawn_opts tries = {.restart = {.mode = ALDIS_RESTART_ALWAYS, .poison_tries = 1001}};
     CHECK_ERR(aldis_system_spawn_raw(f.system, &puppet_behaviour, &tries, &id), ALDIS_EINVAL);
