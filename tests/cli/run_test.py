@@ -85,7 +85,7 @@ def not_a_scenario_is_status_65():
 
 @case
 def no_such_input_is_status_66():
-    for path in ("/no/such/file.yaml", os.path.dirname(HARBOUR), "/dev/null", ""):
+    for path in ("/no/such/file.yaml", os.path.dirname(HARBOUR), "/dev/null"):
         for command in ("check", "run"):
             out, err = expect(66, command, path)
             check_equal(out, "", "stdout")
