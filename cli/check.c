@@ -39,6 +39,9 @@ int command_check(int argc, char **argv)
         printf("%s: good, with %" PRIu32 " warning%s\n", path, warnings, warnings > 1 ? "s" : "");
     else if (status == EXIT_GOOD)
         printf("%s: good\n", path);
+    if (status == EXIT_GOOD)
+        printf("%s: %" PRIu32 " ships; a run takes about %.0f MB of memory\n", path,
+               scenario_ship_count(scenario), (double)scenario_bytes_needed(scenario) * 1e-6);
     scenario_destroy(scenario);
     return status;
 }

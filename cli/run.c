@@ -360,6 +360,21 @@ static bool begin_watch(struct run_args *args, struct session *session)
     return true;
 }
 
+/* The most memory that this process has had; 0: nobody can tell. (What getrusage says includes the
+ * program that started this one.) */
+static uint64_t peak_bytes(void)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && kib == 0 && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %llu kB", &kib) != 1)
+            kib = 0;
+    if (file)
+        fclose(file);
+    return (uint64_t)kib * 1024;
+}
+
 static int run_scenario(struct run_args *args, const struct scenario *scenario)
 {
     struct space_report report;
@@ -381,6 +396,7 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     args->opts.arg = &session;
     aldis_err err = space_run(scenario, &args->opts, &report);
     report.wall_s = wall_s() - session.start_s;
+    report.bytes_peak = peak_bytes();
     progress_clear();
     watch_close(session.watch);
     if (err == ALDIS_ENOMEM && report.bytes_needed > report.bytes_at_hand)

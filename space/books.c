@@ -12,10 +12,10 @@
 /* What a run takes at the height of its activity, in bytes: from the sizes of what is kept, and
  * from runs measured (docs/design/space.md, needs_test.c). */
 enum {
-    FIXED_BYTES = 14 << 20,   /* the program, the runtime's shards, the chronicle */
+    FIXED_BYTES = 9 << 20,    /* the program, the runtime's shards, the chronicle */
     STATION_BYTES = 8 * 1024, /* its actor, its timers, its trades */
-    ACTOR_BYTES = 232,        /* a ship's cell, word and state, its timer under way */
-    PLACE_BYTES = 110,        /* where it is, in one place */
+    ACTOR_BYTES = 226,        /* a ship's cell, word and state, its timer under way */
+    PLACE_BYTES = 90,         /* where it is, in one place */
     BUSY_BYTES = 430, /* messages besides its timer in the pools of all workers; warnings; trades */
     SIGNAL_BYTES = 256 /* where it is, by its id, and its messages under way */
 };
@@ -33,7 +33,7 @@ static size_t docks_bytes(const struct scenario *scenario)
     return bytes;
 }
 
-uint64_t books_bytes_needed(const struct scenario *scenario)
+uint64_t scenario_bytes_needed(const struct scenario *scenario)
 {
     uint64_t goods = 2 * scenario->market.commodities.count * sizeof(uint32_t);
     uint64_t ship = sizeof(struct ship) + goods + ACTOR_BYTES + PLACE_BYTES + BUSY_BYTES;

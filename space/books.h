@@ -116,9 +116,6 @@ struct totals books_totals(const struct books *books);
 bool books_balance(const struct books *books, const struct scenario *scenario, char *text,
                    size_t size);
 
-/** Bytes that a run of the scenario needs, or a little more. */
-uint64_t books_bytes_needed(const struct scenario *scenario);
-
 /** Cents for one tonne of a station's goods at a stock: the commodity's price at its target, more
  *  below it and less above it, within the commodity's swing. */
 int64_t market_price(const struct scenario_commodity *commodity, const struct scenario_goods *goods,

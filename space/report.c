@@ -28,6 +28,8 @@ static const char *const state_names[] = {SPACE_SHIP_STATES(STATE_NAME)};
 
 /* ---- For people ---- */
 
+enum { MANY_SHIPS = 10000 };
+
 static double seconds(aldis_ns ns)
 {
     return (double)ns * 1e-9;
@@ -40,6 +42,18 @@ static void print_pace(const aldis_pace_report *p, FILE *out)
             " windows; inputs %" PRIu64 ", refused %" PRIu64 "\n",
             (double)p->lag_ns_p50 * 1e-6, (double)p->lag_ns_p99 * 1e-6,
             (double)p->lag_ns_max * 1e-6, p->windows, p->inputs, p->refused);
+}
+
+static void print_memory(const struct space_report *r, FILE *out)
+{
+    uint64_t ships = 0;
+    for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT; i++)
+        ships += r->ships[i];
+    fprintf(out, "memory %.1f MB at the most, %.1f MB expected", (double)r->bytes_peak * 1e-6,
+            (double)r->bytes_needed * 1e-6);
+    if (ships >= MANY_SHIPS) /* with few, all the rest is more */
+        fprintf(out, "; %" PRIu64 " bytes a ship", r->bytes_peak / ships);
+    fputc('\n', out);
 }
 
 static void print_head(const struct space_report *r, FILE *out)
@@ -57,6 +71,8 @@ static void print_head(const struct space_report *r, FILE *out)
         fprintf(out, "%016" PRIx64 "\n", r->run_print);
     if (r->paced)
         print_pace(&r->pace, out);
+    if (r->bytes_peak > 0)
+        print_memory(r, out);
     fputc('\n', out);
 }
 
@@ -252,7 +268,8 @@ static void print_json(const struct space_report *r, FILE *out)
         print_json_limits(&r->limits, out);
     fprintf(out, ",\"end_reason\":");
     print_string(space_end_name(r->end_reason), out);
-    fprintf(out, "}\n");
+    fprintf(out, ",\"bytes_needed\":%" PRIu64 ",\"bytes_peak\":%" PRIu64 "}\n", r->bytes_needed,
+            r->bytes_peak);
 }
 
 aldis_err space_report_print(const struct space_report *report, FILE *out,

@@ -12,6 +12,7 @@
 
 #include <aldis/router.h>
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -171,6 +172,7 @@ static aldis_err spawn_all(struct run *run)
         err = ALDIS_ENOMEM;
     for (uint32_t i = 0; err == ALDIS_OK && i < scenario->fleets.count; i++)
         err = spawn_fleet(run, &scenario->fleets.items[i]);
+    (void)malloc_trim(0); /* what only the start has needed */
     return err;
 }
 
@@ -398,7 +400,7 @@ static aldis_err set_up(struct run *run)
 {
     const struct scenario *scenario = run->scenario;
     struct space_report *report = run->report;
-    report->bytes_needed = books_bytes_needed(scenario);
+    report->bytes_needed = scenario_bytes_needed(scenario);
     report->bytes_at_hand = run->opts->bytes_max > 0 ? run->opts->bytes_max : memory_at_hand("");
     if (report->bytes_needed > report->bytes_at_hand)
         return ALDIS_ENOMEM;

@@ -100,6 +100,10 @@ aldis_ns scenario_duration(const struct scenario *scenario);
 /** The ships of all its fleets. */
 uint32_t scenario_ship_count(const struct scenario *scenario);
 
+/** Bytes of memory that a run takes when all its ships are at work, as far as can be said before: a
+ *  run that they are not there for is refused. */
+uint64_t scenario_bytes_needed(const struct scenario *scenario);
+
 /** The fault plan that the scenario brings with it; NULL: none. Borrowed from the scenario. */
 const aldis_fault_plan *scenario_faults(const struct scenario *scenario);
 
@@ -313,7 +317,8 @@ struct space_report {
     double wall_s;          /**< 0: for the caller to fill in, since space reads no clock */
     aldis_run_end end_reason;
     uint64_t bytes_needed, bytes_at_hand; /**< estimated before the start */
-    aldis_stats stats; /**< at the end of the run, before the actors were stopped */
+    uint64_t bytes_peak; /**< the most memory of the process; 0: for the caller to fill in */
+    aldis_stats stats;   /**< at the end of the run, before the actors were stopped */
     aldis_audit audit;
     uint64_t ships[SPACE_SHIP_STATE_COUNT]; /**< by state */
     bool lost;                              /**< goods, fuel or credits are not what they were */
@@ -355,7 +360,7 @@ const char *space_end_name(aldis_run_end end_reason);
  * else 16 hex digits), seed, workers, shards, virtual_ns, wall_s, scenario, ships (by state),
  * dockings, refusals, near_misses, waits and estimates_off_by (count, p50_ns, p99_ns, max_ns),
  * stations (name, dockings, wait_mean_ns), messages (by type), audit, balance (null: not looked
- * at), pace (of a paced run) and end_reason.
+ * at), pace (of a paced run), end_reason, bytes_needed and bytes_peak.
  * Errors: ALDIS_EIO.
  */
 aldis_err space_report_print(const struct space_report *report, FILE *out,

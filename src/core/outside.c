@@ -18,7 +18,7 @@
 #include "core/window.h"
 #include <string.h>
 
-enum { NAP_FIRST_NS = 20000, NAP_LAST_NS = 1000000, STOP_PORTION = 1024, STOP_PORTIONS = 64 };
+enum { NAP_FIRST_NS = 20000, NAP_LAST_NS = 1000000, STOP_PORTION = 1024, STOP_PORTIONS = 256 };
 
 static aldis_err check_open(aldis_system *system, const char *call)
 {

@@ -32,15 +32,43 @@ static inline uint32_t *map_slot(const struct aldis__place_part *part, aldis_id 
     return &part->map[i];
 }
 
-static inline struct aldis__member *find(const struct aldis__place_part *part, aldis_id actor)
+/* Of those in the map. */
+static inline struct aldis__member *find_mapped(const struct aldis__place_part *part,
+                                                aldis_id actor)
 {
-    uint32_t index = part->map ? *map_slot(part, actor) : 0;
+    uint32_t index = part->mapped ? *map_slot(part, actor) : 0;
     return index ? &part->members[index - 1] : NULL;
 }
 
+/* What the cell of a member says that is not in the map; 0: no cell can. */
+static inline uint32_t note_of(const struct aldis__place_part *part, uint32_t index)
+{
+    uint32_t number = part->place->number;
+    bool fits = number < UINT32_C(1) << (32 - ALDIS__MEMBER_INDEX_BITS) &&
+                index < UINT32_C(1) << ALDIS__MEMBER_INDEX_BITS;
+    return fits ? number << ALDIS__MEMBER_INDEX_BITS | index : 0;
+}
+
+static inline struct aldis__cell *cell_of(const struct aldis__place_part *part, aldis_id actor)
+{
+    aldis_system *system = part->place->system;
+    return aldis__system_cell(system, aldis__id_index(actor, system->node_base));
+}
+
+/* In virtual time, for who may look at the actor's cell. A note in a cell may be of another place,
+ * or of the actor that had the cell before. */
+static inline struct aldis__member *find(const struct aldis__place_part *part, aldis_id actor)
+{
+    uint32_t note = cell_of(part, actor)->member;
+    uint32_t index = note & ((UINT32_C(1) << ALDIS__MEMBER_INDEX_BITS) - 1);
+    if (note >> ALDIS__MEMBER_INDEX_BITS == part->place->number && index < part->count &&
+        aldis_id_equal(part->members[index].spot.id, actor))
+        return &part->members[index];
+    return find_mapped(part, actor);
+}
+
 /* The same for the shard's owner. Actors run in the order of their slots, in which most of them
- * have come: so the one that is looked for is mostly the next one, and the map, and a cache miss,
- * are saved. */
+ * have come: so the one that is looked for is mostly the next one. */
 static inline struct aldis__member *find_next(struct aldis__place_part *part, aldis_id actor)
 {
     if (part->next < part->count && aldis_id_equal(part->members[part->next].spot.id, actor))
@@ -61,7 +89,8 @@ static bool grow_map(struct aldis__place_part *part)
     part->map = map;
     part->map_mask = size - 1;
     for (uint32_t i = 0; i < part->count; i++)
-        *map_slot(part, part->members[i].spot.id) = i + 1;
+        if (part->members[i].flags & ALDIS__MEMBER_MAPPED)
+            *map_slot(part, part->members[i].spot.id) = i + 1;
     return true;
 }
 
@@ -69,13 +98,9 @@ static bool grow_members(struct aldis__place_part *part)
 {
     uint32_t capacity = part->capacity ? 2 * part->capacity : MEMBERS_FIRST;
     struct aldis__member *members = realloc(part->members, capacity * sizeof *members);
-    if (members)
-        part->members = members;
-    uint32_t *changed = realloc(part->changed, capacity * sizeof *changed);
-    if (changed)
-        part->changed = changed;
-    if (!members || !changed)
+    if (!members)
         return false;
+    part->members = members;
     part->capacity = capacity;
     return true;
 }
@@ -83,14 +108,21 @@ static bool grow_members(struct aldis__place_part *part)
 /* NULL: out of memory. */
 static struct aldis__member *add_member(struct aldis__place_part *part, struct aldis__cell *cell)
 {
-    if ((!part->map || 2 * part->count > part->map_mask) && !grow_map(part))
-        return NULL;
     if (part->count == part->capacity && !grow_members(part))
         return NULL;
-    uint32_t index = part->count;
+    uint32_t index = part->count, note = note_of(part, index);
+    bool mapped = !part->place->system->virtual_time || cell->member || !note;
+    if (mapped && (!part->map || 2 * part->mapped > part->map_mask) && !grow_map(part))
+        return NULL;
     struct aldis__member *member = &part->members[index];
     *member = (struct aldis__member){.spot.id = cell->id, .at = ALDIS__SPOT_NONE};
-    *map_slot(part, cell->id) = index + 1;
+    if (mapped) {
+        member->flags = ALDIS__MEMBER_MAPPED;
+        *map_slot(part, cell->id) = index + 1;
+        part->mapped++;
+    } else {
+        cell->member = note;
+    }
     part->count++;
     cell->flags |= ALDIS__CELL_ROUTED; /* so that its end is told */
     return member;
@@ -109,15 +141,33 @@ static void map_delete(struct aldis__place_part *part, aldis_id actor)
         }
     }
     part->map[gap] = 0;
+    part->mapped--;
+}
+
+/* The member at `index` is to be found at `now_at`, or (ALDIS__SPOT_NONE) no more. Who has ended
+ * may have given its cell to another actor by now. */
+static void note_move(struct aldis__place_part *part, uint32_t index, uint32_t now_at)
+{
+    aldis_id actor = part->members[index].spot.id;
+    if (part->members[index].flags & ALDIS__MEMBER_MAPPED) {
+        if (now_at == ALDIS__SPOT_NONE)
+            map_delete(part, actor);
+        else
+            *map_slot(part, actor) = now_at + 1;
+        return;
+    }
+    struct aldis__cell *cell = cell_of(part, actor);
+    if (aldis_id_equal(cell->id, actor) && cell->member == note_of(part, index))
+        cell->member = now_at == ALDIS__SPOT_NONE ? 0 : note_of(part, now_at);
 }
 
 /* The last one takes its place. */
 static void remove_member(struct aldis__place_part *part, uint32_t index)
 {
-    map_delete(part, part->members[index].spot.id);
     uint32_t last = part->count - 1;
+    note_move(part, index, ALDIS__SPOT_NONE);
     if (index != last) {
-        *map_slot(part, part->members[last].spot.id) = index + 1;
+        note_move(part, last, index);
         part->members[index] = part->members[last];
     }
     part->count--;
@@ -145,9 +195,24 @@ void aldis__place_list(struct aldis__worker *worker, struct aldis__place_part *p
     seat->listed[seat->listed_count++] = part;
 }
 
+static ALDIS_COLD bool grow_changed(struct aldis__place_part *part)
+{
+    uint32_t capacity = part->changed_capacity ? 2 * part->changed_capacity : MEMBERS_FIRST;
+    uint32_t *changed = realloc(part->changed, capacity * sizeof *changed);
+    if (!changed)
+        return false;
+    part->changed = changed;
+    part->changed_capacity = capacity;
+    return true;
+}
+
 static inline void note_changed(struct aldis__worker *worker, struct aldis__place_part *part,
                                 struct aldis__member *member)
 {
+    if (aldis__unlikely(part->changed_count == part->changed_capacity) && !grow_changed(part)) {
+        worker->fatal = ALDIS_ENOMEM; /* ends the run */
+        return;
+    }
     member->flags |= ALDIS__MEMBER_CHANGED;
     if (part->changed_count == 0)
         aldis__place_list(worker, part);
@@ -220,7 +285,7 @@ static aldis_err set_live(struct aldis__worker *worker, struct aldis__place_part
                           const struct aldis__spot *spot)
 {
     pthread_mutex_lock(&part->lock);
-    struct aldis__member *member = find(part, worker->ctx.cell->id);
+    struct aldis__member *member = find_mapped(part, worker->ctx.cell->id);
     if (!member)
         member = join_live(part, worker->ctx.cell);
     if (!member) {
@@ -229,7 +294,7 @@ static aldis_err set_live(struct aldis__worker *worker, struct aldis__place_part
     }
     if (member->flags & ALDIS__MEMBER_CHANGED)
         aldis__tally(&part->merged, 1);
-    member->flags = ALDIS__MEMBER_CHANGED;
+    member->flags |= ALDIS__MEMBER_CHANGED;
     member->spot = *spot;
     aldis__tally(&part->sets, 1);
     pthread_mutex_unlock(&part->lock);
@@ -241,7 +306,7 @@ static void remove_live(struct aldis__worker *worker, struct aldis__place_part *
                         aldis_id actor)
 {
     pthread_mutex_lock(&part->lock);
-    struct aldis__member *member = find(part, actor);
+    struct aldis__member *member = find_mapped(part, actor);
     if (member) {
         remove_member(part, (uint32_t)(member - part->members));
         aldis__fetch_add_relaxed(&part->place->members, -1u); /* relaxed: a count */
@@ -317,12 +382,12 @@ aldis_err aldis_place_set(aldis_ctx *ctx, aldis_place handle, double x, double y
         return aldis_error_last()->err;
     aldis__tally(&part->sets, 1);
     member->spot = spot;
-    if (aldis__likely(member->flags == 0)) {
+    if (aldis__likely(!(member->flags & (ALDIS__MEMBER_CHANGED | ALDIS__MEMBER_GONE)))) {
         note_changed(worker, part, member);
         return ALDIS_OK;
     }
     aldis__tally(&part->merged, 1);
-    member->flags = ALDIS__MEMBER_CHANGED;
+    member->flags &= ~(uint32_t)ALDIS__MEMBER_GONE;
     return ALDIS_OK;
 }
 
@@ -356,7 +421,8 @@ bool aldis__place_position(struct aldis__place *place, aldis_id actor, aldis_poi
     struct aldis__place_part *part = &place->parts[aldis__word_home(word)];
     if (!system->virtual_time)
         pthread_mutex_lock(&part->lock);
-    const struct aldis__member *member = find(part, actor);
+    const struct aldis__member *member =
+        system->virtual_time ? find(part, actor) : find_mapped(part, actor);
     if (member)
         *out_at = (aldis_point){member->spot.x, member->spot.y, member->spot.z};
     if (!system->virtual_time)
@@ -494,7 +560,7 @@ static bool apply_changes(struct aldis__grid *grid, struct aldis__place_part *pa
             if (lookup)
                 aldis__seen_drop(part, member->spot.id);
         } else {
-            member->flags = 0;
+            member->flags &= ~(uint32_t)ALDIS__MEMBER_CHANGED;
             if (lookup)
                 aldis__seen_put(part, &member->spot);
             keep = keep && aldis__grid_move(grid, member);

@@ -19,8 +19,11 @@
 
 enum { ALDIS__EXPONENT_STEPS = 16 };
 
-/* Flags of a member. */
-enum { ALDIS__MEMBER_CHANGED = 1, ALDIS__MEMBER_GONE = 2 };
+/* Flags of a member. A member that is not in the map is found by its cell, which has the number of
+ * the place and the member's index: mostly an actor is in one place. Live, when others may ask
+ * where an actor is, all are in the map. */
+enum { ALDIS__MEMBER_CHANGED = 1, ALDIS__MEMBER_GONE = 2, ALDIS__MEMBER_MAPPED = 4 };
+enum { ALDIS__MEMBER_INDEX_BITS = 24 };
 
 struct aldis__place;
 
@@ -30,12 +33,12 @@ struct aldis__place_part {
     struct aldis__member *members; /* dense */
     uint32_t count, capacity;
     uint32_t *map; /* by id: index in members + 1, 0: free; open addressing, at most half full */
-    uint32_t map_mask;
+    uint32_t map_mask, mapped;
     uint32_t next; /* after the member that was looked for last: a window sweeps through them */
     uint32_t shard;
     /* virtual time: since the window began */
-    uint32_t *changed; /* indices of members; room for capacity */
-    uint32_t changed_count, joined;
+    uint32_t *changed; /* indices of members */
+    uint32_t changed_count, changed_capacity, joined;
     bool listed; /* on its worker's list */
     /* virtual time, in a place with lookup: who is where as of the window's start. A table as `map`
      * is, of the spots themselves; written at the end of a window only. */

@@ -56,7 +56,7 @@ static bool copy_parts(struct aldis__place *place, size_t *out_count)
         pthread_mutex_lock(&part->lock);
         good = stage(place, count + part->count);
         for (uint32_t i = 0; good && i < part->count; i++) {
-            part->members[i].flags = 0;
+            part->members[i].flags &= ~(uint32_t)ALDIS__MEMBER_CHANGED;
             place->staging[count++] = part->members[i];
         }
         pthread_mutex_unlock(&part->lock);

@@ -57,7 +57,14 @@ def harbour_with(old, new):
 @case
 def check_says_good():
     out, err = expect(0, "check", HARBOUR)
-    check_equal((out, err), (f"{HARBOUR}: good\n", ""), "output")
+    lines = out.splitlines()
+    check_equal((len(lines), lines[0], err), (2, f"{HARBOUR}: good", ""), "output")
+    said = re.fullmatch(re.escape(HARBOUR) + r": \d+ ships; a run takes about (\d+) MB of memory",
+                        lines[1])
+    check(said, f"the memory of a run: {lines[1]!r}")
+    report = run_json()
+    check(0.5 < report["bytes_peak"] / (int(said[1]) * 1e6) < 1.5,
+          f"{said[1]} MB said, {report['bytes_peak']} taken")
 
 
 @case

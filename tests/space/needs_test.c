@@ -40,7 +40,7 @@ TEST(the_memory_that_a_run_needs_is_known_before)
         scenario_load_with(SCENARIOS "/galaxy.yaml", settings, 6, &scenario, &errors);
     scenario_errors_print(&errors, stdout);
     CHECK_INT(status, SCENARIO_OK);
-    double needed = (double)books_bytes_needed(scenario);
+    double needed = (double)scenario_bytes_needed(scenario);
     const struct space_run_opts opts = {.workers = 1, .until_ns = 100 * ALDIS_SECOND};
     CHECK_OK(space_run(scenario, &opts, &report));
     CHECK_STR(report.balance, "balanced");

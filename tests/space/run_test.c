@@ -262,6 +262,8 @@ static struct space_report sample(void)
                                  .run_print = 0xabc,
                                  .virtual_ns = 3600 * ALDIS_SECOND,
                                  .wall_s = 1.5,
+                                 .bytes_needed = 3000000,
+                                 .bytes_peak = 2500000,
                                  .stats = {.types = rows, .type_count = 2},
                                  .audit = {.balanced = true, .text = "balanced"}};
 }
@@ -291,7 +293,8 @@ TEST(json_is_one_object_with_exactly_these_fields)
               "\"dead\":1,\"queued\":2},"
               "\"un\\\"dock\":{\"sent\":3,\"handled\":3,\"rejected\":0,\"dropped\":0,\"expired\":0,"
               "\"dead\":0,\"queued\":0}},"
-              "\"audit\":\"balanced\",\"balance\":\"balanced\",\"end_reason\":\"until\"}\n");
+              "\"audit\":\"balanced\",\"balance\":\"balanced\",\"end_reason\":\"until\","
+              "\"bytes_needed\":3000000,\"bytes_peak\":2500000}\n");
 }
 
 TEST(json_of_a_live_run_has_no_run_print)
@@ -303,7 +306,7 @@ TEST(json_of_a_live_run_has_no_run_print)
     const char *text = print(&report, SPACE_JSON);
     CHECK(strncmp(text, "{\"run_print\":null,\"seed\":", 25) == 0);
     CHECK(strstr(text, "\"audit\":\"docked: sent 7, \\\"handled\\\" 1\\u000a\"") != NULL);
-    CHECK(strstr(text, "\"end_reason\":\"halted\"}\n") != NULL);
+    CHECK(strstr(text, "\"end_reason\":\"halted\",") != NULL);
 }
 
 TEST(text_names_what_matters)

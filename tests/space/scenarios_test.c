@@ -373,8 +373,8 @@ TEST(a_count_that_memory_cannot_hold_is_refused_before_the_start)
     struct space_report report;
     aldis_err err = ALDIS_OK;
     memset(&report, 0, sizeof report);
-    if (books_bytes_needed(scenario) < 2ull << 30)
-        test_fail(__FILE__, __LINE__, "only %" PRIu64 " bytes", books_bytes_needed(scenario));
+    if (scenario_bytes_needed(scenario) < 2ull << 30)
+        test_fail(__FILE__, __LINE__, "only %" PRIu64 " bytes", scenario_bytes_needed(scenario));
     err = space_run(scenario, &(struct space_run_opts){.until_ns = 1, .bytes_max = 1u << 30},
                     &report);
     CHECK_INT(err, ALDIS_ENOMEM);
