@@ -44,7 +44,7 @@ typedef struct aldis_type {
     uint32_t number;          /**< 0: hashed from the name (FNV-1a, 32 bits); a clash is an error */
     uint32_t size;            /**< payload bytes, or ALDIS_SIZE_VARIES */
     const aldis_codec *codec; /**< NULL: never leaves the process */
-    uint32_t index;           /**< private: the runtime's dense number, set at first use */
+    uint32_t tag;             /**< private: the runtime's own number for it, set at first use */
 } aldis_type;
 
 /** The payload of a message that has none. */

@@ -29,7 +29,7 @@ enum {
 static void read_clock(struct aldis__worker *worker)
 {
     worker->ctx.now_ns = aldis__clock_monotonic_ns() - worker->ctx.system->epoch_ns;
-    worker->pool_stamp = aldis__stamp_now(worker->index, worker->ctx.now_ns);
+    aldis__worker_set_stamp(worker, aldis__stamp_now(worker->index, worker->ctx.now_ns));
 }
 
 /* ------------------------------------------------------------------ running */

@@ -26,11 +26,12 @@ static inline void aldis__mailbox_append(struct aldis__cell *cell, struct aldis_
     cell->depth++;
     cell->room -= units;
     msg->next = NULL;
+    struct aldis__msg *last = cell->tail; /* of nothing, if there is no head */
+    cell->tail = msg;
     if (cell->head)
-        cell->tail->next = msg;
+        last->next = msg;
     else
         cell->head = msg;
-    cell->tail = msg;
 }
 
 /** Append to the normal lane if nothing special is to be done; about 12 instructions. False: the
@@ -77,7 +78,7 @@ static inline void aldis__cell_schedule_for_mail(struct aldis__worker *worker,
                                                  struct aldis__shard *shard,
                                                  struct aldis__cell *cell)
 {
-    if (!(cell->flags & (ALDIS__CELL_QUEUED | ALDIS__CELL_HELD_BACK)))
+    if (aldis__likely(!(cell->flags & (ALDIS__CELL_QUEUED | ALDIS__CELL_HELD_BACK))))
         aldis__cell_schedule(worker, shard, cell);
 }
 
@@ -140,7 +141,7 @@ aldis_err aldis__mailbox_push_beyond(struct aldis__worker *worker, struct aldis_
 /** After mail has been taken: is it time to tell those who wait? */
 static inline bool aldis__mailbox_is_low(const struct aldis__cell *cell)
 {
-    return (cell->flags & (ALDIS__CELL_FULL | ALDIS__CELL_HELD)) &&
+    return aldis__unlikely(cell->flags & (ALDIS__CELL_FULL | ALDIS__CELL_HELD)) &&
            cell->depth <= aldis__cell_limits(cell)->low_water;
 }
 

@@ -41,9 +41,10 @@ struct aldis__msg {
     };
 };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the order of the fields in a tag");
+#define ALDIS__MSG_TAG_FLAGS_SHIFT 16
 #define ALDIS__MSG_TAG(type, flags, rank, class, pool_stamp)                                       \
-    ((uint64_t)(type) | (uint64_t)(flags) << 16 | (uint64_t)(class) << 24 |                        \
-     (uint64_t)(rank) << 28 | (uint64_t)(pool_stamp) << 32)
+    ((uint64_t)(type) | (uint64_t)(flags) << ALDIS__MSG_TAG_FLAGS_SHIFT |                          \
+     (uint64_t)(class) << 24 | (uint64_t)(rank) << 28 | (uint64_t)(pool_stamp) << 32)
 _Static_assert(sizeof(struct aldis__msg) == 32,
                "header and 32 bytes of payload share a cache line");
 

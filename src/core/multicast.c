@@ -49,7 +49,7 @@ static struct route route_of(const struct aldis__multicast *cast)
 {
     struct aldis__worker *worker = cast->worker;
     unsigned class = cast->class;
-    unsigned flags = ALDIS__MSG_SHARED | ALDIS__MSG_FANOUT | worker->ctx.send_flags;
+    unsigned flags = ALDIS__MSG_SHARED | ALDIS__MSG_FANOUT | aldis__ctx_send_flags(&worker->ctx);
     return (struct route){
         .worker = worker,
         .pool = worker->pool,
@@ -281,7 +281,7 @@ static struct aldis__msg *make_tracked(const struct aldis__multicast *cast, aldi
     struct aldis__msg *msg = aldis__pool_alloc(worker->pool, before + bytes);
     if (!msg)
         return NULL;
-    unsigned flags = ALDIS__MSG_TRACKED | ALDIS__MSG_FANOUT | worker->ctx.send_flags;
+    unsigned flags = ALDIS__MSG_TRACKED | ALDIS__MSG_FANOUT | aldis__ctx_send_flags(&worker->ctx);
     msg->to = to;
     msg->from = worker->ctx.cell->id;
     msg->type = (uint16_t)cast->type;

@@ -37,6 +37,7 @@ enum {
     ALDIS__POOL_CLASSES = 12,
     ALDIS__POOL_CLASS_POINTER = 0, /* holds a header and a pointer to a shared payload */
     ALDIS__POOL_CLASS_LARGE = 12,  /* this one and those above it, to 15: from malloc */
+    ALDIS__POOL_CLASS_END = 16,
     ALDIS__POOL_BLOCK_MAX = 4096,
     ALDIS__POOL_STEP = 16, /* bytes between two entries of the class table */
     ALDIS__POOL_INLINE_MAX = ALDIS__POOL_BLOCK_MAX - 48, /* largest payload of a pooled block */
@@ -55,8 +56,9 @@ struct aldis__return_chain {
 };
 
 struct aldis__pool {
-    struct aldis__msg *free[ALDIS__POOL_CLASSES]; /* owner only, as all but `returns` */
-    char *bump[ALDIS__POOL_CLASSES];              /* the unused rest of its newest piece */
+    /* owner only, as all but `returns`; from ALDIS__POOL_CLASSES on always NULL */
+    struct aldis__msg *free[ALDIS__POOL_CLASS_END];
+    char *bump[ALDIS__POOL_CLASSES]; /* the unused rest of its newest piece */
     char *bump_end[ALDIS__POOL_CLASSES];
     uint64_t held[ALDIS__POOL_CLASSES];        /* bytes in pieces of the class */
     uint32_t piece_bytes[ALDIS__POOL_CLASSES]; /* of the last piece, if that was lately */

@@ -25,20 +25,22 @@ static aldis_err place_built(struct aldis__worker *worker, struct aldis__msg *ms
 aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, const void *payload,
                              size_t size)
 {
-    struct aldis__worker *worker = aldis__this_worker;
-    if (aldis__unlikely(ctx != &worker->ctx || !type || ctx->special || size != type->size ||
-                        size > ALDIS__COPY_INLINE_MAX || (!payload && size)))
+    struct aldis__worker *worker = aldis__worker_of(ctx);
+    if (aldis__unlikely(worker != aldis__this_worker || !type || ctx->special ||
+                        size != type->size || (aldis__unlikely(!payload) && size)))
         return send_plain_slow(ctx, to, type, payload, size);
     aldis_system *system = ctx->system;
-    uint32_t index = aldis__type_index_if_known(type);
     uint64_t place = aldis__id_index(to, system->node_base);
-    if (aldis__unlikely(!index || place >= system->index_limit))
+    if (aldis__unlikely(place >= system->index_limit))
         return send_plain_slow(ctx, to, type, payload, size);
     uint64_t word = aldis__directory_read(&system->directory[place]);
     struct aldis__shard *shard = &system->shards[aldis__word_home(word)];
     struct aldis__cell *cell = aldis__system_cell(system, place);
     struct aldis__pool *pool = worker->pool;
-    unsigned class = aldis__pool_class(pool, size);
+    /* Of a type that was never used: index and class 0, and no kind takes that index. */
+    uint32_t tag = aldis__type_tag_if_known(type);
+    uint32_t index = tag & ALDIS__TYPE_INDEX_MASK;
+    unsigned class = tag >> ALDIS__TYPE_CLASS_SHIFT;
     struct aldis__msg *msg = pool->free[class];
     if (aldis__unlikely(!aldis__word_is_open(word, to) || !msg ||
                         aldis__handover_owner(&shard->handover) != worker->index ||
@@ -48,12 +50,14 @@ aldis_err aldis_ctx_send_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, cons
     if (aldis__unlikely(cell->depth >= cell->mark || cell->room < units))
         return send_at_mark(ctx, to, type, payload, size);
     aldis__pool_pop(pool, msg, class);
+    bool was_empty = cell->head == NULL;
+    aldis__mailbox_append(cell, msg, units);
+    if (was_empty)
+        aldis__cell_schedule_for_mail(worker, shard, cell);
     msg->to = to;
     msg->from = ctx->cell->id;
-    msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, 0, 0, class, 0);
+    msg->tag = ctx->send_tag | tag;
     aldis__copy_payload(aldis__msg_inline(msg), payload, size);
-    aldis__mailbox_append(cell, msg, units);
-    aldis__cell_schedule_for_mail(worker, shard, cell);
     worker->counts[index].sent++;
     return ALDIS_OK;
 }
@@ -68,13 +72,14 @@ static __attribute__((noinline)) aldis_err send_at_mark(aldis_ctx *ctx, aldis_id
     struct aldis__worker *worker = aldis__worker_of(ctx);
     struct aldis__cell *sender = ctx->cell;
     struct aldis__pool *pool = worker->pool;
-    unsigned class = aldis__pool_class(pool, size);
+    uint32_t tag = aldis__type_tag_if_known(type);
+    uint32_t index = tag & ALDIS__TYPE_INDEX_MASK;
+    unsigned class = tag >> ALDIS__TYPE_CLASS_SHIFT;
     struct aldis__msg *msg = pool->free[class];
-    uint32_t index = aldis__type_index_if_known(type);
     aldis__pool_pop(pool, msg, class);
     msg->to = to;
     msg->from = sender->id;
-    msg->tag = ctx->send_tag | ALDIS__MSG_TAG(index, 0, 0, class, 0);
+    msg->tag = ctx->send_tag | tag;
     aldis__copy_payload(aldis__msg_inline(msg), payload, size);
     if (!aldis__overflow_takes(worker, sender, to))
         return place_built(worker, msg);
@@ -246,7 +251,8 @@ void aldis__parcel_of(struct aldis__msg *msg, aldis_type *out_type,
                       struct aldis__parcel *out_parcel)
 {
     const struct aldis__type_info *info = aldis__type_info(msg->type);
-    *out_type = (aldis_type){info->name, info->number, info->size, NULL, msg->type};
+    *out_type = (aldis_type){info->name, info->number, info->size, NULL,
+                             aldis__type_tag(msg->type, info->size)};
     *out_parcel = (struct aldis__parcel){.type = out_type};
     if (msg->flags & ALDIS__MSG_BLOB)
         out_parcel->blob = *(aldis_blob **)aldis__msg_body(msg);
@@ -459,7 +465,7 @@ static __attribute__((noinline)) aldis_err send_slow(aldis_ctx *ctx, aldis_id to
     unsigned rank = opts ? aldis__lane_rank(opts->lane) : ALDIS__RANK_NORMAL;
     msg->to = to;
     msg->from = ctx->cell->id;
-    msg->flags |= ctx->send_flags;
+    msg->flags |= aldis__ctx_send_flags(ctx);
     msg->lane_class = (uint8_t)(msg->lane_class | rank << 4);
     msg->pool_stamp = worker->pool_stamp;
     err = aldis__send_place(worker, msg, word, opts ? opts->delay_ns : 0);
@@ -532,7 +538,7 @@ void *aldis_build_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, size_t size
     msg->to = to;
     msg->from = ctx->cell->id;
     msg->type = (uint16_t)index;
-    msg->flags = (uint8_t)(ALDIS__MSG_VARIES | ctx->send_flags);
+    msg->flags = (uint8_t)(ALDIS__MSG_VARIES | aldis__ctx_send_flags(ctx));
     msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
     msg->pool_stamp = worker->pool_stamp;
     msg->next = ctx->built;
@@ -645,7 +651,7 @@ aldis_err aldis_send_blob_raw(aldis_ctx *ctx, aldis_id to, aldis_type *type, ald
     msg->to = to;
     msg->from = ctx->cell->id;
     msg->type = (uint16_t)index;
-    msg->flags = (uint8_t)(ALDIS__MSG_BLOB | ctx->send_flags);
+    msg->flags = (uint8_t)(ALDIS__MSG_BLOB | aldis__ctx_send_flags(ctx));
     msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
     msg->pool_stamp = worker->pool_stamp;
     err = aldis__send_place(worker, msg, word, 0);

@@ -64,10 +64,11 @@ static inline void aldis__copy_payload(char *to, const char *from, size_t size)
         memcpy(to + (low), first_, bytes);                                                         \
         memcpy(to + (high), last_, bytes);                                                         \
     } while (0)
-    if (size >= 16) {
+    if (aldis__likely(size - 16 <= 16)) {
         MOVE(16, 0, size - 16);
-        if (size > 32)
-            MOVE(16, 16, size - 32);
+    } else if (size > 32) {
+        MOVE(16, 0, size - 16);
+        MOVE(16, 16, size - 32);
     } else if (size >= 8) {
         MOVE(8, 0, size - 8);
     } else if (size >= 4) {

@@ -276,7 +276,7 @@ static aldis_err init_workers(aldis_system *system)
         worker->ctx.special = true;
         worker->index = i;
         worker->pool = system->pools[i];
-        worker->pool_stamp = i << 24;
+        aldis__worker_set_stamp(worker, i << 24);
         worker->next_due_ns = ALDIS_FOREVER;
         worker->cycle_due_ns = ALDIS_FOREVER;
         worker->out = calloc(system->shard_count, sizeof *worker->out);

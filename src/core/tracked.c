@@ -274,7 +274,7 @@ aldis_err aldis__send_tracked(aldis_ctx *ctx, const struct aldis__parcel *parcel
         return count_rejected(worker, index, err);
     }
     msg->from = ctx->cell->id;
-    msg->flags |= ctx->send_flags;
+    msg->flags |= aldis__ctx_send_flags(ctx);
     msg->pool_stamp = worker->pool_stamp;
     aldis_ns delay_ns = parcel->opts ? parcel->opts->delay_ns : 0;
     if (reserved)

@@ -35,9 +35,10 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
     uint32_t left =
         (uint32_t)cell->depth < ALDIS__TURN_MSGS ? (uint32_t)cell->depth : ALDIS__TURN_MSGS;
     aldis__worker_set_sender(worker, cell);
-    struct aldis__msg *msg;
-    while (left > 0 && (msg = aldis__mailbox_pop(cell))) {
-        left--;
+    do {
+        struct aldis__msg *msg = aldis__mailbox_pop(cell);
+        if (!msg)
+            break;
         uint32_t type = msg->type;
         const void *payload = aldis__msg_inline(msg);
         unsigned special = msg->flags & (ALDIS__MSG_INDIRECT | ALDIS__MSG_TIMER);
@@ -61,7 +62,7 @@ static inline void turn(struct aldis__worker *worker, struct aldis__shard *shard
         aldis__pool_free(worker->pool, msg);
         if (aldis__unlikely(cell->flags & ALDIS__CELL_SPECIAL))
             break;
-    }
+    } while (--left > 0);
     end_turn(worker, shard, cell);
 }
 
@@ -115,7 +116,8 @@ static inline void end_turn(struct aldis__worker *worker, struct aldis__shard *s
     uint32_t flags = cell->flags & ~(uint32_t)ALDIS__CELL_QUEUED;
     cell->flags = flags;
     /* A stopping actor waits for its children or its overflow, and is woken by them. */
-    if ((cell->depth > 0 && !(flags & ALDIS__CELL_HELD_BACK)) || (flags & ALDIS__CELL_URGENT))
+    if (aldis__unlikely((cell->depth > 0 && !(flags & ALDIS__CELL_HELD_BACK)) ||
+                        (flags & ALDIS__CELL_URGENT)))
         aldis__cell_schedule(worker, shard, cell);
 }
 

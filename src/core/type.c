@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "core/message.h"
+#include "core/send.h"
 #include "core/shed.h"
 #include "core/supervise.h"
 #include <aldis/dead_letter.h>
@@ -125,6 +125,14 @@ static bool add_runtime_types(void)
            find_or_add(&retry) == ALDIS__TYPE_RETRY;
 }
 
+uint32_t aldis__type_tag(uint32_t index, uint32_t size)
+{
+    unsigned class = ALDIS__CLASS_NEVER_FREE;
+    if (size <= ALDIS__COPY_INLINE_MAX)
+        class = sizeof(struct aldis__msg) + size > aldis__pool_class_bytes[0];
+    return index | class << ALDIS__TYPE_CLASS_SHIFT;
+}
+
 ALDIS_COLD aldis_err aldis__type_resolve(aldis_type *type)
 {
     size_t length = type->name ? strnlen(type->name, NAME_BYTES_MAX + 1) : 0;
@@ -142,7 +150,7 @@ ALDIS_COLD aldis_err aldis__type_resolve(aldis_type *type)
     if (!index)
         return aldis_error_last()->err;
     /* T2 release: pairs with T1 in aldis__type_index(). */
-    aldis__plain_store_release(&type->index, index);
+    aldis__plain_store_release(&type->tag, aldis__type_tag(index, type->size));
     return ALDIS_OK;
 }
 
@@ -263,7 +271,7 @@ aldis_err aldis__kind_create(const aldis_behaviour *behaviour, const struct aldi
     kind->index = index;
     kind->state_bytes = state_bytes(behaviour->state_size);
     kind->wants_undelivered = behaviour->on_undelivered != NULL;
-    kind->send_flags = kind->wants_undelivered ? ALDIS__MSG_NOTICE : 0;
+    kind->send_tag = ALDIS__MSG_TAG(0, kind->wants_undelivered ? ALDIS__MSG_NOTICE : 0, 0, 0, 0);
     kind->wants_child_ended = behaviour->on_child_ended != NULL;
     kind->has_digest = behaviour->digest != NULL;
     aldis_err err = aldis__limits_resolve(&behaviour->mailbox, defaults, &kind->limits);

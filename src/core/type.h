@@ -86,6 +86,8 @@ struct aldis__type_info {
 aldis_err aldis__type_resolve(aldis_type *type);
 /** How many types there are; their indices are 1 .. count - 1. */
 uint32_t aldis__type_count(void);
+/** The tag of a type with this index and size. */
+uint32_t aldis__type_tag(uint32_t index, uint32_t size);
 extern struct aldis__type_info aldis__type_infos[ALDIS__TYPES_MAX];
 
 static inline const struct aldis__type_info *aldis__type_info(uint32_t index)
@@ -93,21 +95,33 @@ static inline const struct aldis__type_info *aldis__type_info(uint32_t index)
     return &aldis__type_infos[index];
 }
 
+/* What a type's `tag` holds: its index | size class << 24, as in the tags of its messages. The
+ * class is that of the plain messages of a live system, and only of those that are small enough for
+ * the first function of send.c; else one that no pool has a block of. */
+#define ALDIS__TYPE_INDEX_MASK 0xffffu
+#define ALDIS__TYPE_CLASS_SHIFT 24
+enum { ALDIS__CLASS_NEVER_FREE = 15 };
+
+/** The type's tag, or 0 before its first use. */
+static inline uint32_t aldis__type_tag_if_known(const aldis_type *type)
+{
+    /* T1 acquire: pairs with T2 in aldis__type_resolve(): the registry's entry is complete. */
+    return aldis__plain_load_acquire(&type->tag);
+}
+
 /** The type's index, or 0 before its first use. */
 static inline uint32_t aldis__type_index_if_known(const aldis_type *type)
 {
-    /* T1 acquire: pairs with T2 in aldis__type_resolve(): the registry's entry is complete. */
-    return aldis__plain_load_acquire(&type->index);
+    return aldis__type_tag_if_known(type) & ALDIS__TYPE_INDEX_MASK;
 }
 
 /** The type's index, resolved at its first use; 0: it could not be (see aldis_error_last). */
 static inline uint32_t aldis__type_index(aldis_type *type)
 {
-    /* T1 acquire: pairs with T2 in aldis__type_resolve(): the registry's entry is complete. */
-    uint32_t index = aldis__plain_load_acquire(&type->index);
+    uint32_t index = aldis__type_index_if_known(type);
     if (__builtin_expect(index != 0, 1))
         return index;
-    return aldis__type_resolve(type) == ALDIS_OK ? type->index : 0;
+    return aldis__type_resolve(type) == ALDIS_OK ? type->tag & ALDIS__TYPE_INDEX_MASK : 0;
 }
 
 /* The bounds of a mailbox, with all defaults filled in. */
@@ -141,7 +155,7 @@ struct aldis__kind {
     aldis_budget_opts budget;         /* of its handlers; handler_ns 0: none */
     aldis__handle *watched;           /* the real handlers, by type index; NULL: no budget */
     bool wants_undelivered, wants_child_ended, has_digest;
-    uint8_t send_flags; /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
+    uint64_t send_tag; /* of what its actors send: ALDIS__MSG_NOTICE, if they want to know */
     aldis__handle delivered, accepted;      /* apart, so that nobody can send them; or NULL */
     aldis__handle handle[ALDIS__TYPES_MAX]; /* by type index; NULL: not accepted */
 };

@@ -18,10 +18,9 @@ struct aldis_ctx {
     struct aldis__msg *msg;     /* the message being handled; NULL in hooks */
     aldis_system *system;
     aldis_ns now_ns;
-    bool special;       /* sends take the slow path: virtual time, or the actor is parked */
-    uint8_t send_flags; /* of what this actor sends: ALDIS__MSG_NOTICE, if it wants to know */
-    uint64_t send_tag;  /* of what it sends by the hot path, but for type and class */
-    uint64_t drawn; /* the second half of the last block of random numbers: of whom, and which */
+    bool special;      /* sends take the slow path: virtual time, or the actor is parked */
+    uint64_t send_tag; /* of what this actor sends by the hot path, but for type and class */
+    uint64_t drawn;    /* the second half of the last block of random numbers: of whom, and which */
     aldis_id drawn_actor;
     uint64_t drawn_message;
     uint32_t drawn_number;
@@ -72,6 +71,7 @@ struct aldis__worker {
     uint32_t index;
     uint32_t pool_stamp; /* pool << 24 | coarse now: what new messages carry */
     struct aldis__pool *pool;
+    uint64_t send_tag; /* the part of ctx.send_tag that is the same for all actors */
     struct aldis__shard *ready_head,
         *ready_tail; /* shards with work; ready_tail: while ready_head */
     uint32_t ready_count;
@@ -190,10 +190,21 @@ static inline uint32_t aldis__stamp_now(uint32_t pool, aldis_ns now_ns)
 /** Make `cell` the actor whose messages are sent from now on. */
 static inline void aldis__worker_set_sender(struct aldis__worker *worker, struct aldis__cell *cell)
 {
-    uint8_t flags = cell->kind->send_flags;
     worker->ctx.cell = cell;
-    worker->ctx.send_flags = flags;
-    worker->ctx.send_tag = ALDIS__MSG_TAG(0, flags, ALDIS__RANK_NORMAL, 0, worker->pool_stamp);
+    worker->ctx.send_tag = worker->send_tag | cell->kind->send_tag;
+}
+
+/** The flags of what the actor that runs sends: ALDIS__MSG_NOTICE, if it wants to know. */
+static inline uint8_t aldis__ctx_send_flags(const aldis_ctx *ctx)
+{
+    return (uint8_t)(ctx->send_tag >> ALDIS__MSG_TAG_FLAGS_SHIFT);
+}
+
+/** From now on what it builds carries this stamp. */
+static inline void aldis__worker_set_stamp(struct aldis__worker *worker, uint32_t pool_stamp)
+{
+    worker->pool_stamp = pool_stamp;
+    worker->send_tag = ALDIS__MSG_TAG(0, 0, ALDIS__RANK_NORMAL, 0, pool_stamp);
 }
 
 /** Has the handler of the actor's message number `number` settled it without handling it? */
@@ -205,7 +216,7 @@ static inline bool aldis__ctx_has_settled(const aldis_ctx *ctx, uint64_t number)
 /** Put a shard that has something to run on its owner's list. */
 static inline void aldis__worker_ready(struct aldis__worker *worker, struct aldis__shard *shard)
 {
-    if (shard->ready)
+    if (aldis__likely(shard->ready))
         return;
     shard->ready = true;
     shard->ready_next = NULL;

@@ -322,7 +322,7 @@ aldis_err aldis_flow_try_send_raw(aldis_ctx *ctx, aldis_flow *flow, aldis_id to,
 /* One that waited will not be sent: on_undelivered hears of it. */
 static void tell(aldis_ctx *ctx, const struct waiting *entry, aldis_err reason)
 {
-    if (!(ctx->send_flags & ALDIS__MSG_NOTICE))
+    if (!(aldis__ctx_send_flags(ctx) & ALDIS__MSG_NOTICE))
         return;
     struct aldis__refusal refusal = {entry->to, aldis__type_index(entry->type), 1, reason};
     aldis__post_runtime(aldis__worker_of(ctx), ctx->cell->id, ctx->cell->id,

@@ -84,7 +84,7 @@ uint64_t aldis__outbox_expire(struct aldis__outbox *outbox, aldis_ctx *ctx, aldi
 void aldis__outbox_tell(struct aldis__worker *worker, const struct aldis__cell *cell, aldis_id to,
                         const struct aldis__outbox_entry *entry, aldis_err reason)
 {
-    if (!(cell->kind->send_flags & ALDIS__MSG_NOTICE))
+    if (!cell->kind->wants_undelivered)
         return;
     struct aldis__refusal refusal = {to, aldis__type_index(entry->type), 1, reason};
     aldis__post_runtime(worker, cell->id, cell->id, ALDIS__TYPE_UNDELIVERED, &refusal,

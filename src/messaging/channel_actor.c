@@ -215,7 +215,7 @@ aldis_err aldis__channel_stage(struct aldis_tx *channel, const void *value)
         return ALDIS_ENOMEM;
     staged->call.run = enter_staged;
     staged->channel = channel;
-    staged->tell = (worker->ctx.send_flags & ALDIS__MSG_NOTICE) != 0;
+    staged->tell = (aldis__ctx_send_flags(&worker->ctx) & ALDIS__MSG_NOTICE) != 0;
     if (channel->size)
         memcpy(staged->value, value, channel->size);
     if (!aldis__virtual_op_call(worker, worker->ctx.cell->id, &staged->call)) {

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "core/blob.h"
+#include "core/send.h"
 #include "harness.h"
 #include <stdlib.h>
 
@@ -87,6 +88,25 @@ TEST(pool_uses_its_blocks_again)
 }
 
 /* Blocks that others free come home in chains, and are used before there is a new slab. */
+/* What the first function of send.c takes from a type instead of looking it up. */
+TEST(pool_class_of_a_type_is_that_of_its_messages)
+{
+    struct pools p;
+    pools_init(&p, 0);
+    for (uint32_t size = 0; size <= ALDIS_PAYLOAD_MAX; size += size < 100 ? 1 : 4999) {
+        uint32_t tag = aldis__type_tag(77, size);
+        unsigned class = tag >> ALDIS__TYPE_CLASS_SHIFT;
+        CHECK_UINT(tag & ALDIS__TYPE_INDEX_MASK, 77);
+        if (size <= ALDIS__COPY_INLINE_MAX)
+            CHECK_UINT(class, aldis__pool_class(p.all[0], size));
+        else
+            CHECK(p.all[0]->free[class] == NULL);
+    }
+    CHECK_UINT(aldis__type_tag(1, ALDIS_SIZE_VARIES) >> ALDIS__TYPE_CLASS_SHIFT,
+               ALDIS__CLASS_NEVER_FREE);
+    pools_fini(&p);
+}
+
 TEST(pool_blocks_come_home)
 {
     struct pools p;

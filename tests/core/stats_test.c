@@ -177,7 +177,7 @@ TEST_EACH(stats_are_printed_as_text_and_json)
 /* What went wrong, planted in the inside of a system that stands still; and taken back. */
 static uint64_t *a_counter(aldis_system *system, unsigned which)
 {
-    struct aldis_type_stats *counts = &system->workers[0].counts[num_type.index];
+    struct aldis_type_stats *counts = &system->workers[0].counts[aldis__type_index(&num_type)];
     uint64_t *all[] = {&counts->sent,    &counts->handled, &counts->rejected,
                        &counts->dropped, &counts->expired, &counts->dead};
     return all[which];
