@@ -132,7 +132,7 @@ void aldis__waiter_add(struct aldis__worker *worker, struct aldis__cell *cell, a
 void aldis__waiters_release(struct aldis__worker *worker, struct aldis__cell *cell)
 {
     struct aldis__cell_ext *ext = cell->ext;
-    if (!ext)
+    if (!ext || !ext->waiters)
         return;
     for (uint32_t i = 0; i < ext->waiter_count; i++)
         aldis__post_runtime(worker, cell->id, ext->waiters[i], ALDIS__TYPE_ROOM, NULL, 0);

@@ -47,8 +47,12 @@ enum {
     ALDIS__CELL_CHOKED = 1u << 23,   /* a part of the library lets no mail in: see tracked.h */
     ALDIS__CELL_SHEDS = 1u << 24,    /* its mailbox sheds what has waited too long: see shed.h */
     ALDIS__CELL_STAMPS = 1u << 25,   /* live: and stamps what comes in */
+    ALDIS__CELL_STOPS = 1u << 26,    /* live: has told itself to stop, before all that is on the
+                                        control lane; counts as a command when it is obeyed */
+    /* Something to handle before its mail. */
+    ALDIS__CELL_TOLD = ALDIS__CELL_CONTROL | ALDIS__CELL_STOPS,
     /* A turn that is not simply "next message, please". */
-    ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_CONTROL | ALDIS__CELL_LANES |
+    ALDIS__CELL_SPECIAL = ALDIS__CELL_UNSTARTED | ALDIS__CELL_TOLD | ALDIS__CELL_LANES |
                           ALDIS__CELL_PAUSED | ALDIS__CELL_PARKED | ALDIS__CELL_DRAINING |
                           ALDIS__CELL_STOPPING | ALDIS__CELL_KILLED | ALDIS__CELL_ENDED |
                           ALDIS__CELL_WAKING | ALDIS__CELL_OVERFLOW | ALDIS__CELL_FAILING |
@@ -59,7 +63,7 @@ enum {
                             ALDIS__CELL_ENDED | ALDIS__CELL_WAKING | ALDIS__CELL_FAILING |
                             ALDIS__CELL_FAILED | ALDIS__CELL_CHOKED,
     /* It has something to do, whether mail waits or not. */
-    ALDIS__CELL_URGENT = ALDIS__CELL_CONTROL | ALDIS__CELL_FAILING
+    ALDIS__CELL_URGENT = ALDIS__CELL_TOLD | ALDIS__CELL_FAILING
 };
 
 struct aldis__cell_ext;
@@ -87,7 +91,7 @@ struct aldis__cell {
     uint64_t handled;  /* messages handled */
     uint64_t sequence; /* of its sends; virtual time orders by it */
     aldis_ns started_ns;
-    uint32_t peak;        /* most messages that ever waited */
+    uint32_t peak;        /* most messages that ever waited; live: 0 may stand for 1 */
     uint32_t drew;        /* while it handled which message it last drew: its number + 1 */
     uint32_t draws;       /* random numbers drawn for that message: two from each Philox block */
     uint32_t child_index; /* its place in the parent's list of children */

@@ -72,6 +72,8 @@ void aldis__status_fill(const struct aldis__worker *worker, const struct aldis__
     out_status->capacity_msgs = (uint32_t)aldis__mailbox_capacity(cell);
     out_status->depth_msgs = (uint32_t)cell->depth;
     out_status->peak_msgs = cell->peak;
+    if (cell->peak == 0 && (cell->depth > 0 || cell->handled > 0))
+        out_status->peak_msgs = 1; /* the first one is not looked at: see spawn.c */
     out_status->handled_msgs = cell->handled;
     if (cell->ext) {
         out_status->handled_msgs -= cell->ext->settled;

@@ -229,7 +229,9 @@ aldis_err aldis_ctx_command(aldis_ctx *ctx, aldis_id actor, aldis_command comman
      * concerned: stop twice is an error. */
     if ((word & ALDIS__WORD_CLOSING) && command == ALDIS_CMD_DRAIN)
         return aldis__error_set(ALDIS_ESTALE, actor, "", "drain: the actor is ending already");
-    aldis__post_command(aldis__worker_of(ctx), ctx->cell->id, actor, command, deadline_ns);
+    bool stops_itself = command == ALDIS_CMD_STOP && aldis_id_equal(actor, ctx->cell->id);
+    if (!stops_itself || !aldis__cell_stop_self(ctx))
+        aldis__post_command(aldis__worker_of(ctx), ctx->cell->id, actor, command, deadline_ns);
     return ALDIS_OK;
 }
 

@@ -192,8 +192,8 @@ void aldis__cell_stop(struct aldis__worker *worker, struct aldis__shard *shard,
     /* Whoever has failed and is told to stop meanwhile, has ended because of that. */
     if ((cell->flags & ALDIS__CELL_FAILED) && !kill && cell->ext->end_err != ALDIS_OK)
         reason = ALDIS_ENDED_FAILED;
-    if (aldis__cell_extend(cell))
-        cell->ext->end_reason = reason;
+    if ((cell->ext || reason != ALDIS_ENDED_STOPPED) && aldis__cell_extend(cell))
+        cell->ext->end_reason = reason; /* where there is none, it is to stop */
     aldis__children_tell(worker, cell, kill ? ALDIS_CMD_KILL : ALDIS_CMD_STOP);
     aldis__cell_schedule(worker, shard, cell);
 }
@@ -235,6 +235,25 @@ void aldis__cell_command(struct aldis__worker *worker, struct aldis__shard *shar
         cell->flags &= ~(uint32_t)ALDIS__CELL_PAUSED;
         break;
     }
+}
+
+bool aldis__cell_stop_self(aldis_ctx *ctx)
+{
+    struct aldis__cell *cell = ctx->cell;
+    if (ctx->system->virtual_time || (cell->flags & ALDIS__CELL_TOLD))
+        return false;
+    cell->flags |= ALDIS__CELL_STOPS;
+    return true;
+}
+
+void aldis__cell_obey_stop(struct aldis__worker *worker, struct aldis__shard *shard,
+                           struct aldis__cell *cell)
+{
+    static const struct aldis__command stop = {ALDIS_CMD_STOP, true, 0};
+    cell->flags &= ~(uint32_t)ALDIS__CELL_STOPS;
+    worker->counts[ALDIS__TYPE_COMMAND].sent++;
+    aldis__cell_command(worker, shard, cell, &stop);
+    worker->counts[ALDIS__TYPE_COMMAND].handled++;
 }
 
 /* ------------------------------------------------------------------ the end */

@@ -65,6 +65,12 @@ uint32_t aldis__child_birth(const struct aldis__cell *parent, aldis_id child);
 /** Add to the list of children. False: out of memory. */
 bool aldis__child_add(struct aldis__cell *parent, aldis_id child, uint32_t *out_index);
 
+/** The actor that runs tells itself to stop, without a message. False: it is to send one. */
+bool aldis__cell_stop_self(aldis_ctx *ctx);
+/** Then, in its next turn, it does. */
+void aldis__cell_obey_stop(struct aldis__worker *worker, struct aldis__shard *shard,
+                           struct aldis__cell *cell);
+
 /** Send a command as `from`. */
 void aldis__post_command(struct aldis__worker *worker, aldis_id from, aldis_id to,
                          aldis_command command, aldis_ns deadline_ns);

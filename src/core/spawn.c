@@ -250,6 +250,16 @@ static bool add_rare_parts(const struct birth *b, struct aldis__cell *cell)
     return b->restart.mode == ALDIS_RESTART_DEFAULT || aldis__life_create(cell, &b->restart);
 }
 
+/* The first message of a live actor that nothing special is asked of need not be looked at: any
+ * mailbox holds one. (That its peak is 1 then, aldis__status_fill() knows.) */
+static int32_t first_mark(const struct birth *b)
+{
+    /* Relaxed: a setting; it may take effect a little later. */
+    bool special = b->system->virtual_time || b->system->memory || b->shed.target_ns ||
+                   aldis__load_relaxed(&b->system->high_water);
+    return special ? 0 : 1;
+}
+
 /* Everything but the link to the parent and the publication. */
 static aldis_err make_cell(const struct birth *b, struct aldis__cell **out_cell)
 {
@@ -274,6 +284,7 @@ static aldis_err make_cell(const struct birth *b, struct aldis__cell **out_cell)
     cell->parent = b->parent;
     cell->child_index = UINT32_MAX;
     cell->room = b->limits->room;
+    cell->mark = first_mark(b);
     if (!add_rare_parts(b, cell)) {
         unmake_cell(b, cell);
         return aldis__error_set(ALDIS_ENOMEM, aldis_nobody(), "",

@@ -521,8 +521,9 @@ void aldis__timers_sweep(aldis_system *system)
 
 void aldis__timers_cancel_all(struct aldis__worker *worker, struct aldis__cell *cell)
 {
-    aldis_system *system = worker->ctx.system;
-    struct aldis__shard *shard = aldis__system_home(system, cell->id);
+    if (!cell->ext || !cell->ext->timers)
+        return;
+    struct aldis__shard *shard = aldis__system_home(worker->ctx.system, cell->id);
     while (cell->ext && cell->ext->timers)
         cancel(worker, shard, aldis__timer_at(&shard->timers, cell->ext->timers));
 }

@@ -177,6 +177,10 @@ bool aldis__turn_handle(struct aldis__worker *worker, struct aldis__shard *shard
 void aldis__turn_control(struct aldis__worker *worker, struct aldis__shard *shard,
                          struct aldis__cell *cell)
 {
+    if (cell->flags & ALDIS__CELL_STOPS)
+        aldis__cell_obey_stop(worker, shard, cell);
+    if (!(cell->flags & ALDIS__CELL_CONTROL))
+        return;
     struct aldis__queue *lane = &cell->ext->lanes[ALDIS__RANK_CONTROL];
     struct aldis__msg *msg;
     cell->flags &= ~(uint32_t)ALDIS__CELL_CONTROL;
@@ -219,7 +223,7 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
     bool starts = (cell->flags & ALDIS__CELL_UNSTARTED) && !(cell->flags & ALDIS__CELL_ENDED);
     if (starts)
         aldis__cell_start(worker, shard, cell);
-    if (cell->flags & ALDIS__CELL_CONTROL)
+    if (cell->flags & ALDIS__CELL_TOLD)
         aldis__turn_control(worker, shard, cell);
     if (starts) /* the message that started it was all that its second block was for, mostly */
         aldis__cell_shrink(cell);
@@ -232,7 +236,7 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
         if (!msg)
             break;
         aldis__turn_handle(worker, shard, cell, msg);
-        if (cell->flags & ALDIS__CELL_CONTROL)
+        if (cell->flags & ALDIS__CELL_TOLD)
             break;
     }
     if (worker->ctx.busy_ns) /* of a hook: on_start may be busy too */
@@ -242,7 +246,7 @@ void aldis__turn_special(struct aldis__worker *worker, struct aldis__shard *shar
         !(cell->flags & (ALDIS__CELL_HELD | ALDIS__CELL_STOPPING | ALDIS__CELL_PARKED |
                          ALDIS__CELL_RETRY | ALDIS__CELL_FAILING)))
         aldis__cell_stop(worker, shard, cell, ALDIS_ENDED_DRAINED);
-    if ((cell->flags & ALDIS__CELL_STOPPING) && !(cell->flags & ALDIS__CELL_CONTROL) &&
+    if ((cell->flags & ALDIS__CELL_STOPPING) && !(cell->flags & ALDIS__CELL_TOLD) &&
         aldis__cell_try_end(worker, shard, cell)) {
         if (worker->ctx.built)
             aldis__turn_discard_built(worker);
