@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* mind_plans.c: the minds that are built in: trees written in C. docs/scenario.md shows each as it
- * would stand in a file. See mind_leaves.h. Layer: space. */
+/* mind_plans.c: the minds that are built in: trees written in C. docs/scenario.md says what each
+ * does. See mind_leaves.h. Layer: space. */
 #include "mind_leaves.h"
 
 #include <string.h>
