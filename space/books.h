@@ -22,7 +22,7 @@ struct chronicle;
 /** A course that passes a hazard keeps this far off its centre, as a part of its radius. */
 #define HAZARD_BERTH 1.1
 
-/** What a station has, beside its docks. */
+/** All that a station is. */
 struct station_page {
     struct account account;
     aldis_bucket rate;  /**< of requests; see scenario_rate */
@@ -111,8 +111,7 @@ void books_settle_with_dead(const struct books *books, struct account *account);
 struct totals books_totals(const struct books *books);
 
 /** Is everything still there, and each account in itself as it should be? Else text says what is
- *  not, and how much. The actors must be at rest.
- * */
+ *  not, and how much. The actors must be at rest. */
 bool books_balance(const struct books *books, const struct scenario *scenario, char *text,
                    size_t size);
 

@@ -20,22 +20,6 @@ static const char open_space[] =
     "  - {name: one, class: merchant, count: 8, route: [Near, Far], departure: 30 d,\n"
     "     rest: 30 d, formation: convoy, formation_size: 4}\n";
 
-static aldis_ns now_ns(void)
-{
-    return aldis_system_now(stage.system);
-}
-
-static void wait_s(double seconds)
-{
-    stage_run(now_ns() + (aldis_ns)(seconds * 1e9));
-}
-
-#define ORDER(number, message, ...)                                                                \
-    do {                                                                                           \
-        CHECK_OK(aldis_send(stage.system, stage.ships[number], message, __VA_ARGS__));             \
-        wait_s(0.02);                                                                              \
-    } while (0)
-
 static double distance_between(struct vec a, struct vec b)
 {
     return vec_length(vec_sub(a, b));
@@ -47,7 +31,7 @@ static struct ship *open_alone(struct scenario *scenario)
     stage_station(0);
     stage_station(1);
     struct ship *page = stage_ship(0, 0);
-    wait_s(1);
+    stage_wait(1);
     return page;
 }
 
@@ -65,12 +49,12 @@ TEST(at_the_edge_of_its_range_a_ship_has_not_arrived)
     for (size_t i = 0; i < sizeof distances / sizeof distances[0]; i++) {
         struct ship *page = open_with_one();
         page->motion.position = (struct vec){distances[i], 0, 0};
-        ORDER(0, set_destination, .station = 1);
+        STAGE_ORDER(0, set_destination, .station = 1);
         page->motion = (struct motion){.position = {distances[i], 0, 0}};
-        page->moved_ns = now_ns();
+        page->moved_ns = stage_now();
         page->station = 0;
         CHECK_OK(aldis_send(stage.system, stage.ships[0], update_position, .dt = 0));
-        stage_run(now_ns() + 1);
+        stage_run(stage_now() + 1);
         CHECK_STR(stage_state(0), i == 0 ? "flying" : "docking");
         stage_close();
     }
@@ -81,10 +65,10 @@ TEST(an_order_to_dock_from_afar_is_a_flight_first)
 {
     struct ship *page = open_with_one();
     page->motion.position = (struct vec){500, 0, 0};
-    ORDER(0, initiate_docking, .station = 0);
+    STAGE_ORDER(0, initiate_docking, .station = 0);
     CHECK_STR(stage_state(0), "flying");
     CHECK_UINT(stage_type("request_docking").sent, 0);
-    wait_s(60);
+    stage_wait(60);
     CHECK_UINT(stage_type("request_docking").handled, 1);
     CHECK(distance_between(page->motion.position, (struct vec){0, 0, 0}) < 10);
     stage_close();
@@ -98,9 +82,9 @@ static struct ship *ask_for_place(uint32_t number, uint32_t place)
     struct ship *page = stage_ship(number, 0);
     ship_rare(page)->formation.leader = stage.books.ships[0].self;
     page->place_in_line = place & 7u;
-    wait_s(1);
+    stage_wait(1);
     CHECK_OK(aldis_send(stage.system, stage.ships[number], ship_due, .change = page->change));
-    wait_s(1);
+    stage_wait(1);
     return page;
 }
 
@@ -110,8 +94,8 @@ static struct ship *open_convoy(void)
     open_with_one();
     struct ship *page = ask_for_place(1, 1);
     CHECK(page->flags & SHIP_JOINING);
-    ORDER(0, set_destination, .station = 1);
-    wait_s(30);
+    STAGE_ORDER(0, set_destination, .station = 1);
+    stage_wait(30);
     CHECK_INT(page->mission, MISSION_FOLLOW);
     return page;
 }
@@ -119,18 +103,18 @@ static struct ship *open_convoy(void)
 TEST(a_follower_that_is_paused_stops_and_closes_up_when_it_may)
 {
     struct ship *page = open_convoy(), *leader = &stage.books.ships[0];
-    ORDER(1, pause, 0);
-    wait_s(10);
+    STAGE_ORDER(1, pause, 0);
+    stage_wait(10);
     struct vec stopped = page->motion.position;
     CHECK(vec_length(page->motion.velocity) == 0);
-    wait_s(10);
+    stage_wait(10);
     CHECK(distance_between(page->motion.position, stopped) == 0);
     double behind = distance_between(page->motion.position, leader->motion.position);
     CHECK(behind > 200);
-    ORDER(0, pause, 0);
-    wait_s(20);
-    ORDER(1, resume, 0);
-    wait_s(100);
+    STAGE_ORDER(0, pause, 0);
+    stage_wait(20);
+    STAGE_ORDER(1, resume, 0);
+    stage_wait(100);
     CHECK(distance_between(page->motion.position, leader->motion.position) < 50);
     stage_close();
 }
@@ -142,7 +126,7 @@ TEST(a_follower_that_runs_dry_calls_for_help)
     double speed = vec_length(page->motion.velocity);
     CHECK(speed > 10);
     account_burn(&page->account, page->account.fuel);
-    wait_s(3);
+    stage_wait(3);
     CHECK_STR(stage_state(1), "emergency");
     CHECK_INT(page->extra->rare->emergency.kind, EMERGENCY_OUT_OF_FUEL);
     CHECK(fabs(vec_length(page->motion.velocity) - speed) < 1e-6);
@@ -191,16 +175,16 @@ TEST(followers_go_on_by_themselves_when_their_leader_lets_them_go)
     for (int way = 0; way < 3; way++) {
         const struct ship *page = open_convoy();
         if (way == 0)
-            wait_s(150);
+            stage_wait(150);
         else if (way == 1)
-            ORDER(0, shutdown, 0);
+            STAGE_ORDER(0, shutdown, 0);
         else
             CHECK_OK(aldis_kill(stage.system, stage.ships[0].id));
         CHECK_INT(page->mission, way < 2 ? MISSION_OWN : MISSION_FOLLOW);
-        wait_s(12);
+        stage_wait(12);
         CHECK_INT(page->mission, MISSION_OWN);
         CHECK_UINT(page->station, 1);
-        wait_s(180);
+        stage_wait(180);
         CHECK_UINT(stage.books.stations[1].dockings, way == 0 ? 2 : 1);
         stage_close();
     }
@@ -213,12 +197,12 @@ TEST(a_follower_flies_no_farther_than_its_fuel_lasts)
     account_burn(&page->account, page->account.fuel - FUEL_NANO / 10000 * 30); /* for 30 u */
     page->extra->rare->formation.lead.position.x += 5000;
     struct vec before = page->motion.position;
-    page->moved_ns = now_ns();
-    page->extra->rare->formation.lead.at_ns = now_ns();
-    ship_move(page, now_ns() + 5 * ALDIS_SECOND);
+    page->moved_ns = stage_now();
+    page->extra->rare->formation.lead.at_ns = stage_now();
+    ship_move(page, stage_now() + 5 * ALDIS_SECOND);
     CHECK(fabs(distance_between(page->motion.position, before) - 30) < 1e-3);
     CHECK(page->account.fuel < 10);
-    page->moved_ns = now_ns();
+    page->moved_ns = stage_now();
     stage_close();
 }
 
@@ -226,13 +210,13 @@ TEST(an_idle_ship_that_is_paused_stays_until_it_may_go)
 {
     struct ship *page = open_with_one();
     page->place_in_line = 0;
-    ORDER(0, pause, 0);
+    STAGE_ORDER(0, pause, 0);
     CHECK_OK(aldis_send(stage.system, stage.ships[0], ship_due, .change = page->change));
-    wait_s(60);
+    stage_wait(60);
     CHECK_STR(stage_state(0), "idle");
-    ORDER(0, resume, 0);
+    STAGE_ORDER(0, resume, 0);
     CHECK_OK(aldis_send(stage.system, stage.ships[0], ship_due, .change = page->change));
-    wait_s(1);
+    stage_wait(1);
     CHECK_STR(stage_state(0), "flying");
     stage_close();
 }
@@ -245,16 +229,16 @@ TEST(a_ship_that_is_given_orders_on_its_way_is_found_where_it_is)
 {
     for (int orders = 0; orders < 4; orders++) {
         struct ship *page = open_with_one(), *other = stage_ship(1, 0);
-        wait_s(1);
+        stage_wait(1);
         other->motion.position = (struct vec){1500, 0, 0};
         for (int i = 0; i <= orders; i++)
-            ORDER(0, set_destination, .station = 1);
+            STAGE_ORDER(0, set_destination, .station = 1);
         while (page->motion.position.x < 1450) {
-            wait_s(1.5); /* half a tick after its look it is told again where to go */
-            ORDER(0, set_destination, .station = 1);
+            stage_wait(1.5); /* half a tick after its look it is told again where to go */
+            STAGE_ORDER(0, set_destination, .station = 1);
         }
         uint64_t before = stage_type("distress_signal").sent;
-        ORDER(1, handle_emergency, .kind = EMERGENCY_ENGINE_FAILURE);
+        STAGE_ORDER(1, handle_emergency, .kind = EMERGENCY_ENGINE_FAILURE);
         CHECK_UINT(stage_type("distress_signal").sent, before + 1);
         stage_close();
     }

@@ -1,33 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* crash_test.c: actors that crash in a run with a fault plan. A crash takes an actor's state and
  * timers, not its page: it goes on with what it was about, and begins nothing twice. */
-#include "harness.h"
-#include "space.h"
+#include "shipped.h"
 
 #include <aldis/fault.h>
 
-static struct scenario *load(const char *name)
-{
-    static struct scenario_errors errors;
-    struct scenario *scenario;
-    char path[256];
-    snprintf(path, sizeof path, SCENARIOS "/%s.yaml", name);
-    enum scenario_status status = scenario_load(path, &scenario, &errors);
-    scenario_errors_print(&errors, stdout);
-    CHECK_INT(status, SCENARIO_OK);
-    return scenario;
-}
-
 static struct space_report run(struct scenario *scenario, const aldis_fault_plan *plan)
 {
-    struct space_report report;
-    CHECK_OK(space_run(
+    return shipped_run(
         scenario,
-        &(struct space_run_opts){.faults = plan, .check_balance = true, .until_ns = ALDIS_HOUR / 2},
-        &report));
-    CHECK_STR(report.balance, "balanced");
-    CHECK_STR(report.audit.text, "balanced");
-    return report;
+        (struct space_run_opts){.faults = plan, .check_balance = true, .until_ns = ALDIS_HOUR / 2});
 }
 
 static void check_services(const aldis_stats *now, const aldis_stats *calm)
@@ -52,7 +34,7 @@ TEST(who_crashes_goes_on_with_what_it_knew)
         {.kind = ALDIS_FAULT_RESTART, .every = 10, .to = "traffic"},
         {.kind = ALDIS_FAULT_RESTART, .every = 4, .to = "rescue"},
     };
-    struct scenario *scenario = load("storm");
+    struct scenario *scenario = shipped_load("storm", NULL, 0);
     struct space_report calm = run(scenario, NULL);
     for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
         const aldis_fault_plan plan = {

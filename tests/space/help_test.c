@@ -19,22 +19,6 @@ static const char open_space[] =
     "  - {name: one, class: merchant, count: 8, route: [Near, Far], departure: 30 d,\n"
     "     rest: 30 d}\n";
 
-static aldis_ns now_ns(void)
-{
-    return aldis_system_now(stage.system);
-}
-
-static void wait_s(double seconds)
-{
-    stage_run(now_ns() + (aldis_ns)(seconds * 1e9));
-}
-
-#define ORDER(number, message, ...)                                                                \
-    do {                                                                                           \
-        CHECK_OK(aldis_send(stage.system, stage.ships[number], message, __VA_ARGS__));             \
-        wait_s(0.02);                                                                              \
-    } while (0)
-
 static struct ship *page_of(uint32_t number)
 {
     return &stage.books.ships[number];
@@ -48,13 +32,13 @@ static void open_with(uint32_t ships)
     stage_station(1);
     for (uint32_t i = 0; i < ships; i++)
         stage_ship(i, 0);
-    wait_s(1);
+    stage_wait(1);
     page_of(0)->motion.position = (struct vec){100, 0, 0};
 }
 
 static void call(EmergencyKind kind)
 {
-    ORDER(0, handle_emergency, .kind = kind);
+    STAGE_ORDER(0, handle_emergency, .kind = kind);
 }
 
 /* ---- Who comes ---- */
@@ -80,7 +64,7 @@ TEST(only_those_come_who_can)
         if (cases[i].dry) /* for 299 u: there is at 100 */
             account_burn(&page->account, page->account.fuel - FUEL_NANO / 10000 * 299);
         call(EMERGENCY_ENGINE_FAILURE);
-        wait_s(0.1);
+        stage_wait(0.1);
         CHECK_STR(stage_state(1), cases[i].comes ? "flying" : "idle");
         CHECK_UINT(stage_type("distress_answer").handled, cases[i].comes);
         stage_close();
@@ -123,7 +107,7 @@ static void listen_to_calls(void)
     listener_ref listener;
     CHECK_OK(aldis_spawn(stage.system, listener, &listener, NULL));
     stage.chart.rescue.id = listener.id;
-    wait_s(0.1);
+    stage_wait(0.1);
 }
 
 TEST(a_call_says_what_it_is_how_bad_and_where)
@@ -147,7 +131,7 @@ TEST(who_is_not_answered_calls_again)
     open_with(1);
     listen_to_calls();
     call(EMERGENCY_ENGINE_FAILURE);
-    wait_s(5 * 60);
+    stage_wait(5 * 60);
     CHECK_UINT(stage_type("distress_signal").handled, 6);
     stage_close();
 }
@@ -158,14 +142,14 @@ TEST(a_helper_that_is_long_overdue_is_given_up)
 {
     open_with(2);
     call(EMERGENCY_ENGINE_FAILURE);
-    wait_s(1);
+    stage_wait(1);
     CHECK_STR(stage_state(1), "flying");
     CHECK_OK(aldis_kill(stage.system, stage.ships[1].id));
     stage_ship(2, 0);
     page_of(2)->motion.position = (struct vec){50, 0, 0};
-    wait_s(55);
+    stage_wait(55);
     CHECK_STR(stage_state(2), "idle"); /* it still counts on the other */
-    wait_s(80);
+    stage_wait(80);
     CHECK_UINT(stage_type("aid").handled, 1);
     CHECK_STR(stage_state(0), "flying");
     stage_close();
@@ -176,9 +160,9 @@ TEST(a_helper_that_is_ordered_elsewhere_says_so)
 {
     open_with(2);
     call(EMERGENCY_ENGINE_FAILURE);
-    wait_s(1);
+    stage_wait(1);
     CHECK(!aldis_id_is_nobody(page_of(0)->extra->rare->emergency.helper));
-    ORDER(1, set_destination, .station = 1);
+    STAGE_ORDER(1, set_destination, .station = 1);
     CHECK_INT(page_of(1)->mission, MISSION_OWN);
     CHECK(aldis_id_is_nobody(page_of(0)->extra->rare->emergency.helper));
     stage_close();
@@ -188,11 +172,11 @@ TEST(a_helper_that_is_ordered_elsewhere_says_so)
 TEST(an_emergency_on_the_way_to_a_berth_gives_it_up)
 {
     open_with(3);
-    ORDER(1, initiate_docking, .station = 0);
-    ORDER(2, initiate_docking, .station = 0);
+    STAGE_ORDER(1, initiate_docking, .station = 0);
+    STAGE_ORDER(2, initiate_docking, .station = 0);
     CHECK_UINT(stage.books.stations[0].queue, 1);
-    ORDER(1, handle_emergency, .kind = EMERGENCY_ENGINE_FAILURE);
-    wait_s(1);
+    STAGE_ORDER(1, handle_emergency, .kind = EMERGENCY_ENGINE_FAILURE);
+    stage_wait(1);
     CHECK_UINT(stage.books.stations[0].queue, 0);
     CHECK_INT(page_of(2)->phase, PHASE_APPROACH);
     stage_close();
@@ -210,7 +194,7 @@ TEST(a_helper_gives_a_quarter_of_its_fuel_as_far_as_there_is_room)
         account_burn(&caller->account, caller->account.tank / 1000 * burnt_parts[i]);
         int64_t before = caller->account.fuel;
         call(EMERGENCY_OUT_OF_FUEL);
-        wait_s(25);
+        stage_wait(25);
         CHECK_UINT(stage_type("trade_answer").handled, 1);
         int64_t there = helper->account.tank - helper->account.burnt; /* when it was there */
         int64_t quarter = there / 4, room = caller->account.tank - before;
@@ -236,7 +220,7 @@ TEST(in_an_emergency_nothing_is_taken_but_gifts)
     trade.offering_count = 1;
     trade.offering[0] = (OfferItem){.commodity = 0, .tonnes = 100, .unit_value = 1000};
     CHECK_OK(aldis_send_copy(stage.system, stage.ships[1], propose_trade, &trade));
-    wait_s(1);
+    stage_wait(1);
     CHECK_UINT(stage_type("trade_answer").handled, 1);
     CHECK_UINT(page_of(0)->account.goods[0], 0);
     CHECK_UINT(seller->account.goods[0], 100);

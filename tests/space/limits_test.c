@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* limits_test.c: the limits of a scenario: what may be said of them, that each one bites, and that
  * none breaks the books or leaves a ship behind for ever. */
-#include "harness.h"
 #include "ship.h"
+#include "shipped.h"
 #include "space.h"
 
 #include <inttypes.h>
@@ -173,32 +173,12 @@ TEST(wrong_limits_are_refused_with_their_place)
 
 /* ---- Runs ---- */
 
-static struct scenario *load(const char *name, const char *const *settings, size_t count)
-{
-    struct scenario *scenario;
-    char path[256];
-    snprintf(path, sizeof path, SCENARIOS "/%s.yaml", name);
-    enum scenario_status status = scenario_load_with(path, settings, count, &scenario, &errors);
-    scenario_errors_print(&errors, stdout);
-    CHECK_INT(status, SCENARIO_OK);
-    return scenario;
-}
-
-static struct space_report run(struct scenario *scenario, struct space_run_opts opts)
-{
-    struct space_report report;
-    CHECK_OK(space_run(scenario, &opts, &report));
-    CHECK_STR(report.balance, "balanced");
-    CHECK_STR(report.audit.text, "balanced");
-    return report;
-}
-
 /* What limits did in a run of rush-hour with settings, on one worker. */
 static struct space_limits_report rush(const char *const *settings, size_t count, aldis_ns until_ns)
 {
-    struct scenario *scenario = load("rush-hour", settings, count);
+    struct scenario *scenario = shipped_load("rush-hour", settings, count);
     struct space_report report =
-        run(scenario, (struct space_run_opts){.workers = 1, .until_ns = until_ns});
+        shipped_run(scenario, (struct space_run_opts){.workers = 1, .until_ns = until_ns});
     struct space_limits_report limits = report.limits;
     space_report_fini(&report);
     scenario_destroy(scenario);
@@ -256,9 +236,9 @@ TEST(a_ship_has_its_own_bound)
     const char *const ships[] = {"limits.mailbox.ship.handling=2 s",
                                  "limits.mailbox.ship.capacity=1",
                                  "limits.mailbox.ship.policy=drop_newest"};
-    struct scenario *scenario = load("storm", ships, COUNT(ships));
+    struct scenario *scenario = shipped_load("storm", ships, COUNT(ships));
     struct space_report report =
-        run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 10 * ALDIS_MINUTE});
+        shipped_run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 10 * ALDIS_MINUTE});
     CHECK(report.limits.dropped > 10);
     CHECK(report.dockings > 0);
     space_report_fini(&report);
@@ -269,9 +249,9 @@ TEST(a_ship_has_its_own_bound)
 static struct space_limits_report calls(const char *memory)
 {
     const char *const settings[] = {"fleets.0.count=4000", "fleets.0.departure=5 s", memory};
-    struct scenario *scenario = load("distress", settings, COUNT(settings));
+    struct scenario *scenario = shipped_load("distress", settings, COUNT(settings));
     struct space_report report =
-        run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 40 * ALDIS_SECOND});
+        shipped_run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 40 * ALDIS_SECOND});
     struct space_limits_report limits = report.limits;
     space_report_fini(&report);
     scenario_destroy(scenario);
@@ -293,9 +273,9 @@ TEST(the_budget_of_memory_is_kept)
 TEST(a_rate_of_requests_is_kept)
 {
     const char *const rate[] = {"limits.docking_rate={requests: 6, per: 1 min, burst: 10}"};
-    struct scenario *scenario = load("rush-hour", rate, COUNT(rate));
+    struct scenario *scenario = shipped_load("rush-hour", rate, COUNT(rate));
     struct space_report report =
-        run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 20 * ALDIS_MINUTE});
+        shipped_run(scenario, (struct space_run_opts){.workers = 1, .until_ns = 20 * ALDIS_MINUTE});
     CHECK(report.limits.rate);
     CHECK(report.limits.over_rate > 100);
     for (uint32_t i = 0; i < report.station_count; i++) {
@@ -313,12 +293,12 @@ TEST(credit_holds_ships_back)
 {
     const char *const credit[] = {"limits.docking_credit.total=20"};
     for (uint32_t with = 0; with <= 1; with++) {
-        struct scenario *scenario = load("rush-hour", credit, with);
+        struct scenario *scenario = shipped_load("rush-hour", credit, with);
         uint64_t print = 0;
         for (uint32_t workers = 1; workers <= 4; workers *= 2) {
             struct space_report report =
-                run(scenario,
-                    (struct space_run_opts){.workers = workers, .until_ns = 20 * ALDIS_MINUTE});
+                shipped_run(scenario, (struct space_run_opts){.workers = workers,
+                                                              .until_ns = 20 * ALDIS_MINUTE});
             if (workers == 1)
                 print = report.run_print;
             CHECK_UINT(report.run_print, print);
@@ -344,10 +324,10 @@ static void equal_runs(const char *name, const char *const *more, size_t count)
     memcpy(settings, tight, sizeof tight);
     for (size_t i = 0; i < count; i++)
         settings[COUNT(tight) + i] = more[i];
-    struct scenario *scenario = load(name, settings, COUNT(tight) + count);
+    struct scenario *scenario = shipped_load(name, settings, COUNT(tight) + count);
     uint64_t print = 0;
     for (uint32_t workers = 1; workers <= 4; workers *= 2) {
-        struct space_report report = run(
+        struct space_report report = shipped_run(
             scenario, (struct space_run_opts){.workers = workers, .until_ns = 4 * ALDIS_MINUTE});
         CHECK(report.dockings > 0);
         CHECK(report.limits.dropped > 0);
@@ -407,14 +387,14 @@ static void goes_on(const char *name)
     const char *settings[COUNT(tight) + 1] = {[COUNT(tight)] = "stations.Hub.queue_limit=20"};
     memcpy(settings, tight, sizeof tight);
     bool rush_hour = strcmp(name, "rush-hour") == 0; /* its queue is half an hour long */
-    struct scenario *scenario = load(name, settings, COUNT(tight) + rush_hour);
+    struct scenario *scenario = shipped_load(name, settings, COUNT(tight) + rush_hour);
     struct seen seen = {.ships = scenario_ship_count(scenario)};
     seen.of = calloc(seen.ships, sizeof *seen.of);
     CHECK(seen.of != NULL);
-    struct space_report report =
-        run(scenario,
-            (struct space_run_opts){
-                .workers = 2, .until_ns = 40 * ALDIS_MINUTE, .on_progress = look, .arg = &seen});
+    struct space_report report = shipped_run(
+        scenario,
+        (struct space_run_opts){
+            .workers = 2, .until_ns = 40 * ALDIS_MINUTE, .on_progress = look, .arg = &seen});
     for (uint32_t i = 0; i < seen.ships; i++)
         if (seen.of[i].since_ns < 15 * ALDIS_MINUTE)
             test_fail(__FILE__, __LINE__,

@@ -100,6 +100,23 @@ static inline void stage_run(aldis_ns until_ns)
     CHECK_OK(aldis_system_run(stage.system, until_ns, NULL));
 }
 
+static inline aldis_ns stage_now(void)
+{
+    return aldis_system_now(stage.system);
+}
+
+static inline void stage_wait(double seconds)
+{
+    stage_run(stage_now() + (aldis_ns)(seconds * 1e9));
+}
+
+/* Tell a ship something, and let it do it. */
+#define STAGE_ORDER(number, message, ...)                                                          \
+    do {                                                                                           \
+        CHECK_OK(aldis_send(stage.system, stage.ships[number], message, __VA_ARGS__));             \
+        stage_wait(0.02);                                                                          \
+    } while (0)
+
 static inline const char *stage_state(uint32_t ship)
 {
     static aldis_status status;
