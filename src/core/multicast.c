@@ -289,11 +289,11 @@ static struct aldis__msg *make_tracked(const struct aldis__multicast *cast, aldi
     msg->lane_class = (uint8_t)(msg->lane_class | ALDIS__RANK_NORMAL << 4);
     msg->pool_stamp = worker->pool_stamp;
     *aldis__msg_track(msg) = cast->track;
-    if (varies)
+    if (varies) {
         aldis__pool_note_varying(worker->pool, msg);
-    if (varies)
         *(struct aldis__msg_varying *)(void *)(aldis__msg_track(msg) + 1) =
             (struct aldis__msg_varying){shared->size, 0};
+    }
     memcpy((char *)aldis__msg_inline(msg) + before, aldis__shared_payload(shared), bytes);
     return msg;
 }
