@@ -38,6 +38,7 @@ bool space_ship_look(const struct space_progress *progress, uint32_t number,
         return false;
     const struct ship *ship = &run->books.ships[number - 1];
     bool under_way = ship->state == SHIP_flying || ship->state == SHIP_emergency;
+    bool waits = ship->state == SHIP_docking && ship->phase != PHASE_APPROACH;
     struct vec at = under_way ? ship->motion.position : ship_place(ship, progress->now_ns);
     if (!(ship->flags & SHIP_STARTED)) /* nothing has run yet */
         at = ship_station_position(ship, progress->now_ns);
@@ -53,8 +54,7 @@ bool space_ship_look(const struct space_progress *progress, uint32_t number,
                                     .credits = (double)ship->account.credits / CENTS,
                                     .timers = ship->change,
                                     .timer_ns = ASK_AGAIN_NS + ship_fleet(ship)->rest_ns * 2,
-                                    .estimate_ns =
-                                        ship->state == SHIP_docking ? ship->visit.estimate_ns : 0};
+                                    .estimate_ns = waits ? ship->visit.estimate_ns : 0};
     for (uint32_t i = 0; i < ship->account.kinds; i++)
         out->cargo_t += ship->account.goods[i];
     return true;

@@ -324,6 +324,33 @@ TEST(a_service_that_crashes_goes_on_from_its_page)
     }
 }
 
+/* ---- What one sees of a run ---- */
+
+static bool look_at_waits(void *arg, const struct space_progress *progress)
+{
+    uint32_t *told = arg;
+    struct space_ship_view ship;
+    for (uint32_t i = 1; space_ship_look(progress, i, &ship); i++) {
+        CHECK(ship.estimate_ns == 0 || strcmp(ship.state_name, "docking") == 0);
+        CHECK(ship.estimate_ns < ALDIS_HOUR);
+        *told += ship.estimate_ns > 0;
+    }
+    return true;
+}
+
+/* On the way to its berth, as in all other states, a ship waits for nothing. */
+TEST(only_who_waits_for_a_berth_has_an_estimate)
+{
+    uint32_t told = 0;
+    struct scenario *scenario = shipped_load("rush-hour", NULL, 0);
+    struct space_report report =
+        run(scenario, (struct space_run_opts){
+                          .on_progress = look_at_waits, .arg = &told, .until_ns = 2 * ALDIS_HOUR});
+    CHECK(told > 0);
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}
+
 /* ---- Events and memory ---- */
 
 TEST(events_are_json_lines_and_change_nothing)
