@@ -10,7 +10,7 @@ enum { LOW_LANE_SHARE = 16 }; /* the lowest lane gets at least one turn in so ma
 
 /* (bytes of the class - header) / 16; large blocks: payloads to 8, 16, 32 and 64 KiB, and a
  * length. */
-const uint16_t aldis__class_units[16] = {2,  4,  6,   10,  14,  22,   30,   46,
+const uint16_t aldis__class_units[16] = {1,  2,  4,   6,   10,  14,   22,   30,
                                          62, 94, 126, 254, 513, 1025, 2049, 4097};
 
 aldis_err aldis__mailbox_push_lane(struct aldis__cell *cell, struct aldis__msg *msg)

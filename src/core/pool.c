@@ -28,12 +28,12 @@ struct aldis__slab {
 enum { SLAB_HEADER_BYTES = 64 };
 _Static_assert(sizeof(struct aldis__slab) <= SLAB_HEADER_BYTES, "blocks must stay aligned");
 
-const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES] = {64,  96,  128,  192,  256,  384,
-                                                               512, 768, 1024, 1536, 2048, 4096};
+const uint16_t aldis__pool_class_bytes[ALDIS__POOL_CLASSES] = {48,  64,  96,   128,  192,  256,
+                                                               384, 512, 1024, 1536, 2048, 4096};
 
 static void fill_classes(struct aldis__pool *pool)
 {
-    unsigned class = 0;
+    unsigned class = pool->prefix ? ALDIS__POOL_CLASS_BARE : ALDIS__POOL_CLASS_POINTER;
     for (size_t step = 0; step < sizeof pool->class_of; step++) {
         size_t total = step * ALDIS__POOL_STEP + sizeof(struct aldis__msg) + pool->prefix;
         while (class + 1 < ALDIS__POOL_CLASSES && aldis__pool_class_bytes[class] < total)

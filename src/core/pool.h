@@ -8,8 +8,10 @@
  * run dry gets, between two windows, free blocks that another one has too many of.
  *
  * All classes are cut from the same slabs, in pieces of at most an eighth of what the class has.
- * Size classes are steps of at most 1.5; blocks beyond the largest come from malloc and are freed
- * by whoever ends them. */
+ * Size classes are steps of at most 1.5 up to 512 bytes, then of at most 2; blocks beyond the
+ * largest come from malloc and are freed by whoever ends them. Live, no block is smaller than a
+ * cache line; in virtual time a million timers without a payload are under way, and memory counts
+ * for more than a line. */
 #ifndef ALDIS_CORE_POOL_H
 #define ALDIS_CORE_POOL_H
 
@@ -35,7 +37,8 @@
 
 enum {
     ALDIS__POOL_CLASSES = 12,
-    ALDIS__POOL_CLASS_POINTER = 0, /* holds a header and a pointer to a shared payload */
+    ALDIS__POOL_CLASS_BARE = 0,    /* virtual time: a stamp and a header, and no payload */
+    ALDIS__POOL_CLASS_POINTER = 1, /* holds a header and a pointer to a shared payload */
     ALDIS__POOL_CLASS_LARGE = 12,  /* this one and those above it, to 15: from malloc */
     ALDIS__POOL_CLASS_END = 16,
     ALDIS__POOL_BLOCK_MAX = 4096,

@@ -129,7 +129,8 @@ uint32_t aldis__type_tag(uint32_t index, uint32_t size)
 {
     unsigned class = ALDIS__CLASS_NEVER_FREE;
     if (size <= ALDIS__COPY_INLINE_MAX)
-        class = sizeof(struct aldis__msg) + size > aldis__pool_class_bytes[0];
+        class = ALDIS__POOL_CLASS_POINTER + (sizeof(struct aldis__msg) + size >
+                                             aldis__pool_class_bytes[ALDIS__POOL_CLASS_POINTER]);
     return index | class << ALDIS__TYPE_CLASS_SHIFT;
 }
 

@@ -72,6 +72,27 @@ TEST(pool_blocks_are_aligned_and_apart)
     }
 }
 
+/* Live, a block is a line at least; in virtual time a message without a payload is no more than its
+ * stamp and header, and two of them lie side by side. */
+TEST(pool_blocks_without_a_payload)
+{
+    struct pools p;
+    pools_init(&p, 0);
+    CHECK_UINT(aldis__pool_block_bytes(aldis__pool_class(p.all[0], 0)), 64);
+    CHECK_UINT(aldis__pool_block_bytes(aldis__pool_class(p.all[0], 32)), 64);
+    pools_fini(&p);
+    pools_init(&p, sizeof(struct aldis__stamp));
+    CHECK_UINT(aldis__pool_block_bytes(aldis__pool_class(p.all[0], 0)), 48);
+    CHECK_UINT(aldis__pool_block_bytes(aldis__pool_class(p.all[0], 1)), 64);
+    CHECK_UINT(aldis__pool_block_bytes(aldis__pool_class(p.all[0], 16)), 64);
+    CHECK_UINT(aldis__pool_block_bytes(aldis__pool_class(p.all[0], 17)), 96);
+    struct aldis__msg *a = make(&p, 0, 0), *b = make(&p, 0, 0);
+    CHECK_UINT((uintptr_t)b - (uintptr_t)a, 48);
+    aldis__pool_free(p.all[0], a);
+    aldis__pool_free(p.all[0], b);
+    pools_fini(&p);
+}
+
 TEST(pool_uses_its_blocks_again)
 {
     struct pools p;

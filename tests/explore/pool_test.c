@@ -26,7 +26,7 @@ static bool begun;
 static struct aldis__msg *adopt(uint32_t block)
 {
     struct aldis__msg *msg = (struct aldis__msg *)(void *)memory[block];
-    msg->lane_class = 0;
+    msg->lane_class = ALDIS__POOL_CLASS_POINTER;
     msg->flags = 0;
     msg->pool_stamp = OWNER << 24;
     return msg;
@@ -113,7 +113,7 @@ static void finish(void)
     uint32_t places[BLOCKS] = {0};
     held[OWNER]->next = NULL;
     count(held[OWNER], places);
-    count(pools[OWNER].free[0], places);
+    count(pools[OWNER].free[ALDIS__POOL_CLASS_POINTER], places);
     count(aldis__inbox_take(&pools[OWNER].returns), places);
     count(aldis__inbox_take(&inbox), places);
     for (uint32_t block = 0; block < BLOCKS; block++)
