@@ -20,13 +20,6 @@ static inline void bounds_work(const struct chart *chart, aldis_ctx *ctx, enum s
         (void)aldis_busy(ctx, handling_ns);
 }
 
-/** Was it refused or dropped by a limit of its receiver? Else that has ended, or never was. */
-static inline bool bounds_refused(aldis_err reason)
-{
-    return reason == ALDIS_EFULL || reason == ALDIS_EDROPPED || reason == ALDIS_ESHED ||
-           reason == ALDIS_EDEADLOCK || reason == ALDIS_ENOMEM;
-}
-
 /** Has the scenario bounded a mailbox in any way? */
 bool bounds_have_mailboxes(const struct scenario_limits *limits);
 

@@ -350,18 +350,13 @@ static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
     return ship_arm(self, ctx, (aldis_ns)aldis_random_below(ctx, departure_ns + 1));
 }
 
-/* What we sent did not arrive, and no answer will come. */
+/* Our own mailbox was full when our timer was due: look again soon. What did not reach others is
+ * asked again, until it is answered or has ended for good. */
 static void ship_undelivered(void *state, const aldis_undelivered *notice, aldis_ctx *ctx)
 {
     struct ship *self = ((struct ship_actor *)state)->ship;
-    bool at_station =
-        self->state == SHIP_docking || self->state == SHIP_docked || self->state == SHIP_trading;
     if (aldis_id_equal(notice->to, self->self))
-        (void)ship_arm(self, ctx, ALDIS_SECOND); /* our own timer: look again soon */
-    else if (bounds_refused(notice->reason))
-        return; /* what was asked is asked again, until it is answered */
-    else if (at_station && aldis_id_equal(notice->to, ship_station(self).id))
-        (void)ship_rest(self, ctx);
+        (void)ship_arm(self, ctx, ALDIS_SECOND);
 }
 
 static const char *ship_state_name(const void *state)

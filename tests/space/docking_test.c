@@ -146,14 +146,19 @@ struct caller_say {
     aldis_id to;
     aldis_type *type;
     const void *payload; /* the test's, until it has been sent */
+    uint64_t surely;     /* as a ship says it: until it is confirmed */
 };
 ALDIS_MESSAGE(caller_say, struct caller_say);
 #define CALLER_PROTOCOL(X, kind)                                                                   \
-    X(kind, caller_say) X(kind, docking_permission) X(kind, service_done)
+    X(kind, caller_say)                                                                            \
+    X(kind, docking_permission)                                                                    \
+    X(kind, service_done)                                                                          \
+    X(kind, aldis_delivered)
 ALDIS_PROTOCOL(caller, CALLER_PROTOCOL);
 
 static struct {
     uint32_t count;
+    uint32_t confirmed;
     DockingPermission last;
 } heard;
 
@@ -165,6 +170,10 @@ static aldis_err caller_on_caller_say(struct caller *self, const struct caller_s
                                       aldis_ctx *ctx)
 {
     (void)self;
+    const aldis_send_item item = {
+        .to = msg->to, .type = msg->type, .payload = msg->payload, .size = msg->type->size};
+    if (msg->surely)
+        return send_surely(ctx, &item, stage.scenario, 0, 0);
     return aldis_ctx_send_raw(ctx, msg->to, msg->type, msg->payload, msg->type->size);
 }
 
@@ -185,6 +194,16 @@ static aldis_err caller_on_service_done(struct caller *self, const ServiceDone *
     (void)ctx;
     return ALDIS_OK;
 }
+
+static aldis_err caller_on_aldis_delivered(struct caller *self, const aldis_delivered *msg,
+                                           aldis_ctx *ctx)
+{
+    (void)self;
+    (void)ctx;
+    heard.confirmed += msg->result == ALDIS_OK;
+    return ALDIS_OK;
+}
+
 ALDIS_BEHAVIOUR(caller, struct caller, CALLER_PROTOCOL);
 
 static caller_ref caller;
@@ -212,13 +231,18 @@ static void leave(aldis_ns visit)
     say(&undock_type, &word);
 }
 
-TEST(what_is_said_of_another_visit_changes_nothing)
+static const struct station_page *open_caller(void)
 {
     stage_open(patient(), 1);
     stage_station(0);
     CHECK_OK(aldis_spawn(stage.system, caller, &caller, NULL));
-    const struct station_page *page = &stage.books.stations[0];
     memset(&heard, 0, sizeof heard);
+    return &stage.books.stations[0];
+}
+
+TEST(what_is_said_of_another_visit_changes_nothing)
+{
+    const struct station_page *page = open_caller();
     ask(20);
     CHECK_UINT(heard.count, 1);
     CHECK_INT(heard.last.visit, 20);
@@ -246,4 +270,84 @@ TEST(what_is_said_of_another_visit_changes_nothing)
     leave(30);
     CHECK_UINT(page->berths_taken, 0);
     stage_close();
+}
+
+/* It would be no better the next time: it is confirmed, so that it is not repeated, and refused by
+ * name. */
+TEST(a_request_that_cannot_be_is_refused_once)
+{
+    (void)open_caller();
+    NEW_MESSAGE(RequestDocking, request);
+    request.specs.length = -50;
+    request.specs.mass = 100;
+    CHECK_OK(aldis_send(stage.system, caller, caller_say, .to = stage.stations[0].id,
+                        .type = &request_docking_type, .payload = &request, .surely = true));
+    stage_wait(120);
+    CHECK_UINT(stage_type("request_docking").handled, 1);
+    CHECK_UINT(heard.confirmed, 1);
+    CHECK_UINT(heard.count, 1);
+    CHECK_INT(heard.last.verdict, DOCKING_REFUSED);
+    CHECK_INT(heard.last.reason, REFUSAL_BAD_SPECS);
+    stage_close();
+}
+
+/* ---- Services ---- */
+
+/* 20 s on average: from 15 to 25 s, and as often in each fifth of that. */
+TEST(a_service_takes_from_three_to_five_quarters_of_its_mean)
+{
+    enum { VISITS = 400, PARTS = 5 };
+    uint32_t parts[PARTS] = {0};
+    const struct station_page *page = open_caller();
+    for (aldis_ns visit = 1; visit <= VISITS; visit++) {
+        ask(visit);
+        NEW_MESSAGE(Docked, here);
+        here.berth = heard.last.berth;
+        here.visit = visit;
+        aldis_ns before_ns = stage_now();
+        CHECK_OK(aldis_send(stage.system, caller, caller_say, .to = stage.stations[0].id,
+                            .type = &docked_type, .payload = &here));
+        stage_run(before_ns + 10 * ALDIS_MS); /* it is heard in the second millisecond of them */
+        aldis_ns service_ns = page->dock.berths[here.berth].free_ns - before_ns - 2 * ALDIS_MS;
+        aldis_ns least_ns = 15 * ALDIS_SECOND, most_ns = 25 * ALDIS_SECOND;
+        CHECK(service_ns > least_ns - 2 * ALDIS_MS && service_ns <= most_ns);
+        aldis_ns part = (service_ns - least_ns) * PARTS / (10 * ALDIS_SECOND);
+        parts[part < 0 ? 0 : part < PARTS ? part : PARTS - 1]++;
+        leave(visit);
+    }
+    CHECK_UINT(page->dockings, VISITS);
+    for (uint32_t i = 0; i < PARTS; i++) /* 80 each, give or take four standard deviations of 8 */
+        CHECK(parts[i] > 48 && parts[i] < 112);
+    stage_close();
+}
+
+/* Nobody tells of the end of its service: it stays as long as that may take at most, with what it
+ * has asked for, and for the time of a permission. The station looks after the berth meanwhile. */
+TEST(a_docked_ship_has_patience_for_as_long_as_a_service_may_take)
+{
+    static const struct {
+        bool damaged, ill;
+        aldis_ns patience_ns; /* twice 20 s, 5 min, 30 s for a repair, 60 s in quarters */
+    } cases[] = {{false, false, 340 * ALDIS_SECOND},
+                 {true, false, 370 * ALDIS_SECOND},
+                 {false, true, 400 * ALDIS_SECOND},
+                 {true, true, 430 * ALDIS_SECOND}};
+    static const aldis_fault_rule rule = {
+        .kind = ALDIS_FAULT_LOSS, .chance = 1, .type = "service_done"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct station_page *page = open_dock(&rule);
+        struct ship *ship = &stage.books.ships[0];
+        ship->flags |= cases[i].damaged ? SHIP_DAMAGED : 0;
+        ship->ill = cases[i].ill;
+        while (strcmp(stage_state(0), "docked") != 0 && stage_now() < ALDIS_MINUTE)
+            stage_wait(0.01);
+        aldis_ns docked_ns = stage_now();
+        stage_run(docked_ns + cases[i].patience_ns - ALDIS_SECOND);
+        CHECK_STR(stage_state(0), "docked");
+        stage_run(docked_ns + cases[i].patience_ns + ALDIS_SECOND);
+        CHECK_STR(stage_state(0), "idle");
+        CHECK_UINT(page->dockings, 1);
+        CHECK_UINT(page->berths_taken, 0);
+        stage_close();
+    }
 }

@@ -119,6 +119,24 @@ TEST(a_call_is_heard_by_each_when_it_reaches_it)
     stage_close();
 }
 
+/* Each hears at another time, but who calls and warns never hears itself. */
+TEST(nobody_hears_its_own_call_after_a_signals_time)
+{
+    open_far(FAR);
+    spawn_stations();
+    for (uint32_t i = 0; i < 3; i++)
+        stage_ship(i, i);
+    stage_run(ALDIS_SECOND);
+    CHECK_OK(
+        aldis_send(stage.system, stage.ships[1], handle_emergency, .kind = EMERGENCY_HULL_BREACH));
+    stage_run(30 * ALDIS_SECOND);
+    CHECK_UINT(stage_type("distress_signal").sent, 2);
+    CHECK_UINT(stage_type("distress_signal").handled, 2);
+    CHECK_UINT(stage_type("navigation_hazard").sent, 2);
+    CHECK_UINT(stage_type("navigation_hazard").handled, 2);
+    stage_close();
+}
+
 TEST(a_ship_at_a_station_is_heard_there_after_the_lookahead)
 {
     open_far(FAR);
