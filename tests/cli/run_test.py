@@ -63,8 +63,9 @@ def check_says_good():
                         lines[1])
     check(said, f"the memory of a run: {lines[1]!r}")
     report = run_json()
-    check(0.5 < report["bytes_peak"] / (int(said[1]) * 1e6) < 1.5,
-          f"{said[1]} MB said, {report['bytes_peak']} taken")
+    if os.environ.get("SANITIZE", "none") == "none":  # a sanitizer takes as much again, or more
+        check(0.5 < report["bytes_peak"] / (int(said[1]) * 1e6) < 1.5,
+              f"{said[1]} MB said, {report['bytes_peak']} taken")
 
 
 @case
