@@ -27,9 +27,8 @@ void chain_write_origin(struct chain_writer *writer, const struct origin *origin
     origin_print(origin, writer->file);
 }
 
-void chain_write_window(void *arg, const aldis_window *window)
+void chain_write_window(struct chain_writer *writer, const aldis_window *window)
 {
-    struct chain_writer *writer = arg;
     fprintf(writer->file, "window %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu64 " %016" PRIx64 "\n",
             window->index, window->start_ns, window->end_ns, window->events, window->print);
     writer->windows = window->index + 1;

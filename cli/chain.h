@@ -30,8 +30,7 @@ struct chain_writer {
 /** Begin the file. Returns an exit status, EXIT_NO_OUTPUT with a text on standard error. */
 int chain_create(struct chain_writer *writer, const char *path);
 void chain_write_origin(struct chain_writer *writer, const struct origin *origin);
-/** For aldis_system_on_window; arg is the writer. */
-void chain_write_window(void *arg, const aldis_window *window);
+void chain_write_window(struct chain_writer *writer, const aldis_window *window);
 void chain_write_end(struct chain_writer *writer, aldis_run_end end_reason, uint64_t inputs);
 /** End it. Returns an exit status, EXIT_IO with a text where something was not written. */
 int chain_close(struct chain_writer *writer);

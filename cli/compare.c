@@ -54,7 +54,6 @@ static void watch(void *arg, const struct space_run_facts *facts)
     struct rerun *rerun = arg;
     rerun->system = facts->system;
     (void)aldis_system_on_handled(facts->system, note_handled, rerun);
-    (void)aldis_system_on_window(facts->system, note_window, rerun);
 }
 
 static void watch_no_more(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason)
@@ -62,7 +61,6 @@ static void watch_no_more(void *arg, const struct space_run_facts *facts, aldis_
     (void)arg;
     (void)end_reason;
     (void)aldis_system_on_handled(facts->system, NULL, NULL);
-    (void)aldis_system_on_window(facts->system, NULL, NULL);
 }
 
 /* Make the run of `reader` again up to the end of its last window read. */
@@ -77,6 +75,7 @@ static bool run_again(const struct chain_reader *reader, struct rerun *rerun)
     opts.workers = 1; /* the order of the messages is then the run's own */
     opts.on_begin = watch;
     opts.on_end = watch_no_more;
+    opts.on_window = note_window;
     opts.arg = rerun;
     aldis_err err = space_run(scenario, &opts, &report);
     if (err != ALDIS_OK)

@@ -103,7 +103,6 @@ static void on_begin(void *arg, const struct space_run_facts *facts)
 {
     struct player *player = arg;
     player->system = facts->system;
-    (void)aldis_system_on_window(facts->system, on_window, player);
     end_in_time(player, 0);
 }
 
@@ -111,7 +110,6 @@ static void on_end(void *arg, const struct space_run_facts *facts, aldis_run_end
 {
     struct player *player = arg;
     (void)end_reason;
-    (void)aldis_system_on_window(facts->system, NULL, NULL);
     player->windows = aldis_system_windows(facts->system);
     player->print = aldis_system_run_print(facts->system);
 }
@@ -186,6 +184,7 @@ static int play(const struct replay_args *args, aldis_replay *replay)
     opts.on_progress = on_progress;
     opts.on_begin = on_begin;
     opts.on_end = on_end;
+    opts.on_window = on_window;
     opts.arg = &player;
     aldis_err err = space_run(scenario, &opts, &report);
     space_report_fini(&report);

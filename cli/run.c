@@ -126,8 +126,8 @@ static void check_together(const struct argp_state *state, const struct run_args
         argp_error(state, "--record: a run by --clock=live cannot be repeated");
     if (args->opts.live && args->session.events)
         argp_error(state, "--events: a run by --clock=live has no order of events");
-    if (args->opts.check_balance && (args->opts.live || args->session.print_windows))
-        argp_error(state, "--check-balance: not with --clock=live or --print-windows");
+    if (args->opts.check_balance && args->opts.live)
+        argp_error(state, "--check-balance: a run by --clock=live has no windows");
     if (args->watch && (args->opts.live || args->opts.paced))
         argp_error(state, "--watch: not with --clock=live or --realtime: it has speeds of its own");
     if (args->watch && (args->session.events || args->session.mind > 0))
@@ -302,6 +302,12 @@ static void on_begin(void *arg, const struct space_run_facts *facts)
     session->begin_s = wall_s();
 }
 
+static void on_window(void *arg, const aldis_window *window)
+{
+    struct session *session = arg;
+    chain_write_window(&session->chain, window);
+}
+
 static void on_end(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason)
 {
     session_end(arg, facts, end_reason);
@@ -393,6 +399,7 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     args->opts.on_system = on_system;
     args->opts.on_begin = on_begin;
     args->opts.on_end = on_end;
+    args->opts.on_window = args->session.print_windows ? on_window : NULL;
     args->opts.arg = &session;
     aldis_err err = space_run(scenario, &args->opts, &report);
     report.wall_s = wall_s() - session.start_s;

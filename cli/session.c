@@ -112,10 +112,8 @@ static void begin_record(struct session *session, const struct space_run_facts *
 void session_begin(struct session *session, const struct space_run_facts *facts)
 {
     struct origin origin = origin_of(session->scenario, facts);
-    if (session->chain.file) {
+    if (session->chain.file)
         chain_write_origin(&session->chain, &origin);
-        (void)aldis_system_on_window(facts->system, chain_write_window, &session->chain);
-    }
     if (session->opts->record)
         begin_record(session, facts, &origin);
     if (session->opts->listen && session->status == EXIT_GOOD) {
@@ -147,7 +145,6 @@ void session_end(struct session *session, const struct space_run_facts *facts,
                         l->taken, l->refused, l->bad);
     }
     if (session->chain.file) {
-        (void)aldis_system_on_window(facts->system, NULL, NULL);
         (void)aldis_system_pace_report(facts->system, &pace);
         chain_write_end(&session->chain, end_reason, pace.inputs);
     }

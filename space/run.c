@@ -212,10 +212,12 @@ static bool check_balance(struct run *run, aldis_ns now_ns)
     return false;
 }
 
-static void check_window(void *arg, const aldis_window *window)
+static void after_window(void *arg, const aldis_window *window)
 {
     struct run *run = arg;
-    if (!check_balance(run, window->end_ns))
+    if (run->opts->on_window)
+        run->opts->on_window(run->opts->arg, window);
+    if (run->opts->check_balance && !check_balance(run, window->end_ns))
         aldis_system_halt(run->system);
 }
 
@@ -273,10 +275,13 @@ static aldis_err run_watched(struct run *run)
     if (opts->on_begin)
         opts->on_begin(opts->arg, &facts);
     aldis_err err = opts->paced ? aldis_system_pace(run->system, &opts->pace) : ALDIS_OK;
-    if (err == ALDIS_OK && opts->check_balance)
-        err = aldis_system_on_window(run->system, check_window, run);
+    bool looks = !opts->live && (opts->check_balance || opts->on_window);
+    if (err == ALDIS_OK && looks)
+        err = aldis_system_on_window(run->system, after_window, run);
     if (err == ALDIS_OK)
         err = run_pieces(run, facts.until_ns);
+    if (err == ALDIS_OK && looks)
+        err = aldis_system_on_window(run->system, NULL, NULL);
     if (opts->on_end)
         opts->on_end(opts->arg, &facts, run->report->end_reason);
     return err;

@@ -252,8 +252,7 @@ struct space_run_opts {
     bool paced;         /**< virtual time follows the wall clock, as pace says */
     aldis_pace_opts pace;
     bool check_balance; /**< look after every window whether goods, fuel and money are all there;
-                             else after every piece (live: at the end). If not, the run ends.
-                             Takes aldis_system_on_window for itself */
+                             else after every piece (live: at the end). If not, the run ends */
     FILE *events;       /**< what happened goes there as JSON lines; not live. NULL: nowhere */
     /** What goes wrong, in place of the scenario's own plan; not live. Borrowed for the run. NULL:
      *  the scenario's. (A plan without rules and faults: nothing.) */
@@ -273,6 +272,9 @@ struct space_run_opts {
      *  and none has been stopped: what a watcher of the run is to see lies between. May be NULL. */
     void (*on_begin)(void *arg, const struct space_run_facts *facts);
     void (*on_end)(void *arg, const struct space_run_facts *facts, aldis_run_end end_reason);
+    /** Called after each window between the two, before its balance is looked at; as
+     *  aldis_system_on_window, which a run keeps for itself. Not live. May be NULL. */
+    aldis_window_fn on_window;
     void *arg; /**< for all of them */
 };
 

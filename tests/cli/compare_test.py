@@ -55,6 +55,13 @@ def the_chain_ends_in_the_reports_run_print():
 
 
 @case
+def looking_at_the_balance_of_each_window_changes_none():
+    _, plain = chain("plain")
+    _, looked = chain("looked", "--check-balance")
+    check_equal(looked, plain, "windows with --check-balance")
+
+
+@case
 def any_number_of_workers_is_equal():
     one, lines = chain("one", "--workers", "1")
     for workers in ("2", "3", "4"):
