@@ -54,6 +54,14 @@ static void search(const struct argp_option *options, const char *name, size_t s
     }
 }
 
+static void search_all(const struct argp *argp, const char *name, size_t size, struct found *found,
+                       struct nearest *nearest)
+{
+    search(argp->options, name, size, found, nearest);
+    for (const struct argp_child *child = argp->children; child && child->argp; child++)
+        search_all(child->argp, name, size, found, nearest);
+}
+
 /* The option that `word` ("--seed=4" or "--seed") names; ends the program where there is none. */
 static const struct argp_option *known_option(const struct argp *argp, const char *word,
                                               const char *program)
@@ -68,9 +76,7 @@ static const struct argp_option *known_option(const struct argp *argp, const cha
     name[size] = '\0';
     struct found found = {NULL, 0};
     struct nearest nearest = {NULL, 0};
-    search(argp->options, name, size, &found, &nearest);
-    for (const struct argp_child *child = argp->children; child && child->argp; child++)
-        search(child->argp->options, name, size, &found, &nearest);
+    search_all(argp, name, size, &found, &nearest);
     search(builtin, name, size, &found, &nearest);
     if (found.option)
         return found.option;

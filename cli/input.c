@@ -30,13 +30,9 @@ static const struct argp_option options[] = {
      .doc = "Set a value of the scenario, as in fleets.traders.count=5000; may be given again"},
     {0}};
 
-static error_t parse_input(int key, char *value, struct argp_state *state)
+static error_t parse_settings(int key, char *value, struct argp_state *state)
 {
     struct input *input = state->input;
-    if (key == ARGP_KEY_INIT) {
-        state->child_inputs[0] = &input->path;
-        return 0;
-    }
     if (key != OPTION_SET)
         return ARGP_ERR_UNKNOWN;
     if (input->count == INPUT_SETTINGS_MAX)
@@ -46,9 +42,22 @@ static error_t parse_input(int key, char *value, struct argp_state *state)
     return 0;
 }
 
+static error_t parse_input(int key, char *value, struct argp_state *state)
+{
+    struct input *input = state->input;
+    (void)value;
+    if (key != ARGP_KEY_INIT)
+        return ARGP_ERR_UNKNOWN;
+    state->child_inputs[0] = &input->path;
+    state->child_inputs[1] = input;
+    return 0;
+}
+
+const struct argp input_settings_argp = {.options = options, .parser = parse_settings};
 static const struct argp file_argp = {.parser = input_parse_file};
-static const struct argp_child children[] = {{.argp = &file_argp}, {0}};
-const struct argp input_argp = {.options = options, .parser = parse_input, .children = children};
+static const struct argp_child children[] = {
+    {.argp = &file_argp}, {.argp = &input_settings_argp}, {0}};
+const struct argp input_argp = {.parser = parse_input, .children = children};
 
 int input_read(const struct input *input, struct scenario **out_scenario)
 {

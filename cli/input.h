@@ -19,7 +19,10 @@ struct input {
 /** An argp parser for exactly one FILE; input is a const char ** that gets its path. */
 error_t input_parse_file(int key, char *value, struct argp_state *state);
 
-/** The same with --set; input is a struct input. */
+/** An argp parser for --set; input is a struct input. */
+extern const struct argp input_settings_argp;
+
+/** Both; input is a struct input. */
 extern const struct argp input_argp;
 
 /** Load the scenario; what is wrong with it is printed on standard error. Returns an exit status,

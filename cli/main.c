@@ -11,7 +11,7 @@
 
 static const struct command commands[] = {
     {"run", "FILE", "Run the scenario in FILE and report", command_run},
-    {"check", "FILE", "Check the scenario in FILE, and run nothing", command_check},
+    {"check", "FILE...", "Check scenarios, and run nothing", command_check},
     {"import", "FILE", "Make a scenario of a map in CSV files", command_import},
     {"compare", "A B", "Find where two runs part, from what --print-windows wrote",
      command_compare},

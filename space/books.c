@@ -17,7 +17,8 @@ enum {
     ACTOR_BYTES = 226,        /* a ship's cell, word and state, its timer under way */
     PLACE_BYTES = 90,         /* where it is, in one place */
     BUSY_BYTES = 430, /* messages besides its timer in the pools of all workers; warnings; trades */
-    SIGNAL_BYTES = 256 /* where it is, by its id, and its messages under way */
+    CREDIT_BYTES = 1500, /* its credit stream, at both ends */
+    SIGNAL_BYTES = 256   /* where it is, by its id, and its messages under way */
 };
 
 static uint32_t account_count(const struct scenario *scenario)
@@ -41,6 +42,8 @@ uint64_t scenario_bytes_needed(const struct scenario *scenario)
         ship += PLACE_BYTES;
     if (scenario->signals.speed > 0)
         ship += SIGNAL_BYTES;
+    if (scenario->limits.docking_credit.total > 0)
+        ship += CREDIT_BYTES;
     uint64_t station = sizeof(struct station_page) + goods + STATION_BYTES;
     return scenario->ship_count * ship + scenario->stations.count * station +
            docks_bytes(scenario) / 2 + minds_bytes(scenario) + FIXED_BYTES;

@@ -107,7 +107,7 @@ struct scenario_fleet {
     uint32_t formation_size; /**< ships that fly together, with their leader */
     bool trades;             /**< buys and sells; else it only docks and refuels */
     uint32_t first;          /**< number of its first ship, of all ships */
-    uint32_t line;           /**< of the file, where it stands */
+    uint32_t line;           /**< of the file, where it stands; 0: in another one */
     uint32_t mind;           /**< of the scenario's, + 1; 0: none */
 };
 
@@ -179,6 +179,7 @@ struct scenario_limits {
     struct scenario_rate docking_rate; /**< of each station */
     struct scenario_credit docking_credit;
     uint64_t memory; /**< bytes for messages and actors; 0: no budget */
+    uint32_t line;   /**< of the file, where they begin; 0: in another one */
     bool given;
 };
 

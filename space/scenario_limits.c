@@ -152,9 +152,9 @@ static void read_memory(struct schema_reader *reader, const struct yaml_node *no
 static void check_limits(struct schema_reader *reader, const struct yaml_node *node, void *object)
 {
     (void)reader;
-    (void)node;
     struct scenario_limits *limits = object;
     limits->given = true;
+    limits->line = line_of(node);
 }
 
 static const struct schema_key limits_keys[] = {

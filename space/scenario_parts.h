@@ -70,6 +70,18 @@ void read_minds(struct schema_reader *reader, const struct yaml_node *node, void
 void read_ship_mind(struct schema_reader *reader, const struct yaml_node *node, void *field);
 void read_station_mind(struct schema_reader *reader, const struct yaml_node *node, void *field);
 
+/** The line of a node for a warning; 0: it stands in another file, or on the command line. */
+static inline uint32_t line_of(const struct yaml_node *node)
+{
+    return node->file == 0 ? node->line : 0;
+}
+
+/** Print the head of a warning, `path:line: warning: `. line 0: it is not known. */
+void scenario_warning_begin(const char *path, uint32_t line, FILE *out);
+
+/** limits_text.c: the warnings about limits; returns how many there are. */
+uint32_t limits_warnings_print(const struct scenario *scenario, const char *path, FILE *out);
+
 /** Make the bodies and stations of scenario->galaxy. false: no memory. */
 bool galaxy_make(struct scenario *scenario);
 

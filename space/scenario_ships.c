@@ -108,7 +108,7 @@ static void check_fleet(struct schema_reader *reader, const struct yaml_node *no
     struct scenario *scenario = scenario_of(reader);
     struct scenario_fleet *fleet = object;
     fleet->first = scenario->ship_count;
-    fleet->line = node->line;
+    fleet->line = line_of(node);
     scenario->ship_count += fleet->count;
     if (scenario->ship_count > SCENARIO_SHIPS_MAX)
         schema_error(reader, node, "too many ships", "%d in all fleets", SCENARIO_SHIPS_MAX);
@@ -210,6 +210,14 @@ static double longest_leg(const struct scenario *s, const struct scenario_fleet 
     return longest;
 }
 
+void scenario_warning_begin(const char *path, uint32_t line, FILE *out)
+{
+    if (line > 0)
+        fprintf(out, "%s:%u: warning: ", path, line);
+    else
+        fprintf(out, "%s: warning: ", path);
+}
+
 uint32_t scenario_warnings_print(const struct scenario *scenario, const char *path, FILE *out)
 {
     uint32_t warnings = 0;
@@ -225,11 +233,12 @@ uint32_t scenario_warnings_print(const struct scenario *scenario, const char *pa
         if (leg <= range)
             continue;
         warnings++;
+        scenario_warning_begin(path, fleet->line, out);
         fprintf(out,
-                "%s:%u: warning: fleets[%u] \"%s\": from \"%s\" to \"%s\" it is %.6g u at the "
-                "start, and class \"%s\" comes %.6g u far (tank / burn)%s\n",
-                path, fleet->line, i, fleet->name, scenario->stations.items[from].name,
+                "fleets[%u] \"%s\": from \"%s\" to \"%s\" it is %.6g u at the start, and class "
+                "\"%s\" comes %.6g u far (tank / burn)%s\n",
+                i, fleet->name, scenario->stations.items[from].name,
                 scenario->stations.items[to].name, leg, class->name, range, what_then);
     }
-    return warnings;
+    return warnings + limits_warnings_print(scenario, path, out);
 }

@@ -119,6 +119,12 @@ static void write_amount(double amount, const struct unit *units, char *out, siz
         snprintf(out, size, "%.10g", amount);
 }
 
+const char *schema_amount(enum value_kind kind, double amount, char *out, size_t size)
+{
+    write_amount(amount, quantities[kind].units, out, size);
+    return out;
+}
+
 static void range_error(struct schema_reader *reader, const struct schema_key *key,
                         const struct yaml_node *node)
 {

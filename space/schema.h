@@ -123,6 +123,10 @@ void schema_read_value(struct schema_reader *reader, const struct schema_key *ke
 void schema_error(struct schema_reader *reader, const struct yaml_node *node, const char *found,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/** An amount of a kind that has units (in the unit of the fields of such keys), in the largest unit
+ *  that shows it as a whole number: "10 min". Gives out. */
+const char *schema_amount(enum value_kind kind, double amount, char *out, size_t size);
+
 /** Append name to a list of words in out; ", ..." stands for those that have no room in size. */
 void schema_list(char *out, size_t size, const char *name);
 

@@ -91,8 +91,12 @@ void scenario_destroy(struct scenario *scenario);
 void scenario_errors_print(const struct scenario_errors *errors, FILE *out);
 
 /** Print what may be meant otherwise, as `path:line: warning: ...`: routes that are longer than its
- *  ships come with a full tank. Returns how many there are. */
+ *  ships come with a full tank, limits that cannot bite or that leave berths empty. Returns how
+ *  many there are. */
 uint32_t scenario_warnings_print(const struct scenario *scenario, const char *path, FILE *out);
+
+/** Print what each of its limits means, as `path: limits.memory: ...`; nothing if it has none. */
+void scenario_limits_print(const struct scenario *scenario, const char *path, FILE *out);
 
 /** How long the scenario says that a run is. */
 aldis_ns scenario_duration(const struct scenario *scenario);

@@ -96,7 +96,7 @@ def number_of_files_is_checked():
     check_in("a FILE is missing", refused("check"))
     check_in("FILE is ''", refused("check", ""))
     check_in("found 'b.yaml' too", refused("run", "a.yaml", "b.yaml"))
-    check_in("found 'b.yaml' too", refused("check", "a.yaml", "b.yaml"))
+    check_in("found 'b.yaml' too", refused("explore", "a.yaml", "b.yaml"))
 
 
 @case

@@ -3,11 +3,12 @@
 """Scenarios from other files, from settings and from maps: --set, include, `aldis import`; --events."""
 import json
 import os
+import subprocess
 import sys
 import tempfile
 
-from tap import case, check, check_equal, check_in, main
-from program import HARBOUR, expect
+from tap import SOURCE, case, check, check_equal, check_in, main
+from program import ALDIS, HARBOUR, expect
 
 FOLDER = tempfile.mkdtemp(prefix="aldis-scenario-")
 
@@ -31,6 +32,69 @@ def a_setting_reaches_what_has_no_name_or_is_not_there():
     for setting in ("stations.Port Gaia.goods.food.stock=1", "signals.speed=100 u/s"):
         out, _ = expect(0, "run", HARBOUR, "--quiet", "--until", "5m", "--set", setting)
         check(out.splitlines()[1] != plain.splitlines()[1], f"{setting} changes nothing")
+
+
+@case
+def several_files_are_checked_and_the_worst_tells():
+    names = [os.path.join(SOURCE, "scenarios", name) for name in os.listdir(os.path.join(SOURCE, "scenarios"))
+             if name.endswith(".yaml")]
+    out, _ = expect(0, "check", *names)
+    for name in names:
+        check_in(f"{name}: good\n", out)
+    check_equal(out.splitlines()[-1], f"{len(names)} files: {len(names)} good, 0 not", "last line")
+    wrong = write("wrong.yaml", "name: 4\nduration: 5\n")
+    out, err = expect(65, "check", HARBOUR, wrong, names[0])
+    check_in(f"{names[0]}: good\n", out)
+    check_in("3 files: 2 good, 1 not", out)
+    check_in(f"{wrong}:2:11: duration: found \"5\"", err)
+    out, err = expect(66, "check", wrong, "no-such-file", HARBOUR)
+    check_in("no-such-file: cannot be opened", err)
+    check_in("3 files: 1 good, 2 not", out)
+    out, err = expect(65, "check", HARBOUR, names[0], "--set", "stations.Port Gaia.berths=0")
+    check_in('berths: found "0"', err)
+    check_in("stations.Port Gaia", err)
+    expect(64, "check", HARBOUR, "")
+    both = subprocess.run([ALDIS, "check", HARBOUR, wrong, HARBOUR], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False).stdout.splitlines()
+    at = [i for i, line in enumerate(both) if line.startswith(wrong)]
+    check(both[0].startswith(HARBOUR) and both[-2].startswith(HARBOUR) and min(at) > 1, both)
+
+
+LIMITS = """limits:
+  mailbox:
+    policy: reject
+    ship: {capacity: 64}
+    station: {capacity: 256, bytes: 64 KiB, handling: 20 ms, shed_target: 2 s, policy: wait}
+    rescue: {policy: unbounded}
+  memory: 64 MB
+  docking_rate: {requests: 9, per: 1 min, burst: 3}
+  docking_credit: {total: 5}
+"""
+
+
+@case
+def what_limits_mean_is_said():
+    with open(HARBOUR, encoding="utf-8") as file:
+        path = write("limits.yaml", file.read() + LIMITS)
+    out, _ = expect(0, "check", path)
+    line = sum(1 for _ in open(path, encoding="utf-8")) - LIMITS.count("\n") + 2
+    check_equal(out.splitlines(), [
+        f'{path}:{line}: warning: limits.docking_rate: 9 requests in 1 min; "Port Gaia" could serve 10.9 ships',
+        f'{path}:{line}: warning: limits.docking_credit: 5 ships at a time; "Port Gaia" has 10 berths',
+        f"{path}: good, with 2 warnings",
+        out.splitlines()[3],
+        f"{path}: limits.mailbox.ship: 64 messages, 1 MiB; one more is rejected",
+        f"{path}: limits.mailbox.station: 256 messages, 64 KiB; who sends one more is held up; each takes 20 ms, "
+        "so 50 a second at the most; under load what has waited 2 s is dropped",
+        f"{path}: limits.mailbox.rescue: as many messages as come",
+        f"{path}: limits.memory: 64 MB for all actors and messages",
+        f"{path}: limits.docking_rate: each station takes in 9 requests in 1 min, 3 of them at once; one more is "
+        "put off",
+        f"{path}: limits.docking_credit: 5 ships at a time may ask, wait or be in a berth at one station; others "
+        "are held back"], "output")
+    out, _ = expect(0, "check", HARBOUR, "--set", "limits.mailbox.capacity=4")
+    check_in(f"{HARBOUR}: warning: limits.mailbox: without a `handling` a message takes no time", out)
+    check_in("limits.mailbox.station: 4 messages, 1 MiB; who sends one more is held up\n", out)
 
 
 @case

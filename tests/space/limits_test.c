@@ -412,3 +412,24 @@ TEST(tight_limits_leave_no_ship_behind)
     for (size_t i = 0; i < COUNT(names); i++)
         goes_on(names[i]);
 }
+
+/* The scenario that shows them: each limit has something to do, and ships dock all the same. */
+TEST(each_limit_of_crowded_bites)
+{
+    struct scenario *scenario = shipped_load("crowded", NULL, 0);
+    struct space_report report =
+        shipped_run(scenario, (struct space_run_opts){.workers = 2, .until_ns = 10 * ALDIS_MINUTE});
+    const struct space_limits_report *limits = &report.limits;
+    CHECK(limits->shed > 10);
+    CHECK(limits->dropped >= limits->shed);
+    CHECK(limits->memory_refusals > 100);
+    CHECK(limits->rejected > limits->memory_refusals + 100); /* the rest by full mailboxes */
+    CHECK(limits->memory_peak > limits->memory_max / 2);
+    CHECK(limits->memory_peak <= limits->memory_max);
+    CHECK(limits->over_rate > 100);
+    CHECK(limits->holds.count > 500);
+    CHECK(limits->holds.p50_ns > ALDIS_MINUTE);
+    CHECK(report.dockings > 500);
+    space_report_fini(&report);
+    scenario_destroy(scenario);
+}

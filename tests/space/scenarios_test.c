@@ -71,6 +71,11 @@ TEST(rush_hour_is_one_run_on_any_workers)
     equal_runs("rush-hour", NULL, 0, 5 * ALDIS_MINUTE);
 }
 
+TEST(crowded_is_one_run_on_any_workers)
+{
+    equal_runs("crowded", NULL, 0, 2 * ALDIS_MINUTE);
+}
+
 static const char *const small_galaxy[] = {"galaxy.systems=30", "galaxy.radius=500 u",
                                            "fleets.traders.count=400", "fleets.couriers.count=100"};
 
@@ -273,7 +278,7 @@ static const aldis_fault_rule rules[] = {
 TEST(no_scenario_loses_anything_to_faults)
 {
     static const char *const names[] = {"harbour",   "trade-routes", "distress", "storm",
-                                        "rush-hour", "minds",        "signals"};
+                                        "rush-hour", "minds",        "signals",  "crowded"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct scenario *scenario = shipped_load(names[i], NULL, 0);
         for (uint64_t seed = 1; seed <= 2; seed++) {

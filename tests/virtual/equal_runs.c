@@ -110,8 +110,7 @@ static int scenarios(const struct order *order)
     }
     int failed = 0;
     for (size_t i = 0; i < found.gl_pathc; i++)
-        if (!strstr(found.gl_pathv[i], ".inc.yaml")) /* a part of others */
-            failed |= scenario(order, found.gl_pathv[i]);
+        failed |= scenario(order, found.gl_pathv[i]);
     globfree(&found);
     return failed;
 }

@@ -26,8 +26,7 @@ SEEDS = range(1, 1 + int((FULL.split("=") + ["10"])[1])) if FULL else (1, 2)
 WORKERS = (1, 2, 3, 4, 8, 16)
 NAMES = ["small", "dense", "zero", "phold"] + [
     os.path.basename(path)[:-len(".yaml")]
-    for path in sorted(glob.glob(os.path.join(SOURCE, "scenarios", "*.yaml")))
-    if not path.endswith(".inc.yaml")]
+    for path in sorted(glob.glob(os.path.join(SOURCE, "scenarios", "*.yaml")))]
 PROGRAM = os.path.join(BUILD, "tests", "virtual", "equal_runs")
 
 
