@@ -5,16 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void account_init(struct account *account, uint32_t index, uint32_t kinds, uint32_t *goods)
-{
-    account->index = index & ((1u << 27) - 1);
-    account->kinds = kinds & ((1u << 5) - 1);
-    account->goods = goods;
-}
-
 uint32_t account_room(const struct account *account)
 {
-    return account->capacity == 0 ? UINT32_MAX : account->capacity - account->used;
+    return account->shape->capacity == 0 ? UINT32_MAX : account->shape->capacity - account->used;
 }
 
 bool account_is_open(const struct account *account)
@@ -30,7 +23,7 @@ static int64_t given(int64_t amount)
 int64_t account_fuel_room(const struct account *account)
 {
     const struct pending *pending = account_pending(account);
-    int64_t room = account->tank - account->fuel;
+    int64_t room = account->shape->tank - account->fuel;
     return pending ? room - pending->held.fuel - pending->fuel_room : room;
 }
 
@@ -38,7 +31,7 @@ int64_t account_fuel_room(const struct account *account)
 static uint64_t tonnes_to_get(const struct account *account, const struct terms *terms, int sign)
 {
     uint64_t tonnes = 0;
-    for (uint32_t i = 0; i < account->kinds; i++)
+    for (uint32_t i = 0; i < account->shape->kinds; i++)
         tonnes += (uint64_t)given(-sign * (int64_t)terms->goods[i]);
     return tonnes;
 }
@@ -55,7 +48,7 @@ static enum account_verdict can_do(const struct account *account, const struct t
         return ACCOUNT_NO_ROOM;
     for (uint32_t i = 0; i < SCENARIO_COMMODITIES_MAX; i++) {
         int64_t tonnes = given(sign * (int64_t)terms->goods[i]);
-        if (tonnes > (i < account->kinds ? account->goods[i] : 0))
+        if (tonnes > (i < account->shape->kinds ? account_goods(account)[i] : 0))
             return ACCOUNT_NO_STOCK;
     }
     uint64_t room = account_room(account);
@@ -124,9 +117,9 @@ enum account_verdict account_hold(struct account *account, const struct terms *m
     account->credits -= pending->held.credits;
     account->fuel -= pending->held.fuel;
     account->used += pending->room;
-    for (uint32_t i = 0; i < account->kinds; i++) {
+    for (uint32_t i = 0; i < account->shape->kinds; i++) {
         pending->held.goods[i] = (int32_t)given(most->goods[i]);
-        account->goods[i] -= (uint32_t)pending->held.goods[i];
+        account_goods(account)[i] -= (uint32_t)pending->held.goods[i];
     }
     return ACCOUNT_DONE;
 }
@@ -140,8 +133,9 @@ static bool is_covered(const struct account *account, const struct terms *terms)
                    given(-terms->fuel) <= pending->fuel_room &&
                    tonnes_to_get(account, terms, 1) <= pending->room;
     for (uint32_t i = 0; covered && i < SCENARIO_COMMODITIES_MAX; i++)
-        covered = given(terms->goods[i]) <= (i < account->kinds ? pending->held.goods[i] : 0) &&
-                  (i < account->kinds || terms->goods[i] == 0);
+        covered =
+            given(terms->goods[i]) <= (i < account->shape->kinds ? pending->held.goods[i] : 0) &&
+            (i < account->shape->kinds || terms->goods[i] == 0);
     return covered;
 }
 
@@ -158,8 +152,8 @@ bool account_settle(struct account *account, uint64_t number, const struct terms
     account->credits += pending->held.credits - terms->credits;
     account->fuel += pending->held.fuel - terms->fuel;
     account->used -= pending->room;
-    for (uint32_t i = 0; i < account->kinds; i++) {
-        account->goods[i] += (uint32_t)(pending->held.goods[i] - terms->goods[i]);
+    for (uint32_t i = 0; i < account->shape->kinds; i++) {
+        account_goods(account)[i] += (uint32_t)(pending->held.goods[i] - terms->goods[i]);
         account->used -= (uint32_t)terms->goods[i];
     }
     free(pending);
@@ -228,8 +222,8 @@ enum account_verdict account_take(struct account *account, const struct record *
     record->settled = record->refused = false;
     account->credits += trade->terms.credits;
     account->fuel += trade->terms.fuel;
-    for (uint32_t i = 0; i < account->kinds; i++) {
-        account->goods[i] += (uint32_t)trade->terms.goods[i];
+    for (uint32_t i = 0; i < account->shape->kinds; i++) {
+        account_goods(account)[i] += (uint32_t)trade->terms.goods[i];
         account->used += (uint32_t)trade->terms.goods[i];
     }
     return ACCOUNT_DONE;
@@ -306,8 +300,8 @@ static void add(struct totals *totals, const struct account *account)
 {
     totals->credits += account->credits;
     totals->fuel += account->fuel + account->burnt;
-    for (uint32_t i = 0; i < account->kinds; i++)
-        totals->goods[i] += account->goods[i];
+    for (uint32_t i = 0; i < account->shape->kinds; i++)
+        totals->goods[i] += account_goods(account)[i];
 }
 
 /* What is held, less what the responder has already booked: of a trade that it has taken both its
@@ -327,14 +321,15 @@ const char *account_fault(const struct account *account)
 {
     const struct pending *pending = account_pending(account);
     int64_t stored = pending ? pending->room : 0;
-    for (uint32_t i = 0; i < account->kinds; i++)
-        stored += (int64_t)account->goods[i] + (pending ? pending->held.goods[i] : 0);
+    for (uint32_t i = 0; i < account->shape->kinds; i++)
+        stored += (int64_t)account_goods(account)[i] + (pending ? pending->held.goods[i] : 0);
     if (account->credits < 0)
         return "a purse below zero";
-    if (account->fuel < 0 || (account->tank > 0 && account_fuel_room(account) < 0))
+    if (account->fuel < 0 || (account->shape->tank > 0 && account_fuel_room(account) < 0))
         return "a tank below zero, or too full";
     /* One without a hold is full for ever. */
-    if (account->capacity > 1 && (stored != account->used || account->used > account->capacity))
+    if (account->shape->capacity > 1 &&
+        (stored != account->used || account->used > account->shape->capacity))
         return "a hold with other room than its goods leave";
     return NULL;
 }

@@ -78,21 +78,31 @@ struct dealings {
     struct record records[]; /**< first to last */
 };
 
-/** One cache line, since each ship has one. */
-struct account {
-    int64_t credits, fuel;     /**< free: not held */
-    int64_t burnt;             /**< fuel that is gone, for the ledger */
-    int64_t tank;              /**< fuel that it can hold */
-    uint32_t *goods;           /**< free, tonnes of each commodity */
-    struct dealings *dealings; /**< NULL: nothing is under way */
-    uint32_t used, capacity;   /**< tonnes: stored, kept free or held; 0: no bound */
-    uint32_t numbers;          /**< trades begun */
-    unsigned index : 27;       /**< its place in the books */
-    unsigned kinds : 5;        /**< commodities */
+/** What is the same for all accounts of a kind, as of a fleet of a million. Constant. */
+struct account_shape {
+    int64_t tank;      /**< nano of fuel that one can hold */
+    uint32_t capacity; /**< tonnes that it can hold; 0: no bound */
+    uint32_t kinds;    /**< commodities: SCENARIO_COMMODITIES_MAX at most */
+    uint32_t goods_at; /**< bytes from an account to its goods, in what both are part of */
 };
-_Static_assert(sizeof(struct account) == 64, "one cache line");
-_Static_assert(SCENARIO_COMMODITIES_MAX < 1 << 5, "kinds");
-_Static_assert(SCENARIO_SHIPS_MAX + SCENARIO_STATIONS_MAX < 1 << 27, "index");
+
+/** Small, since each ship has one. Zero at first, but for its shape and what it owns. */
+struct account {
+    const struct account_shape *shape; /**< borrowed */
+    int64_t credits, fuel;             /**< free: not held */
+    int64_t burnt;                     /**< fuel that is gone, for the ledger */
+    struct dealings *dealings;         /**< NULL: nothing is under way */
+    uint32_t used;                     /**< tonnes: stored, kept free or held */
+    uint32_t numbers;                  /**< trades begun */
+};
+_Static_assert(sizeof(struct account) == 48, "a part of a ship's page");
+
+/** Its free goods: tonnes of each commodity. */
+static inline uint32_t *account_goods(const struct account *account)
+{
+    uintptr_t at = (uintptr_t)account;
+    return (uint32_t *)(at + account->shape->goods_at);
+}
 
 enum account_verdict {
     ACCOUNT_DONE = 0,
@@ -108,10 +118,6 @@ uint32_t account_room(const struct account *account);
 
 /** Nano of fuel that still fit: what is held, and what may come of an open trade, has its place. */
 int64_t account_fuel_room(const struct account *account);
-
-/** Give an account that is all zero its place in the books, and room for its goods: a word for each
- *  of `kinds` commodities; borrowed. */
-void account_init(struct account *account, uint32_t index, uint32_t kinds, uint32_t *goods);
 
 /** The open trade, or NULL. */
 static inline struct pending *account_pending(const struct account *account)

@@ -7,6 +7,7 @@
 #include "ship.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 /* What a run takes at the height of its activity, in bytes: from the sizes of what is kept, and
@@ -21,11 +22,6 @@ enum {
     SIGNAL_BYTES = 256   /* where it is, by its id, and its messages under way */
 };
 
-static uint32_t account_count(const struct scenario *scenario)
-{
-    return scenario->stations.count + 1 + scenario->ship_count;
-}
-
 static size_t docks_bytes(const struct scenario *scenario)
 {
     size_t bytes = 0;
@@ -36,15 +32,15 @@ static size_t docks_bytes(const struct scenario *scenario)
 
 uint64_t scenario_bytes_needed(const struct scenario *scenario)
 {
-    uint64_t goods = 2 * scenario->market.commodities.count * sizeof(uint32_t);
-    uint64_t ship = sizeof(struct ship) + goods + ACTOR_BYTES + PLACE_BYTES + BUSY_BYTES;
+    uint64_t page = ship_page_bytes(scenario->market.commodities.count);
+    uint64_t ship = page + ACTOR_BYTES + PLACE_BYTES + BUSY_BYTES;
     if (scenario->traffic.every_ns > 0)
         ship += PLACE_BYTES;
     if (scenario->signals.speed > 0)
         ship += SIGNAL_BYTES;
     if (scenario->limits.docking_credit.total > 0)
         ship += CREDIT_BYTES;
-    uint64_t station = sizeof(struct station_page) + goods + STATION_BYTES;
+    uint64_t station = sizeof(struct station_page) + STATION_BYTES;
     return scenario->ship_count * ship + scenario->stations.count * station +
            docks_bytes(scenario) / 2 + minds_bytes(scenario) + FIXED_BYTES;
 }
@@ -61,7 +57,7 @@ struct account *books_account(const void *arg, uint32_t index)
         return &books->stations[index].account;
     if (index == books->station_count)
         return (struct account *)(uintptr_t)&books->rescue;
-    return &books->ships[index - books->station_count - 1].account;
+    return &books_ship(books, index - books->station_count - 1)->account;
 }
 
 static void open_station(struct books *books, const struct scenario *scenario, uint32_t index)
@@ -70,62 +66,89 @@ static void open_station(struct books *books, const struct scenario *scenario, u
     struct station_page *page = &books->stations[index];
     page->account.credits = (int64_t)station->credits * CENTS;
     page->account.fuel = (int64_t)(station->fuel * FUEL_NANO);
-    page->account.tank = INT64_MAX;
+    page->account.shape = &books->station_shape;
     page->spares = station->spares;
     for (uint32_t i = 0; i < books->kinds; i++) {
-        page->account.goods[i] = station->goods[i].stock;
+        page->goods[i] = station->goods[i].stock;
         page->account.used += station->goods[i].stock;
     }
 }
 
-static void open_ship(struct books *books, const struct scenario *scenario, uint32_t fleet,
-                      uint32_t number)
+/* No hold at all: one that is always full, since no capacity would be no bound. */
+static void open_fleet(struct books *books, const struct scenario *scenario, uint32_t index,
+                       const struct chart *chart)
 {
-    const struct scenario_fleet *f = &scenario->fleets.items[fleet];
-    const struct scenario_class *class = &scenario->classes.items[f->class];
-    struct ship *ship = &books->ships[f->first + number];
-    ship->fleet = (uint16_t)fleet;
-    ship->account.credits = (int64_t) class->purse * CENTS;
-    ship->account.tank = (int64_t)(class->tank * FUEL_NANO);
-    ship->account.fuel = ship->account.tank;
-    ship->account.capacity = class->cargo_t > 0 ? class->cargo_t : 1;
-    ship->account.used = class->cargo_t > 0 ? 0 : 1; /* no hold at all: always full */
+    const struct scenario_fleet *fleet = &scenario->fleets.items[index];
+    const struct scenario_class *class = &scenario->classes.items[fleet->class];
+    struct ship_kin *kin = &books->kins[index];
+    *kin = (struct ship_kin){.chart = chart,
+                             .fleet = fleet,
+                             .class = class,
+                             .ships = books->ships,
+                             .ship_bytes = books->ship_bytes,
+                             .first_account = books->station_count + 1,
+                             .number = index};
+    kin->shape.tank = (int64_t)(class->tank * FUEL_NANO);
+    kin->shape.capacity = class->cargo_t > 0 ? class->cargo_t : 1;
+    kin->shape.kinds = books->kinds;
+    kin->shape.goods_at = sizeof(struct ship) - offsetof(struct ship, account);
+    for (uint32_t i = 0; i < fleet->count; i++) {
+        struct account *account = &books_ship(books, fleet->first + i)->account;
+        account->shape = &kin->shape;
+        account->credits = (int64_t) class->purse * CENTS;
+        account->fuel = kin->shape.tank;
+        account->used = class->cargo_t > 0 ? 0 : 1;
+    }
 }
 
-bool books_init(struct books *books, const struct scenario *scenario)
+/* Room for all, zeroed. */
+static bool make_room(struct books *books, const struct scenario *scenario)
 {
+    size_t ships = (scenario->ship_count * books->ship_bytes + 63) / 64 * 64;
+    books->stations = calloc(books->station_count, sizeof *books->stations);
+    books->kins = calloc(scenario->fleets.count, sizeof *books->kins);
+    books->ships = aligned_alloc(64, ships);
+    books->docks = calloc(1, docks_bytes(scenario) + 1);
+    if (books->ships)
+        memset(books->ships, 0, ships);
+    bool minds = minds_init(&books->minds, scenario);
+    return books->stations && books->kins && books->ships && books->docks && minds;
+}
+
+bool books_init(struct books *books, const struct scenario *scenario, const struct chart *chart)
+{
+    uint32_t kinds = scenario->market.commodities.count;
     *books = (struct books){.station_count = scenario->stations.count,
                             .ship_count = scenario->ship_count,
-                            .kinds = scenario->market.commodities.count};
-    uint32_t accounts = account_count(scenario);
-    size_t ships = (scenario->ship_count * sizeof(struct ship) + 63) / 64 * 64;
-    books->stations = calloc(books->station_count, sizeof *books->stations);
-    books->ships = aligned_alloc(64, ships);
-    books->goods = calloc(2 * (size_t)accounts * books->kinds + 1, sizeof *books->goods);
-    books->docks = calloc(1, docks_bytes(scenario) + 1);
-    bool minds = minds_init(&books->minds, scenario);
-    if (!books->stations || !books->ships || !books->goods || !books->docks || !minds) {
+                            .kinds = kinds,
+                            .ship_bytes = ship_page_bytes(kinds)};
+    if (!make_room(books, scenario)) {
         books_fini(books);
         return false;
     }
-    memset(books->ships, 0, ships);
-    for (uint32_t i = 0; i < accounts; i++) {
-        uint32_t *goods = &books->goods[2 * (size_t)i * books->kinds];
-        account_init(books_account(books, i), i, books->kinds, goods);
-    }
+    books->station_shape = (struct account_shape){
+        .tank = INT64_MAX, .kinds = kinds, .goods_at = offsetof(struct station_page, goods)};
+    books->rescue_shape = books->station_shape;
+    books->rescue_shape.goods_at =
+        offsetof(struct books, rescue_goods) - offsetof(struct books, rescue);
+    books->rescue.shape = &books->rescue_shape;
+    books->rescue.fuel = (int64_t)(scenario->rescue.fuel * FUEL_NANO);
     char *dock = books->docks;
     for (uint32_t i = 0; i < books->station_count; i++) {
         open_station(books, scenario, i);
         dock_init(&books->stations[i].dock, &scenario->stations.items[i], dock);
         dock += dock_bytes(&scenario->stations.items[i]);
     }
-    books->rescue.fuel = (int64_t)(scenario->rescue.fuel * FUEL_NANO);
-    books->rescue.tank = INT64_MAX;
     for (uint32_t i = 0; i < scenario->fleets.count; i++)
-        for (uint32_t j = 0; j < scenario->fleets.items[i].count; j++)
-            open_ship(books, scenario, i, j);
+        open_fleet(books, scenario, i, chart);
     books->start = books_totals(books);
     return true;
+}
+
+bool books_note_ids(struct books *books)
+{
+    books->ids = calloc(books->ship_count, sizeof *books->ids);
+    return books->ids != NULL;
 }
 
 void books_fini(struct books *books)
@@ -133,13 +156,14 @@ void books_fini(struct books *books)
     for (uint32_t i = 0; books->stations && i < books->station_count; i++)
         account_fini(&books->stations[i].account);
     for (uint32_t i = 0; books->ships && i < books->ship_count; i++) {
-        account_fini(&books->ships[i].account);
-        ship_free_extra(&books->ships[i]);
+        account_fini(&books_ship(books, i)->account);
+        ship_free_extra(books_ship(books, i));
     }
     account_fini(&books->rescue);
     free(books->stations);
     free(books->ships);
-    free(books->goods);
+    free(books->kins);
+    free(books->ids);
     free(books->docks);
     free(books->hazard_page);
     free(books->rescue_page);
@@ -150,11 +174,11 @@ void books_fini(struct books *books)
 
 /* The dead change their pages no more: their records are read there, as from a disk. What they have
  * taken is settled, anything else has never happened. */
-void books_settle_with_dead(const struct books *books, struct account *account)
+void books_settle_with_dead(const struct books *books, struct account *account, uint32_t index)
 {
     const struct pending *pending = account->dealings->pending;
     const struct record *record =
-        account_find(books_account(books, pending->peer_account), account->index, pending->number);
+        account_find(books_account(books, pending->peer_account), index, pending->number);
     bool taken = record && !record->refused;
     (void)account_settle(account, pending->number, taken ? &record->terms : NULL);
 }

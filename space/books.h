@@ -42,7 +42,8 @@ struct station_page {
     WeatherLevel weather;
     uint32_t weather_region;
     aldis_ns weather_until_ns;
-    int64_t told[SCENARIO_COMMODITIES_MAX]; /**< the prices that it last told, cents */
+    uint32_t goods[SCENARIO_COMMODITIES_MAX]; /**< of its account */
+    int64_t told[SCENARIO_COMMODITIES_MAX];   /**< the prices that it last told, cents */
     struct dock dock;
 };
 
@@ -54,18 +55,23 @@ struct minds {
 
 struct hazards;
 struct rescue;
+struct ship_kin;
 struct weather;
 
 /** Accounts are numbered: stations first, then the rescue service, then ships. */
 struct books {
     struct station_page *stations;
     struct account rescue;
+    uint32_t rescue_goods[SCENARIO_COMMODITIES_MAX]; /**< of its account */
     struct hazards *hazard_page; /**< of the services: made by them when they first start */
     struct rescue *rescue_page;
     struct weather *weather_page;
-    struct ship *ships;
-    uint32_t *goods; /**< of all accounts: tonnes, then (a ship's) prices that it remembers */
-    char *docks;     /**< of all stations */
+    char *ships;           /**< their pages, one after the other: books_ship() */
+    struct ship_kin *kins; /**< what those of a fleet share, in the order of the fleets */
+    aldis_id *ids;         /**< of the ships, for who tells what happened; NULL: nobody does */
+    char *docks;           /**< of all stations */
+    struct account_shape station_shape, rescue_shape;
+    size_t ship_bytes; /**< of one page, with its goods */
     uint32_t station_count, ship_count, kinds;
     struct totals start; /**< when the run began */
     struct minds minds;
@@ -84,9 +90,18 @@ struct chart {
     struct chronicle *chronicle; /**< NULL: nobody wants to know */
 };
 
-/** Make the pages of a scenario, with what each has at the start. false: no memory. */
-bool books_init(struct books *books, const struct scenario *scenario);
+/** Make the pages of a scenario, with what each has at the start. chart: borrowed; what the ships
+ *  look at once they start. false: no memory. */
+bool books_init(struct books *books, const struct scenario *scenario, const struct chart *chart);
+/** Note the ids of the ships from now on. false: no memory. */
+bool books_note_ids(struct books *books);
 void books_fini(struct books *books);
+
+/** The page of a ship: from 0, in the order of the fleets. */
+static inline struct ship *books_ship(const struct books *books, uint32_t number)
+{
+    return (struct ship *)(void *)(books->ships + number * books->ship_bytes);
+}
 
 /** How many accounts there are; the account of a number. */
 uint32_t books_accounts(const struct books *books);
@@ -103,8 +118,8 @@ const NavigationHazard *hazards_at(const struct hazards *page, uint32_t place);
 /** The weather of a region. page NULL: there is none yet. */
 WeatherLevel weather_at(const struct weather *page, uint32_t region);
 
-/** Settle the open trade of an account whose responder has ended for good. */
-void books_settle_with_dead(const struct books *books, struct account *account);
+/** Settle the open trade of an account of that number, whose responder has ended for good. */
+void books_settle_with_dead(const struct books *books, struct account *account, uint32_t index);
 
 /** Totals now, less what was made and with what was used up: to be equal to books->start. The
  *  actors must be at rest. */

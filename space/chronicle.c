@@ -118,7 +118,7 @@ void chronicle_state(struct chronicle *chronicle, aldis_ctx *ctx, const struct s
 {
     if (chronicle && chronicle->capture)
         add(chronicle, ctx,
-            (struct entry){.account = ship->account.index,
+            (struct entry){.account = ship_account(ship),
                            .kind = ENTRY_STATE,
                            .from = ship->state,
                            .to = to,
@@ -130,7 +130,7 @@ void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct
 {
     if (chronicle && chronicle->capture)
         add(chronicle, ctx,
-            (struct entry){.account = ship->account.index,
+            (struct entry){.account = ship_account(ship),
                            .kind = ENTRY_REFUSAL,
                            .name = refusal_text(reason),
                            .amount = again_ns,
@@ -144,7 +144,7 @@ void chronicle_emergency(struct chronicle *chronicle, aldis_ctx *ctx, const stru
                                         "out_of_fuel"};
     if (chronicle && chronicle->capture)
         add(chronicle, ctx,
-            (struct entry){.account = ship->account.index,
+            (struct entry){.account = ship_account(ship),
                            .kind = ENTRY_EMERGENCY,
                            .name = names[kind],
                            .place = {ship->motion.position.x, ship->motion.position.y,
@@ -168,11 +168,10 @@ static struct entry trade_entry(const TradeAnswer *answer)
     return entry;
 }
 
-void chronicle_offered(struct chronicle *chronicle, aldis_ctx *ctx, const struct account *account,
-                       const struct terms *terms)
+void chronicle_offered(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
+                       const struct pending *pending, const struct terms *terms)
 {
-    const struct pending *pending = account_pending(account);
-    if (!chronicle || !pending)
+    if (!chronicle)
         return;
     TradeAnswer said = {.number = pending->number,
                         .credits = terms->credits,
@@ -182,7 +181,7 @@ void chronicle_offered(struct chronicle *chronicle, aldis_ctx *ctx, const struct
     struct entry entry = trade_entry(&said);
     entry.kind = ENTRY_OFFERED;
     entry.name = "offered";
-    entry.account = account->index;
+    entry.account = account;
     entry.peer = pending->peer_account;
     add(chronicle, ctx, entry);
 }
@@ -240,9 +239,9 @@ void chronicle_weather(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t reg
 /* Ships are known by their ids in the sky, and by their numbers here. */
 static uint32_t account_of(const struct books *books, aldis_id ship)
 {
-    for (uint32_t i = 0; i < books->ship_count; i++)
-        if (aldis_id_equal(books->ships[i].self, ship))
-            return books->ships[i].account.index;
+    for (uint32_t i = 0; books->ids && i < books->ship_count; i++)
+        if (aldis_id_equal(books->ids[i], ship))
+            return ship_account(books_ship(books, i));
     return books->station_count;
 }
 

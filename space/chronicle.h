@@ -10,9 +10,9 @@
 
 #include "protocol.h"
 
+struct pending;
 struct ship;
 struct books;
-struct account;
 struct terms;
 
 struct chronicle;
@@ -35,8 +35,8 @@ void chronicle_emergency(struct chronicle *chronicle, aldis_ctx *ctx, const stru
                          EmergencyKind kind);
 /** A trade of this account with another: offered, with what it gives at most and gets at least, and
  *  settled by its initiator; taken by its responder. */
-void chronicle_offered(struct chronicle *chronicle, aldis_ctx *ctx, const struct account *account,
-                       const struct terms *terms);
+void chronicle_offered(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
+                       const struct pending *pending, const struct terms *terms);
 void chronicle_settled(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,
                        uint32_t responder, const TradeAnswer *answer);
 void chronicle_taken(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t account,

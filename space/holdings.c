@@ -28,7 +28,7 @@ static int64_t amount_of(const struct books *books, uint32_t index, uint32_t thi
     if (thing == 1)
         return account->fuel + account->burnt + held->fuel;
     uint32_t good = thing - 2;
-    int64_t amount = (int64_t)account->goods[good] + held->goods[good];
+    int64_t amount = (int64_t)account_goods(account)[good] + held->goods[good];
     if (index >= books->station_count)
         return amount;
     const struct station_page *page = &books->stations[index];

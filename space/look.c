@@ -10,7 +10,7 @@
 void run_count_ships(const struct run *run, uint64_t out[SPACE_SHIP_STATE_COUNT])
 {
     for (uint32_t i = 0; i < run->books.ship_count; i++)
-        out[run->books.ships[i].state]++;
+        out[books_ship(&run->books, i)->state]++;
 }
 
 bool space_look(const struct space_progress *progress, struct space_view *out_view)
@@ -36,7 +36,7 @@ bool space_ship_look(const struct space_progress *progress, uint32_t number,
     const struct run *run = progress->run;
     if (number == 0 || number > run->books.ship_count || run->opts->live)
         return false;
-    const struct ship *ship = &run->books.ships[number - 1];
+    const struct ship *ship = books_ship(&run->books, number - 1);
     bool under_way = ship->state == SHIP_flying || ship->state == SHIP_emergency;
     bool waits = ship->state == SHIP_docking && ship->phase != PHASE_APPROACH;
     struct vec at = under_way ? ship->motion.position : ship_place(ship, progress->now_ns);
@@ -50,13 +50,14 @@ bool space_ship_look(const struct space_progress *progress, uint32_t number,
                                     .state = ship->state,
                                     .place = {at.x, at.y, at.z},
                                     .speed = vec_length(ship->motion.velocity),
-                                    .fuel = (double)ship->account.fuel / (double)ship->account.tank,
+                                    .fuel = (double)ship->account.fuel /
+                                            (double)ship->account.shape->tank,
                                     .credits = (double)ship->account.credits / CENTS,
                                     .timers = ship->change,
                                     .timer_ns = ASK_AGAIN_NS + ship_fleet(ship)->rest_ns * 2,
                                     .estimate_ns = waits ? ship->visit.estimate_ns : 0};
-    for (uint32_t i = 0; i < ship->account.kinds; i++)
-        out->cargo_t += ship->account.goods[i];
+    for (uint32_t i = 0; i < run->books.kinds; i++)
+        out->cargo_t += account_goods(&ship->account)[i];
     return true;
 }
 
@@ -156,7 +157,7 @@ bool space_goods_look(const struct space_progress *progress, uint32_t station, u
     if (i == scenario->market.commodities.count)
         return false;
     const struct scenario_commodity *commodity = &scenario->market.commodities.items[i];
-    int64_t stock = run->books.stations[station - 1].account.goods[i];
+    int64_t stock = run->books.stations[station - 1].goods[i];
     *out = (struct space_goods_view){.name = commodity->name,
                                      .stock_t = stock,
                                      .price =
@@ -167,8 +168,9 @@ bool space_goods_look(const struct space_progress *progress, uint32_t station, u
 bool space_ship_status(const struct space_progress *progress, uint32_t number, aldis_status *out)
 {
     const struct run *run = progress->run;
-    return !run->opts->live && number > 0 && number <= run->books.ship_count &&
-           aldis_system_status(run->system, run->books.ships[number - 1].self, out) == ALDIS_OK;
+    const aldis_id *ids = run->books.ids;
+    return !run->opts->live && ids && number > 0 && number <= run->books.ship_count &&
+           aldis_system_status(run->system, ids[number - 1], out) == ALDIS_OK;
 }
 
 bool space_station_status(const struct space_progress *progress, uint32_t number, aldis_status *out)
@@ -184,7 +186,7 @@ bool space_mind_path(const struct space_progress *progress, uint32_t ship, char 
     const struct mind_tree *tree;
     if (ship == 0 || ship > run->books.ship_count || run->opts->live)
         return false;
-    const struct mind *mind = ship_mind(&run->books.ships[ship - 1], &tree);
+    const struct mind *mind = ship_mind(books_ship(&run->books, ship - 1), &tree);
     if (mind && mind->running)
         mind_path(tree, mind, text, size);
     else

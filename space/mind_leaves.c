@@ -56,8 +56,8 @@ LEAF(is_loaded)
 {
     UNUSED;
     const struct account *account = &ship_of(turn)->account;
-    for (uint32_t i = 0; i < account->kinds; i++)
-        if (account->goods[i] > 0)
+    for (uint32_t i = 0; i < account->shape->kinds; i++)
+        if (account_goods(account)[i] > 0)
             return MIND_SUCCESS;
     return MIND_FAILURE;
 }
@@ -66,7 +66,7 @@ LEAF(fuel_below)
 {
     UNUSED;
     const struct account *account = &ship_of(turn)->account;
-    return is((double)account->fuel < value->number * (double)account->tank);
+    return is((double)account->fuel < value->number * (double)account->shape->tank);
 }
 
 LEAF(is_damaged)
@@ -118,16 +118,16 @@ static const char *const choices[] = {"route", "nearest", "profit", "producer", 
 
 static const struct scenario_goods *goods_at(const struct ship *self, uint32_t station)
 {
-    return self->chart->scenario->stations.items[station].goods;
+    return ship_chart(self)->scenario->stations.items[station].goods;
 }
 
 /* Credits a tonne that the best of the goods here gains there, by the published prices. */
 static double gain_at(const struct ship *self, uint32_t station)
 {
-    const uint32_t *here = &self->chart->prices[self->station * SCENARIO_COMMODITIES_MAX];
-    const uint32_t *there = &self->chart->prices[station * SCENARIO_COMMODITIES_MAX];
+    const uint32_t *here = &ship_chart(self)->prices[self->station * SCENARIO_COMMODITIES_MAX];
+    const uint32_t *there = &ship_chart(self)->prices[station * SCENARIO_COMMODITIES_MAX];
     uint32_t best = 0;
-    for (uint32_t i = 0; i < self->account.kinds; i++)
+    for (uint32_t i = 0; i < self->account.shape->kinds; i++)
         if (here[i] > 0 && there[i] > here[i] && there[i] - here[i] > best)
             best = there[i] - here[i];
     return best;
@@ -137,8 +137,9 @@ static double gain_at(const struct ship *self, uint32_t station)
 static double goods_of(const struct ship *self, uint32_t station, bool makes)
 {
     double tonnes = 0;
-    for (uint32_t i = 0; i < self->account.kinds; i++) {
-        bool carried = self->account.goods[i] > 0 || goods_at(self, self->station)[i].makes > 0;
+    for (uint32_t i = 0; i < self->account.shape->kinds; i++) {
+        bool carried =
+            account_goods(&self->account)[i] > 0 || goods_at(self, self->station)[i].makes > 0;
         if (makes)
             tonnes += goods_at(self, station)[i].makes;
         else if (carried)
@@ -170,7 +171,7 @@ LEAF(choose)
     (void)memory;
     (void)starts;
     struct ship *self = ship_of(turn);
-    const struct scenario *scenario = self->chart->scenario;
+    const struct scenario *scenario = ship_chart(self)->scenario;
     enum choice choice = (enum choice)value->count;
     if (choice == CHOOSE_ROUTE) {
         ship_set_goal(self, ship_choose_station(self, ctx_of(turn)));
@@ -200,7 +201,7 @@ LEAF(choose)
 
 static bool is_at(const struct ship *self, uint32_t station, aldis_ns now_ns)
 {
-    struct vec way = vec_sub(scenario_station_position(self->chart->scenario, station, now_ns),
+    struct vec way = vec_sub(scenario_station_position(ship_chart(self)->scenario, station, now_ns),
                              self->motion.position);
     return vec_length(way) < 2 * ship_class(self)->arrival;
 }
@@ -322,8 +323,9 @@ LEAF(raid)
     struct vec at = self->motion.position;
     aldis_found found[PREY_MAX];
     uint32_t count = 0, near = 0;
-    if (aldis_place_nearest(ctx_of(turn), self->chart->nearby.sky, (aldis_point){at.x, at.y, at.z},
-                            self->chart->nearby.ships, PREY_MAX, found, &count) != ALDIS_OK)
+    if (aldis_place_nearest(ctx_of(turn), ship_chart(self)->nearby.sky,
+                            (aldis_point){at.x, at.y, at.z}, ship_chart(self)->nearby.ships,
+                            PREY_MAX, found, &count) != ALDIS_OK)
         return MIND_FAILURE;
     while (near < count && found[near].distance < value->number)
         near++;
@@ -362,14 +364,14 @@ const struct mind_leaf ship_leaves[] = {
 struct mind *ship_mind(const struct ship *self, const struct mind_tree **out_tree)
 {
     const struct scenario_fleet *fleet = ship_fleet(self);
-    const struct books *books = self->chart->books;
+    const struct minds *minds = &ship_chart(self)->books->minds;
     *out_tree = NULL;
     if (fleet->mind == 0)
         return NULL;
-    uint32_t number = self->account.index - books->station_count - 1 - fleet->first;
-    *out_tree = &self->chart->scenario->minds.items[fleet->mind - 1].tree;
-    char *minds = books->minds.bytes + books->minds.fleet_at[self->fleet];
-    return (struct mind *)(void *)(minds + number * mind_bytes(*out_tree));
+    uint32_t number = ship_number(self) - fleet->first;
+    *out_tree = &ship_chart(self)->scenario->minds.items[fleet->mind - 1].tree;
+    char *of_fleet = minds->bytes + minds->fleet_at[ship_kin(self)->number];
+    return (struct mind *)(void *)(of_fleet + number * mind_bytes(*out_tree));
 }
 
 bool ship_has_mind(const struct ship *self)
@@ -418,8 +420,8 @@ aldis_err ship_think_at_rest(struct ship *self, aldis_ctx *ctx)
     if (think(self, ctx, &err, &wake_ns))
         return err;
     aldis_ns rest_ns = ship_fleet(self)->rest_ns;
-    if (rest_ns < self->chart->scenario->tick_ns)
-        rest_ns = self->chart->scenario->tick_ns;
+    if (rest_ns < ship_chart(self)->scenario->tick_ns)
+        rest_ns = ship_chart(self)->scenario->tick_ns;
     bool soon = wake_ns < ALDIS_FOREVER;
     return ship_arm(self, ctx, soon ? wake_ns - now_ns : rest_ns);
 }

@@ -69,10 +69,15 @@ static aldis_err rescue_start(void *state, const void *arg, aldis_ctx *ctx)
     return ALDIS_OK;
 }
 
+static uint32_t account_of(const struct rescue *self)
+{
+    return self->chart->books->station_count;
+}
+
 /* What a tug says comes from where it is. What the service hears, it hears at its station. */
 static aldis_ns tug_signal_ns(const struct rescue *self, aldis_ctx *ctx, const struct call *call)
 {
-    const struct speaker tug = {self->account->index, call->place};
+    const struct speaker tug = {account_of(self), call->place};
     return signals_delay(self->chart, ctx, &tug, call->ship);
 }
 
@@ -80,7 +85,7 @@ static aldis_ns base_signal_ns(const struct rescue *self, aldis_ctx *ctx, aldis_
 {
     const struct scenario *scenario = self->chart->scenario;
     const struct speaker base = {
-        self->account->index,
+        account_of(self),
         scenario_station_position(scenario, plan_of(self)->station, aldis_now(ctx))};
     return signals_delay(self->chart, ctx, &base, to);
 }
@@ -157,12 +162,12 @@ static void give_fuel(struct rescue *self, aldis_ctx *ctx, const struct call *ca
     if (nano == 0 ||
         account_hold(self->account, &most, call->ship, call->account, until_ns) != ACCOUNT_DONE)
         return; /* nothing to give: the ship calls on */
-    chronicle_offered(self->chart->chronicle, ctx, self->account, &most);
     struct pending *pending = self->account->dealings->pending;
+    chronicle_offered(self->chart->chronicle, ctx, account_of(self), pending, &most);
     TradeOffer *trade = &pending->offer.trade;
     memset(&pending->offer, 0, sizeof pending->offer);
     trade->number = pending->number;
-    trade->account = self->account->index;
+    trade->account = account_of(self);
     trade->gift = 1;
     trade->valid_until_ns = until_ns;
     trade->fuel = (uint64_t)nano;
@@ -187,7 +192,7 @@ static void press(struct rescue *self, aldis_ctx *ctx)
                               &(aldis_send_opts){.delay_ns = delay_ns});
         return;
     }
-    books_settle_with_dead(self->chart->books, self->account);
+    books_settle_with_dead(self->chart->books, self->account, account_of(self));
 }
 
 static aldis_err arrive(struct rescue *self, aldis_ctx *ctx, uint32_t index)
@@ -271,8 +276,8 @@ static aldis_err rescue_on_trade_answer(struct rescue_actor *actor, const TradeA
     if (ours && !account_settle(self->account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a gift on other terms");
     if (ours)
-        chronicle_settled(self->chart->chronicle, ctx, self->account->index, responder, msg);
-    tell_settled(ctx, msg, self->account->index, base_signal_ns(self, ctx, aldis_sender(ctx)));
+        chronicle_settled(self->chart->chronicle, ctx, account_of(self), responder, msg);
+    tell_settled(ctx, msg, account_of(self), base_signal_ns(self, ctx, aldis_sender(ctx)));
     return ALDIS_OK;
 }
 

@@ -122,17 +122,15 @@ static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet 
     aldis_err err = ALDIS_OK;
     aldis_id leader = aldis_nobody();
     for (uint32_t i = 0; err == ALDIS_OK && i < fleet->count; i++) {
-        struct ship *page = &run->books.ships[fleet->first + i];
-        page->chart = &run->chart;
+        struct ship *page = books_ship(&run->books, fleet->first + i);
         choose_home(run->scenario, fleet, i, page);
         if (page->place_in_line > 0 && !ship_rare(page))
             return ALDIS_ENOMEM;
         if (page->place_in_line > 0)
             page->extra->rare->formation.leader = leader;
-        aldis_spawn_opts opts = on_shard_of(run, page->account.index, &page, sizeof page);
+        aldis_spawn_opts opts = on_shard_of(run, ship_account(page), &page, sizeof page);
         ship_ref ship;
         err = aldis_system_spawn_raw(run->system, &run->kinds[ACTOR_SHIP], &opts, &ship.id);
-        page->self = ship.id;
         if (page->place_in_line == 0)
             leader = ship.id;
         if (err == ALDIS_OK && run->opts->named)
@@ -411,7 +409,9 @@ static aldis_err set_up(struct run *run)
         return ALDIS_ENOMEM;
     run->stations = calloc(scenario->stations.count, sizeof *run->stations);
     run->prices = calloc(scenario->stations.count, SCENARIO_COMMODITIES_MAX * sizeof *run->prices);
-    if (!run->stations || !run->prices || !books_init(&run->books, scenario))
+    if (!run->stations || !run->prices || !books_init(&run->books, scenario, &run->chart))
+        return ALDIS_ENOMEM;
+    if (run->opts->events && !books_note_ids(&run->books))
         return ALDIS_ENOMEM;
     if (run->opts->check_balance) {
         run->holdings = holdings_create(&run->books);

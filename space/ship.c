@@ -15,24 +15,14 @@
 
 /* ---- What a ship knows ---- */
 
-const struct scenario_fleet *ship_fleet(const struct ship *self)
-{
-    return &self->chart->scenario->fleets.items[self->fleet];
-}
-
-const struct scenario_class *ship_class(const struct ship *self)
-{
-    return &self->chart->scenario->classes.items[ship_fleet(self)->class];
-}
-
 station_ref ship_station(const struct ship *self)
 {
-    return self->chart->stations[self->station];
+    return ship_chart(self)->stations[self->station];
 }
 
 bool ship_fits(const struct ship *self, uint32_t station)
 {
-    const struct scenario *scenario = self->chart->scenario;
+    const struct scenario *scenario = ship_chart(self)->scenario;
     return station < scenario->stations.count &&
            scenario_station_takes(&scenario->stations.items[station], ship_class(self));
 }
@@ -102,7 +92,7 @@ void ship_drop_extra(struct ship *self, aldis_ns now_ns)
 
 aldis_err ship_arm(struct ship *self, aldis_ctx *ctx, aldis_ns delay_ns)
 {
-    ship_ref me = {.id = self->self};
+    ship_ref me = {.id = aldis_self(ctx)};
     const struct ship_due due = {.change = ++self->change};
     aldis_timer timer;
     if (aldis_send_after(ctx, delay_ns, me, ship_due, .change = due.change) == ALDIS_OK)
@@ -119,11 +109,11 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
     if (state == SHIP_idle || state == SHIP_flying || state == SHIP_emergency)
         ship_close_credit(self, ctx);
     self->flags &= (uint8_t)~SHIP_JOINING;
-    chronicle_state(self->chart->chronicle, ctx, self, state);
+    chronicle_state(ship_chart(self)->chronicle, ctx, self, state);
     bool moves = self->state == SHIP_flying || state == SHIP_flying || state == SHIP_emergency;
     self->state = state & 7u;
     self->untold = 0;
-    if (moves || self->chart->signals)
+    if (moves || ship_chart(self)->signals)
         ship_tell_place(self, ctx);
 }
 
@@ -164,7 +154,7 @@ static aldis_err shut_down(struct ship *self, const Shutdown *msg, aldis_ctx *ct
     if (self->state == SHIP_docking || self->state == SHIP_docked || self->state == SHIP_trading)
         ship_give_up(self, ctx);
     ship_lead(self, ctx, true);
-    return aldis_stop(ctx, self->self);
+    return aldis_stop(ctx, aldis_self(ctx));
 }
 
 /* Under way it comes to rest. In port it goes on with what it does there, and does not set out. */
@@ -290,7 +280,7 @@ static aldis_err admit(struct ship *self, const aldis_type *type, const void *pa
     *out_void = false;
     if (!is_own_timer(type)) {
         if (type != &aldis_delivered_type && type != &aldis_credit_notice_type)
-            bounds_work(self->chart, ctx, ACTOR_SHIP);
+            bounds_work(ship_chart(self), ctx, ACTOR_SHIP);
         return check_message(ctx, type, payload);
     }
     *out_void = ((const struct ship_due *)payload)->change != self->change;
@@ -338,8 +328,9 @@ static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct ship *self = *(struct ship *const *)arg;
     ((struct ship_actor *)state)->ship = self;
-    if (!aldis_id_equal(self->self, aldis_self(ctx))) /* else the run has written it */
-        self->self = aldis_self(ctx);
+    aldis_id *ids = ship_chart(self)->books->ids;
+    if (ids)
+        ids[ship_number(self)] = aldis_self(ctx);
     if (self->flags & SHIP_STARTED)
         return live_on(self, ctx);
     self->flags |= SHIP_STARTED;
@@ -355,7 +346,7 @@ static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
 static void ship_undelivered(void *state, const aldis_undelivered *notice, aldis_ctx *ctx)
 {
     struct ship *self = ((struct ship_actor *)state)->ship;
-    if (aldis_id_equal(notice->to, self->self))
+    if (aldis_id_equal(notice->to, aldis_self(ctx)))
         (void)ship_arm(self, ctx, ALDIS_SECOND);
 }
 

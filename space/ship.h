@@ -109,9 +109,21 @@ struct ship_extra {
     uint32_t hazard_count;       /**< of `hazards`: SHIP_HAZARDS_MAX at most */
 };
 
-/** A ship's page: three cache lines, and its goods, which account points to. */
-struct ship {
+/** What the ships of a fleet share: the page of each points to it, as the shape of its account.
+ *  Constant while they live. */
+struct ship_kin {
+    struct account_shape shape; /**< first */
     const struct chart *chart;
+    const struct scenario_fleet *fleet;
+    const struct scenario_class *class;
+    const char *ships;      /**< the pages of all fleets */
+    size_t ship_bytes;      /**< of one of them */
+    uint32_t first_account; /**< the number of the first ship's account */
+    uint32_t number;        /**< of the fleet */
+};
+
+/** A ship's page. Behind it are its goods, and the prices that it remembers of them. */
+struct ship {
     struct account account;
     struct motion motion;
     union {
@@ -128,14 +140,12 @@ struct ship {
         } visit;                  /**< docking, docked, trading */
     };
     aldis_ns moved_ns;        /**< the time of motion */
-    aldis_ns fail_ns;         /**< when an emergency comes; 0: never */
     struct ship_extra *extra; /**< NULL: it needs none */
-    aldis_id self;
-    uint32_t change; /**< of its timer */
-    uint16_t fleet;
-    uint16_t station;       /**< where it is, or goes */
-    uint16_t order;         /**< a station to go to next, + 1; 0: none */
-    uint16_t known_station; /**< whose prices it remembers, + 1; 0: none */
+    aldis_ns fail_ns;         /**< when an emergency comes; 0: never */
+    uint32_t change;          /**< of its timer */
+    uint16_t station;         /**< where it is, or goes */
+    uint16_t order;           /**< a station to go to next, + 1; 0: none */
+    uint16_t known_station;   /**< whose prices it remembers, + 1; 0: none */
     uint8_t flags;
     uint8_t leg; /**< of the fleet's route */
     unsigned state : 3, phase : 4, mission : 2;
@@ -143,10 +153,48 @@ struct ship {
     unsigned ill : 1;           /**< its crew wants quarters at the next berth */
     unsigned untold : 2;        /**< looks since the sky was told where it is: see nearby.h */
 };
-_Static_assert(sizeof(struct ship) == 192, "three cache lines");
+_Static_assert(sizeof(struct ship) == 160, "bytes per ship");
 _Static_assert(SCENARIO_STATIONS_MAX < UINT16_MAX && SCENARIO_FLEETS_MAX <= UINT16_MAX, "ids");
 _Static_assert(SPACE_SHIP_STATE_COUNT <= 8 && PHASE_PEER < 16 && MISSION_FOLLOW < 4, "bits");
 _Static_assert(SCENARIO_FORMATION_MAX <= 8 && NEARBY_LOOKS <= 4, "bits");
+
+static inline const struct ship_kin *ship_kin(const struct ship *self)
+{
+    return (const struct ship_kin *)(const void *)self->account.shape;
+}
+static inline const struct chart *ship_chart(const struct ship *self)
+{
+    return ship_kin(self)->chart;
+}
+static inline const struct scenario_fleet *ship_fleet(const struct ship *self)
+{
+    return ship_kin(self)->fleet;
+}
+static inline const struct scenario_class *ship_class(const struct ship *self)
+{
+    return ship_kin(self)->class;
+}
+/** Which of all ships it is: from 0, in the order of the fleets. */
+static inline uint32_t ship_number(const struct ship *self)
+{
+    size_t before = (size_t)((uintptr_t)self - (uintptr_t)ship_kin(self)->ships);
+    return (uint32_t)(before / ship_kin(self)->ship_bytes);
+}
+/** The number of its account in the books. */
+static inline uint32_t ship_account(const struct ship *self)
+{
+    return ship_kin(self)->first_account + ship_number(self);
+}
+/** What its last stop paid for each commodity, cents a tonne: known_station says which that was. */
+static inline uint32_t *ship_known(const struct ship *self)
+{
+    return account_goods(&self->account) + self->account.shape->kinds;
+}
+/** Of a page, with the goods and the prices. */
+static inline size_t ship_page_bytes(uint32_t kinds)
+{
+    return sizeof(struct ship) + kinds * 2 * sizeof(uint32_t);
+}
 
 /** The actor: the page is what it is. */
 struct ship_actor {
@@ -155,8 +203,6 @@ struct ship_actor {
 
 /* ---- ship.c ---- */
 
-const struct scenario_fleet *ship_fleet(const struct ship *self);
-const struct scenario_class *ship_class(const struct ship *self);
 station_ref ship_station(const struct ship *self);
 const char *ship_state_word(const struct ship *self);
 bool ship_fits(const struct ship *self, uint32_t station);
@@ -291,8 +337,7 @@ uint32_t ship_choose_station(struct ship *self, aldis_ctx *ctx);
 /** What to buy here for the station it goes to next: into the plan of its extra part. */
 void ship_choose_goods(struct ship *self, const MarketPrices *prices);
 
-/** What its last stop paid for each commodity, cents a tonne: known_station says which that was. */
-uint32_t *ship_known(const struct ship *self);
+/** Remember what its station pays. */
 void ship_remember(struct ship *self, const MarketPrices *prices);
 
 /* ---- Actions: what a message does in a state (SHIP_TABLE in ship.c) ---- */

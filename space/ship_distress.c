@@ -14,7 +14,7 @@
 /* Calls go as far as any class answers. */
 static double call_range(const struct ship *self)
 {
-    const struct scenario *scenario = self->chart->scenario;
+    const struct scenario *scenario = ship_chart(self)->scenario;
     double range = 0;
     for (uint32_t i = 0; i < scenario->classes.count; i++)
         if (scenario->classes.items[i].distress_range > range)
@@ -48,13 +48,13 @@ static void call_for_help(struct ship *self, aldis_ctx *ctx)
     /* Where it will be at rest; without fuel it drifts on, and calls again from there. */
     bool brakes = self->account.fuel > 0;
     call.location = wire_vec(brakes ? self->aim : self->motion.position);
-    call.account = self->account.index;
-    const struct speaker me = {self->account.index, self->motion.position};
+    call.account = ship_account(self);
+    const struct speaker me = {ship_account(self), self->motion.position};
     (void)nearby_tell(
-        ctx, self->chart, &me, call_range(self),
+        ctx, ship_chart(self), &me, call_range(self),
         &(aldis_send_item){.type = &distress_signal_type, .payload = &call, .size = sizeof call});
-    if (!aldis_id_is_nobody(self->chart->rescue.id))
-        (void)SHIP_SAY(self, ctx, self->chart->rescue, distress_signal, &call);
+    if (!aldis_id_is_nobody(ship_chart(self)->rescue.id))
+        (void)SHIP_SAY(self, ctx, ship_chart(self)->rescue, distress_signal, &call);
 }
 
 /* What has befallen it may befall others, until then: never told to itself. When it ends, they are
@@ -70,8 +70,8 @@ static void warn_others(struct ship *self, aldis_ctx *ctx, aldis_ns until_ns)
     hazard.location = wire_vec(self->motion.position);
     hazard.at_ns = aldis_now(ctx);
     hazard.until_ns = until_ns;
-    const struct speaker me = {self->account.index, self->motion.position};
-    (void)nearby_tell(ctx, self->chart, &me, hazard.radius + call_range(self),
+    const struct speaker me = {ship_account(self), self->motion.position};
+    (void)nearby_tell(ctx, ship_chart(self), &me, hazard.radius + call_range(self),
                       &(aldis_send_item){.type = &navigation_hazard_type,
                                          .payload = &hazard,
                                          .size = sizeof hazard});
@@ -110,7 +110,7 @@ aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
     self->fail_ns = 0;
     suffer(self, kind);
     ship_brake(self, now_ns);
-    chronicle_emergency(self->chart->chronicle, ctx, self, kind);
+    chronicle_emergency(ship_chart(self)->chronicle, ctx, self, kind);
     call_for_help(self, ctx);
     warn_others(self, ctx, now_ns + ship_class(self)->repair_ns);
     return ship_arm(self, ctx, CALL_AGAIN_NS);
@@ -126,8 +126,8 @@ static aldis_err end_emergency(struct ship *self, aldis_ctx *ctx)
         ship_ref helper = {.id = rare->emergency.helper};
         (void)SHIP_SAY(self, ctx, helper, stand_down, &thanks);
     }
-    if (!aldis_id_is_nobody(self->chart->rescue.id))
-        (void)SHIP_SAY(self, ctx, self->chart->rescue, stand_down, &thanks);
+    if (!aldis_id_is_nobody(ship_chart(self)->rescue.id))
+        (void)SHIP_SAY(self, ctx, ship_chart(self)->rescue, stand_down, &thanks);
     rare->emergency.helper = aldis_nobody();
     warn_others(self, ctx, aldis_now(ctx));
     ship_move(self, aldis_now(ctx));
@@ -253,7 +253,7 @@ static aldis_err hear_call(struct ship *self, const DistressSignal *msg, aldis_c
     struct vec place = vec_of(&msg->location);
     double distance = vec_length(vec_sub(place, ship_place(self, aldis_now(ctx))));
     *out_heard = false;
-    if (aldis_id_is_nobody(caller) || aldis_id_equal(caller, self->self) ||
+    if (aldis_id_is_nobody(caller) || aldis_id_equal(caller, aldis_self(ctx)) ||
         distance >= ship_class(self)->distress_range || 3 * distance > ship_reach(self) ||
         (self->flags & (SHIP_PAUSED | SHIP_DAMAGED)) || self->ill ||
         account_is_open(&self->account) ||

@@ -20,30 +20,30 @@ static aldis_err say_surely(const struct ship *self, aldis_ctx *ctx, enum step s
                             aldis_send_item item, aldis_ns visit)
 {
     uint64_t context = (uint64_t)visit << STEP_BITS | step;
-    return send_surely(ctx, &item, self->chart->scenario, context,
+    return send_surely(ctx, &item, ship_chart(self)->scenario, context,
                        ship_signal_ns(self, ctx, item.to));
 }
 
 static bool needs_credit(const struct ship *self)
 {
-    return self->chart->scenario->limits.docking_credit.total > 0;
+    return ship_chart(self)->scenario->limits.docking_credit.total > 0;
 }
 
 static void fill_request(const struct ship *self, RequestDocking *request)
 {
     const struct scenario_class *class = ship_class(self);
-    const struct scenario_market *market = &self->chart->scenario->market;
+    const struct scenario_market *market = &ship_chart(self)->scenario->market;
     memset(request, 0, sizeof *request);
     request->specs.class = ship_fleet(self)->class;
     request->specs.cargo = class->cargo_t;
     request->specs.length = class->length_m;
     request->specs.mass = class->mass_t;
-    for (uint32_t i = 0; i < self->account.kinds; i++) {
-        if (self->account.goods[i] == 0)
+    for (uint32_t i = 0; i < self->account.shape->kinds; i++) {
+        if (account_goods(&self->account)[i] == 0)
             continue;
         OfferItem *item = &request->manifest[request->manifest_count++];
         item->commodity = i;
-        item->tonnes = self->account.goods[i];
+        item->tonnes = account_goods(&self->account)[i];
         item->unit_value = market->commodities.items[i].price * CENTS;
     }
     request->visit = self->visit.asked_ns;
@@ -84,7 +84,8 @@ static aldis_err ask_on_credit(struct ship *self, aldis_ctx *ctx)
     if (err != ALDIS_OK)
         return ship_rest(self, ctx);
     self->phase = PHASE_NONE;
-    (void)aldis_send(ctx, self->chart->ledger, ship_held, .wait_ns = aldis_now(ctx) - since_ns);
+    (void)aldis_send(ctx, ship_chart(self)->ledger, ship_held,
+                     .wait_ns = aldis_now(ctx) - since_ns);
     return ship_arm(self, ctx, NAP_NS);
 }
 
@@ -131,10 +132,11 @@ void ship_give_up(struct ship *self, aldis_ctx *ctx)
 
 static aldis_err go_to_berth(struct ship *self, aldis_ctx *ctx, uint32_t berth)
 {
-    const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
+    const struct scenario_station *station =
+        &ship_chart(self)->scenario->stations.items[self->station];
     self->visit.berth = berth;
     self->phase = PHASE_APPROACH;
-    (void)aldis_send(ctx, self->chart->ledger, ship_berthed, .station = self->station,
+    (void)aldis_send(ctx, ship_chart(self)->ledger, ship_berthed, .station = self->station,
                      .wait_ns = aldis_now(ctx) - self->visit.asked_ns,
                      .estimate_ns = self->visit.estimate_ns);
     self->visit.until_ns = aldis_now(ctx) + station->approach_ns;
@@ -144,7 +146,8 @@ static aldis_err go_to_berth(struct ship *self, aldis_ctx *ctx, uint32_t berth)
 /* The longest that a service takes, and time to hear of its end. */
 static aldis_ns patience_ns(const struct ship *self)
 {
-    const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
+    const struct scenario_station *station =
+        &ship_chart(self)->scenario->stations.items[self->station];
     aldis_ns repair_ns = self->flags & SHIP_DAMAGED ? station->repair_ns : 0;
     aldis_ns care_ns = self->ill ? station->quarters_ns : 0;
     return 2 * station->service_ns + repair_ns + care_ns + station->permission_ns;
@@ -156,7 +159,7 @@ static void ask_for_services(struct ship *self, aldis_ctx *ctx)
     NEW_MESSAGE(RequestServices, wish);
     wish.repairs = self->flags & SHIP_DAMAGED;
     wish.quarters = self->ill;
-    wish.fuel = (uint64_t)(self->account.tank - self->account.fuel);
+    wish.fuel = (uint64_t)(self->account.shape->tank - self->account.fuel);
     (void)SHIP_SAY(self, ctx, ship_station(self), request_services, &wish);
 }
 
@@ -254,8 +257,8 @@ SHIP_ACTION(permit_hear, docking_permission)
     case DOCKING_REFUSED:
         break;
     }
-    (void)aldis_signal(ctx, self->chart->ledger, ship_refused);
-    chronicle_refusal(self->chart->chronicle, ctx, self, msg->reason, msg->estimated_wait_ns);
+    (void)aldis_signal(ctx, ship_chart(self)->ledger, ship_refused);
+    chronicle_refusal(ship_chart(self)->chronicle, ctx, self, msg->reason, msg->estimated_wait_ns);
     if (msg->reason == REFUSAL_RATE)
         return come_again(self, ctx, msg->estimated_wait_ns);
     return ship_rest(self, ctx);

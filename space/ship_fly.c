@@ -17,7 +17,7 @@
 
 struct vec ship_station_position(const struct ship *self, aldis_ns now_ns)
 {
-    return scenario_station_position(self->chart->scenario, self->station, now_ns);
+    return scenario_station_position(ship_chart(self)->scenario, self->station, now_ns);
 }
 
 static bool is_in_weather(const struct ship *self, aldis_ns now_ns)
@@ -51,7 +51,7 @@ struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns)
     const struct scenario_class *class = ship_class(self);
     struct thrust thrust = {.speed = class->speed * weather_factor(self, now_ns),
                             .acceleration = class->acceleration};
-    if (self->account.fuel > self->account.tank / 2)
+    if (self->account.fuel > self->account.shape->tank / 2)
         return thrust;
     double slow = maths_sqrt(class->acceleration * ship_reach(self) / 2);
     if (slow < thrust.speed)
@@ -61,8 +61,8 @@ struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns)
 
 void ship_tell_place(struct ship *self, aldis_ctx *ctx)
 {
-    bool exact = self->chart->signals != NULL;
-    nearby_moved(ctx, &self->chart->nearby,
+    bool exact = ship_chart(self)->signals != NULL;
+    nearby_moved(ctx, &ship_chart(self)->nearby,
                  exact ? ship_place(self, aldis_now(ctx)) : self->motion.position,
                  self->state == SHIP_flying, self->untold == 0);
 }
@@ -70,7 +70,7 @@ void ship_tell_place(struct ship *self, aldis_ctx *ctx)
 /* Under way: each few times that its timer is armed, which is for a tick at most. */
 static void tell_way(struct ship *self, aldis_ctx *ctx)
 {
-    self->untold = (self->untold + 1u) % self->chart->nearby.looks & 3u;
+    self->untold = (self->untold + 1u) % ship_chart(self)->nearby.looks & 3u;
     ship_tell_place(self, ctx);
 }
 
@@ -159,7 +159,7 @@ void ship_brake(struct ship *self, aldis_ns now_ns)
 static aldis_err keep_course(struct ship *self, aldis_ctx *ctx)
 {
     struct thrust thrust = ship_thrust(self, aldis_now(ctx));
-    aldis_ns tick_ns = self->chart->scenario->tick_ns;
+    aldis_ns tick_ns = ship_chart(self)->scenario->tick_ns;
     tell_way(self, ctx);
     struct vec way = vec_sub(self->aim, self->motion.position);
     double most = vec_length(self->motion.velocity);
@@ -183,7 +183,7 @@ aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
     else if (self->mission == MISSION_RESCUE)
         self->aim = self->extra->rare->rescue.place;
     else if (self->mission == MISSION_OWN)
-        self->aim = course_meet(self->chart->scenario, self->station, &self->motion, &thrust,
+        self->aim = course_meet(ship_chart(self)->scenario, self->station, &self->motion, &thrust,
                                 self->moved_ns);
     self->flags &= (uint8_t)~SHIP_DETOUR;
     if (self->extra && self->mission != MISSION_FOLLOW)
@@ -263,7 +263,7 @@ static bool has_arrived(struct ship *self, aldis_ns now_ns)
 double ship_reserve(const struct ship *self, aldis_ns now_ns)
 {
     struct thrust thrust = ship_thrust(self, now_ns);
-    double tick_s = (double)self->chart->scenario->tick_ns * 1e-9;
+    double tick_s = (double)ship_chart(self)->scenario->tick_ns * 1e-9;
     double speed = vec_length(self->motion.velocity) + thrust.acceleration * tick_s;
     if (speed > thrust.speed)
         speed = thrust.speed;
@@ -273,7 +273,7 @@ double ship_reserve(const struct ship *self, aldis_ns now_ns)
 /* What is left is just enough to come to rest. */
 static bool runs_dry(const struct ship *self, aldis_ns now_ns)
 {
-    return self->account.fuel <= self->account.tank / 2 &&
+    return self->account.fuel <= self->account.shape->tank / 2 &&
            ship_reach(self) <= ship_reserve(self, now_ns);
 }
 
@@ -380,7 +380,7 @@ SHIP_ACTION(order_refuse, set_destination)
 
 SHIP_ACTION(weather_note, weather_alert)
 {
-    const struct scenario *scenario = self->chart->scenario;
+    const struct scenario *scenario = ship_chart(self)->scenario;
     if (msg->region >= scenario->weather.count)
         return aldis_fail(ctx, "weather of a region that there is not");
     const struct scenario_weather *region = &scenario->weather.items[msg->region];

@@ -142,7 +142,7 @@ static bool is_lead(const struct ship *self, const FormationLead *msg, aldis_ctx
 {
     return self->extra && self->extra->rare &&
            aldis_id_equal(aldis_sender(ctx), ship_leader(self)) &&
-           msg->station < self->chart->scenario->stations.count;
+           msg->station < ship_chart(self)->scenario->stations.count;
 }
 
 /* The leader has cast off. */
@@ -181,7 +181,7 @@ void ship_follow(struct ship *self, double seconds, const struct thrust *thrust,
 {
     const FormationLead *lead = &self->extra->rare->formation.lead;
     double age = (double)(self->moved_ns - lead->at_ns) * 1e-9;
-    double tick_s = (double)self->chart->scenario->tick_ns * 1e-9;
+    double tick_s = (double)ship_chart(self)->scenario->tick_ns * 1e-9;
     if (age > LEAD_TICKS_MAX * tick_s)
         self->mission = MISSION_OWN; /* from here on alone */
     struct vec speed = vec_of(&lead->velocity), start = self->motion.position;

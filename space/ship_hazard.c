@@ -180,8 +180,8 @@ static bool can_wait(const struct ship *self, const struct ship_hazard *told, al
     struct vec place = self->motion.position;
     double distance = vec_length(vec_sub(centre_of(told, now_ns), place));
     /* A signal takes its time; with twice that it may have gone farther off meanwhile. */
-    aldis_ns heard_ns = again_ns + 2 * self->chart->scenario->lookahead_ns +
-                        2 * signals_time(self->chart, distance);
+    aldis_ns heard_ns = again_ns + 2 * ship_chart(self)->scenario->lookahead_ns +
+                        2 * signals_time(ship_chart(self), distance);
     if (self->state == SHIP_flying || self->state == SHIP_emergency)
         return !concerns(self, told, place, self->motion.velocity,
                          (double)(heard_ns - self->moved_ns) * 1e-9, now_ns);
@@ -196,7 +196,7 @@ static bool can_wait(const struct ship *self, const struct ship_hazard *told, al
 static aldis_ns known_until(const struct ship *self, const NavigationHazard *msg)
 {
     struct vec way = vec_sub(vec_of(&msg->location), self->motion.position);
-    aldis_ns signal_ns = signals_time(self->chart, vec_length(way));
+    aldis_ns signal_ns = signals_time(ship_chart(self), vec_length(way));
     aldis_ns silent_ns = msg->again_ns + (msg->again_ns - msg->at_ns);
     return msg->again_ns > 0 && silent_ns < msg->until_ns - signal_ns ? silent_ns + signal_ns
                                                                       : msg->until_ns;

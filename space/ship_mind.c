@@ -11,7 +11,7 @@ uint32_t ship_choose_station(struct ship *self, aldis_ctx *ctx)
         self->leg = (uint8_t)((self->leg + 1u) % route->count);
         return route->stations[self->leg];
     }
-    const struct scenario *scenario = self->chart->scenario;
+    const struct scenario *scenario = ship_chart(self)->scenario;
     uint32_t count = scenario->stations.count, chosen = self->station;
     double reach = ship_reach(self);
     for (int tries = 0; tries < 16; tries++) {
@@ -43,7 +43,7 @@ static int64_t price_there(const struct ship *self, uint32_t station, uint32_t g
 {
     if (self->known_station == station + 1)
         return ship_known(self)[good];
-    return (int64_t)self->chart->prices[station * SCENARIO_COMMODITIES_MAX + good] * 98 / 100;
+    return (int64_t)ship_chart(self)->prices[station * SCENARIO_COMMODITIES_MAX + good] * 98 / 100;
 }
 
 /* How much a tonne more or less changes a station's price, in thousandths of a cent. */
@@ -59,7 +59,7 @@ static int64_t slope(const struct scenario *scenario, uint32_t station, uint32_t
 static uint64_t best_tonnes(const struct ship *self, uint32_t next, const Price *price,
                             int64_t gain)
 {
-    const struct scenario *scenario = self->chart->scenario;
+    const struct scenario *scenario = ship_chart(self)->scenario;
     int64_t change =
         slope(scenario, self->station, price->resource) + slope(scenario, next, price->resource);
     uint64_t payable = (uint64_t)self->account.credits / (price->sells_at + (uint64_t)gain);
@@ -75,7 +75,7 @@ void ship_choose_goods(struct ship *self, const MarketPrices *prices)
     OfferItem choice;
     for (uint32_t i = 0; i < prices->prices_count; i++) {
         const Price *price = &prices->prices[i];
-        if (price->resource >= self->account.kinds || price->sells_at == 0)
+        if (price->resource >= self->account.shape->kinds || price->sells_at == 0)
             continue;
         int64_t there = price_there(self, next, price->resource), gain = there - price->sells_at;
         if (gain <= 0)
@@ -94,16 +94,11 @@ void ship_choose_goods(struct ship *self, const MarketPrices *prices)
     ship_remember(self, prices);
 }
 
-uint32_t *ship_known(const struct ship *self)
-{
-    return self->account.goods + self->account.kinds;
-}
-
 void ship_remember(struct ship *self, const MarketPrices *prices)
 {
     self->known_station = self->station + 1;
-    memset(ship_known(self), 0, self->account.kinds * sizeof(uint32_t));
+    memset(ship_known(self), 0, self->account.shape->kinds * sizeof(uint32_t));
     for (uint32_t i = 0; i < prices->prices_count; i++)
-        if (prices->prices[i].resource < self->account.kinds)
+        if (prices->prices[i].resource < self->account.shape->kinds)
             ship_known(self)[prices->prices[i].resource] = prices->prices[i].buys_at;
 }

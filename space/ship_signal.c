@@ -38,10 +38,10 @@ struct vec ship_place(const struct ship *self, aldis_ns now_ns)
 
 aldis_ns ship_signal_ns(const struct ship *self, aldis_ctx *ctx, aldis_id to)
 {
-    if (!self->chart->signals)
+    if (!ship_chart(self)->signals)
         return 0;
-    const struct speaker me = {self->account.index, ship_place(self, aldis_now(ctx))};
-    return signals_delay(self->chart, ctx, &me, to);
+    const struct speaker me = {ship_account(self), ship_place(self, aldis_now(ctx))};
+    return signals_delay(ship_chart(self), ctx, &me, to);
 }
 
 aldis_err ship_reply(const struct ship *self, aldis_ctx *ctx, aldis_type *type, const void *payload,

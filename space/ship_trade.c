@@ -29,7 +29,7 @@ void ship_press_trade(struct ship *self, aldis_ctx *ctx)
     if (!account_is_open(&self->account))
         return;
     if (aldis_is_closed(ctx, self->account.dealings->pending->peer))
-        books_settle_with_dead(self->chart->books, &self->account);
+        books_settle_with_dead(ship_chart(self)->books, &self->account, ship_account(self));
     else
         (void)send_offer(self, ctx);
 }
@@ -62,12 +62,12 @@ static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint3
     if (account_hold(&self->account, &most, ship_station(self).id, self->station, until_ns) !=
         ACCOUNT_DONE)
         return false;
-    chronicle_offered(self->chart->chronicle, ctx, &self->account, &most);
     struct pending *pending = self->account.dealings->pending;
+    chronicle_offered(ship_chart(self)->chronicle, ctx, ship_account(self), pending, &most);
     memset(&pending->offer, 0, sizeof pending->offer);
     pending->offer.is_order = true;
     pending->offer.order.number = pending->number;
-    pending->offer.order.account = self->account.index;
+    pending->offer.order.account = ship_account(self);
     pending->offer.order.side = side;
     pending->offer.order.resource = resource;
     pending->offer.order.quantity = quantity;
@@ -82,12 +82,12 @@ static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint3
 /* All of one thing that it has, at any price that the station may offer. */
 static bool sell_something(struct ship *self, aldis_ctx *ctx)
 {
-    const struct scenario_market *market = &self->chart->scenario->market;
-    for (uint32_t i = self->visit.goods; i < self->account.kinds; i++) {
+    const struct scenario_market *market = &ship_chart(self)->scenario->market;
+    for (uint32_t i = self->visit.goods; i < self->account.shape->kinds; i++) {
         const struct scenario_commodity *commodity = &market->commodities.items[i];
         uint64_t worst = (uint64_t)(commodity->price - commodity->swing) * CENTS * 9 / 10;
         self->visit.goods = (uint8_t)(i + 1);
-        if (place_order(self, ctx, ORDER_SELL, i, self->account.goods[i], worst))
+        if (place_order(self, ctx, ORDER_SELL, i, account_goods(&self->account)[i], worst))
             return true;
     }
     return false;
@@ -95,8 +95,9 @@ static bool sell_something(struct ship *self, aldis_ctx *ctx)
 
 static bool buy_fuel(struct ship *self, aldis_ctx *ctx)
 {
-    const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
-    int64_t missing = self->account.tank - self->account.fuel;
+    const struct scenario_station *station =
+        &ship_chart(self)->scenario->stations.items[self->station];
+    int64_t missing = self->account.shape->tank - self->account.fuel;
     uint64_t price = (uint64_t)station->fuel_price * CENTS;
     if (price > 0) {
         double payable = (double)self->account.credits / (double)price * FUEL_NANO;
@@ -104,7 +105,7 @@ static bool buy_fuel(struct ship *self, aldis_ctx *ctx)
             missing = (int64_t)payable;
     }
     /* Less than a hundredth of a tank is not worth the trouble. */
-    return missing >= self->account.tank / 100 &&
+    return missing >= self->account.shape->tank / 100 &&
            place_order(self, ctx, ORDER_BUY, RESOURCE_FUEL, (uint64_t)missing, price);
 }
 
@@ -121,7 +122,7 @@ static bool buy_goods(struct ship *self, aldis_ctx *ctx)
 
 static bool ask_prices(struct ship *self, aldis_ctx *ctx)
 {
-    if (self->account.kinds == 0 || !ship_fleet(self)->trades)
+    if (self->account.shape->kinds == 0 || !ship_fleet(self)->trades)
         return false;
     NEW_MESSAGE(RequestPrices, request);
     return SHIP_SAY(self, ctx, ship_station(self), request_prices, &request) == ALDIS_OK;
@@ -129,7 +130,8 @@ static bool ask_prices(struct ship *self, aldis_ctx *ctx)
 
 static bool do_phase(struct ship *self, aldis_ctx *ctx)
 {
-    const struct scenario_station *station = &self->chart->scenario->stations.items[self->station];
+    const struct scenario_station *station =
+        &ship_chart(self)->scenario->stations.items[self->station];
     switch ((enum ship_phase)self->phase) {
     case PHASE_SELL:
         return ship_fleet(self)->trades && sell_something(self, ctx);
@@ -232,10 +234,10 @@ SHIP_ACTION(trade_hear, trade_answer)
         ours && pending->offer.is_order && pending->offer.order.resource == RESOURCE_REPAIR;
     if (ours && !account_settle(account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a trade on other terms");
-    tell_settled(ctx, msg, account->index, ship_signal_ns(self, ctx, aldis_sender(ctx)));
+    tell_settled(ctx, msg, ship_account(self), ship_signal_ns(self, ctx, aldis_sender(ctx)));
     if (!ours)
         return ALDIS_OK; /* a copy: it was settled before */
-    chronicle_settled(self->chart->chronicle, ctx, account->index, responder, msg);
+    chronicle_settled(ship_chart(self)->chronicle, ctx, ship_account(self), responder, msg);
     if (repair && msg->accepted)
         self->flags &= (uint8_t)~SHIP_DAMAGED;
     return self->state == SHIP_trading ? next_business(self, ctx) : ALDIS_OK;
@@ -259,14 +261,14 @@ static bool terms_of_offer(const struct ship *self, const TradeOffer *msg, struc
     uint64_t paid = 0;
     for (uint32_t i = 0; i < msg->offering_count; i++) {
         const OfferItem *item = &msg->offering[i];
-        if (item->commodity >= self->account.kinds || item->tonnes > INT32_MAX / 16)
+        if (item->commodity >= self->account.shape->kinds || item->tonnes > INT32_MAX / 16)
             return false;
         out->goods[item->commodity] += (int32_t)item->tonnes;
         *out_value += (uint64_t)item->tonnes * item->unit_value;
     }
     for (uint32_t i = 0; i < msg->requesting_count; i++) {
         const RequestItem *item = &msg->requesting[i];
-        if (item->resource >= self->account.kinds || item->quantity > INT32_MAX / 16)
+        if (item->resource >= self->account.shape->kinds || item->quantity > INT32_MAX / 16)
             return false;
         out->goods[item->resource] -= (int32_t)item->quantity;
         paid += (uint64_t)item->quantity * item->max_price;
@@ -333,7 +335,7 @@ SHIP_ACTION(peer_consider, trade_offer)
         return refuse_offer(self, ctx, &trade, reason);
     TradeAnswer taken;
     account_answer(&trade, &taken);
-    chronicle_taken(self->chart->chronicle, ctx, self->account.index, msg->account, &taken);
+    chronicle_taken(ship_chart(self)->chronicle, ctx, ship_account(self), msg->account, &taken);
     aldis_err err = answer_offer(self, ctx, &trade);
     return err == ALDIS_OK && self->state == SHIP_emergency ? ship_recover(self, ctx) : err;
 }
@@ -361,9 +363,9 @@ static enum account_verdict offer(struct ship *self, aldis_ctx *ctx, aldis_id to
     struct pending *pending = account_pending(&self->account);
     if (verdict != ACCOUNT_DONE || !pending)
         return verdict;
-    chronicle_offered(self->chart->chronicle, ctx, &self->account, &terms);
+    chronicle_offered(ship_chart(self)->chronicle, ctx, ship_account(self), pending, &terms);
     trade->number = pending->number;
-    trade->account = self->account.index;
+    trade->account = ship_account(self);
     memset(&pending->offer, 0, sizeof pending->offer);
     memcpy(&pending->offer.trade, trade, sizeof *trade);
     if (send_offer(self, ctx) != ALDIS_OK)
@@ -378,7 +380,7 @@ SHIP_ACTION(propose_now, propose_trade)
     trade.requesting_count = msg->requesting_count;
     memcpy(trade.offering, msg->offering, sizeof trade.offering);
     memcpy(trade.requesting, msg->requesting, sizeof trade.requesting);
-    if (msg->to_account >= books_accounts(self->chart->books))
+    if (msg->to_account >= books_accounts(ship_chart(self)->books))
         return ship_refuse(self, ctx, &propose_trade_type, REFUSAL_UNKNOWN_GOODS);
     enum account_verdict verdict = offer(self, ctx, (aldis_id){msg->to}, msg->to_account, &trade);
     if (verdict != ACCOUNT_DONE)
@@ -411,7 +413,7 @@ static Refusal judge_items(const struct ship *self, const ProcessTradeOffer *msg
 {
     uint64_t value = 0, tonnes = 0;
     for (uint32_t i = 0; i < msg->items_count; i++) {
-        if (msg->items[i].commodity >= self->account.kinds)
+        if (msg->items[i].commodity >= self->account.shape->kinds)
             return REFUSAL_UNKNOWN_GOODS;
         value += (uint64_t)msg->items[i].tonnes * msg->items[i].unit_value;
         tonnes += msg->items[i].tonnes;

@@ -223,7 +223,8 @@ bool space_weather_look(const struct space_progress *progress, uint32_t number,
 bool space_goods_look(const struct space_progress *progress, uint32_t station, uint32_t number,
                       struct space_goods_view *out);
 
-/** The mailbox and the counts of a ship's or a station's actor. false: as above. */
+/** The mailbox and the counts of a ship's or a station's actor. false: as above; of a ship, too, in
+ *  a run without events, which keeps no ids. */
 bool space_ship_status(const struct space_progress *progress, uint32_t number, aldis_status *out);
 bool space_station_status(const struct space_progress *progress, uint32_t number,
                           aldis_status *out);

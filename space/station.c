@@ -154,7 +154,7 @@ static Refusal judge_request(struct station *self, const RequestDocking *msg, al
 {
     uint64_t tonnes = 0;
     for (uint32_t i = 0; i < msg->manifest_count; i++) {
-        if (msg->manifest[i].commodity >= self->page->account.kinds)
+        if (msg->manifest[i].commodity >= self->page->account.shape->kinds)
             return REFUSAL_UNKNOWN_GOODS;
         tonnes += msg->manifest[i].tonnes;
     }
@@ -493,8 +493,8 @@ static uint64_t station_digest(const void *state)
     uint64_t digest = digest_mix(self->page->served, self->dock->history);
     digest = digest_mix(digest, (uint64_t)self->page->account.credits);
     digest = digest_mix(digest, (uint64_t)self->page->account.fuel);
-    for (uint32_t i = 0; i < self->page->account.kinds; i++)
-        digest = digest_mix(digest, self->page->account.goods[i]);
+    for (uint32_t i = 0; i < self->page->account.shape->kinds; i++)
+        digest = digest_mix(digest, account_goods(&self->page->account)[i]);
     return digest;
 }
 

@@ -28,7 +28,7 @@ static const struct scenario_commodity *commodity_of(const struct station *self,
 static int64_t price_for(const struct station *self, uint32_t good, uint64_t tonnes, OrderSide side)
 {
     const struct scenario_goods *goods = &plan_of(self)->goods[good];
-    int64_t stock = self->page->account.goods[good], half = (int64_t)tonnes / 2;
+    int64_t stock = account_goods(&self->page->account)[good], half = (int64_t)tonnes / 2;
     int64_t middle = market_price(commodity_of(self, good), goods,
                                   side == ORDER_BUY ? stock - half : stock + half);
     if (side == ORDER_BUY)
@@ -43,14 +43,14 @@ aldis_err station_tell_prices(struct station *self, aldis_ctx *ctx)
     NEW_MESSAGE(MarketPrices, answer);
     const struct account *account = &self->page->account;
     answer.at_ns = aldis_now(ctx);
-    for (uint32_t i = 0; i < account->kinds; i++) {
+    for (uint32_t i = 0; i < account->shape->kinds; i++) {
         if (plan_of(self)->goods[i].target == 0)
             continue;
         answer.prices[answer.prices_count++] =
             (Price){.resource = i,
                     .buys_at = (uint32_t)price_for(self, i, 0, ORDER_SELL),
                     .sells_at = (uint32_t)price_for(self, i, 0, ORDER_BUY),
-                    .stock = account->goods[i]};
+                    .stock = account_goods(account)[i]};
     }
     uint64_t units = (uint64_t)account->fuel / FUEL_NANO;
     answer.prices[answer.prices_count++] =
@@ -98,7 +98,7 @@ static uint64_t most_tonnes(const struct station *self, const MarketOrder *msg)
     const struct account *account = &self->page->account;
     uint64_t high = least(msg->quantity, INT32_MAX / 16), low = 0;
     if (msg->side == ORDER_BUY)
-        high = least(high, account->goods[msg->resource]);
+        high = least(high, account_goods(account)[msg->resource]);
     while (low < high) {
         uint64_t middle = (low + high + 1) / 2;
         int64_t price = price_for(self, msg->resource, middle, msg->side);
@@ -143,7 +143,7 @@ static Refusal match_fuel(const struct station *self, const MarketOrder *msg, st
 static Refusal match_order(const struct station *self, const MarketOrder *msg, struct terms *out)
 {
     *out = (struct terms){0};
-    if (msg->resource < self->page->account.kinds)
+    if (msg->resource < self->page->account.shape->kinds)
         return match_goods(self, msg, out);
     if (msg->side == ORDER_SELL)
         return REFUSAL_UNKNOWN_GOODS;
@@ -231,7 +231,7 @@ aldis_err station_arm_market(const struct station *self, aldis_ctx *ctx)
 aldis_err station_open_market(struct station *self, aldis_ctx *ctx)
 {
     self->page->open = true;
-    for (uint32_t i = 0; i < self->page->account.kinds; i++)
+    for (uint32_t i = 0; i < self->page->account.shape->kinds; i++)
         if (plan_of(self)->goods[i].target > 0)
             self->page->told[i] = price_for(self, i, 0, ORDER_BUY);
     return station_arm_market(self, ctx);
@@ -254,10 +254,10 @@ static void make_and_use(struct station *self, uint32_t good, aldis_ns now_ns)
         tonnes_by(goods->makes, now_ns) - tonnes_by(goods->makes, self->page->market_ns);
     uint64_t used = tonnes_by(goods->uses, now_ns) - tonnes_by(goods->uses, self->page->market_ns);
     uint64_t full = 3 * (uint64_t)goods->target;
-    uint64_t room = account->goods[good] < full ? full - account->goods[good] : 0;
+    uint64_t room = account_goods(account)[good] < full ? full - account_goods(account)[good] : 0;
     made = least(made, room);
-    used = least(used, account->goods[good]);
-    account->goods[good] += (uint32_t)made - (uint32_t)used;
+    used = least(used, account_goods(account)[good]);
+    account_goods(account)[good] += (uint32_t)made - (uint32_t)used;
     account->used += (uint32_t)made - (uint32_t)used;
     self->page->made[good] += made;
     self->page->used[good] += used;
@@ -267,7 +267,7 @@ static void tell_changes(struct station *self, aldis_ctx *ctx)
 {
     NEW_MESSAGE(MarketUpdate, update);
     update.station = self->index;
-    for (uint32_t i = 0; i < self->page->account.kinds; i++) {
+    for (uint32_t i = 0; i < self->page->account.shape->kinds; i++) {
         if (plan_of(self)->goods[i].target == 0)
             continue;
         int64_t price = price_for(self, i, 0, ORDER_BUY);
@@ -288,7 +288,7 @@ static void tell_changes(struct station *self, aldis_ctx *ctx)
 aldis_err station_produce(struct station *self, aldis_ctx *ctx)
 {
     aldis_ns now_ns = aldis_now(ctx);
-    for (uint32_t i = 0; i < self->page->account.kinds; i++)
+    for (uint32_t i = 0; i < self->page->account.shape->kinds; i++)
         make_and_use(self, i, now_ns);
     self->page->market_ns = now_ns;
     tell_changes(self, ctx);

@@ -14,32 +14,32 @@
 #define MAIL_MAX 64
 
 struct book {
-    struct account accounts[2];
-    uint32_t goods[2][KINDS];
+    struct seat {
+        struct account account;
+        uint32_t goods[KINDS];
+    } seats[2];
 };
+
+static const struct account_shape shape = {
+    .tank = 2000, .capacity = 500, .kinds = KINDS, .goods_at = offsetof(struct seat, goods)};
 
 static struct account *at(const void *book, uint32_t index)
 {
-    return (struct account *)(uintptr_t) & ((const struct book *)book)->accounts[index];
+    return (struct account *)(uintptr_t) & ((const struct book *)book)->seats[index].account;
 }
 
 static void open_book(struct book *book)
 {
-    *book = (struct book){.goods = {{100, 50, 0}, {10, 0, 400}}};
-    for (uint32_t i = 0; i < 2; i++) {
-        book->accounts[i] = (struct account){.credits = 50000,
-                                             .fuel = 1000,
-                                             .tank = 2000,
-                                             .used = i == 0 ? 150 : 410,
-                                             .capacity = 500};
-        account_init(&book->accounts[i], i, KINDS, book->goods[i]);
-    }
+    *book = (struct book){.seats = {{.goods = {100, 50, 0}}, {.goods = {10, 0, 400}}}};
+    for (uint32_t i = 0; i < 2; i++)
+        book->seats[i].account = (struct account){
+            .shape = &shape, .credits = 50000, .fuel = 1000, .used = i == 0 ? 150 : 410};
 }
 
 static void close_book(struct book *book)
 {
-    account_fini(&book->accounts[0]);
-    account_fini(&book->accounts[1]);
+    account_fini(&book->seats[0].account);
+    account_fini(&book->seats[1].account);
 }
 
 static void check_totals(const struct book *book, const struct totals *start, uint64_t seed)
@@ -68,22 +68,22 @@ TEST(an_exchange_moves_both_halves)
     open_book(&book);
     struct totals start = account_totals(&book, at, 2);
     struct terms terms = {.credits = 3000, .fuel = -200, .goods = {20, 0, -100}};
-    CHECK_INT(account_hold(&book.accounts[0], &terms, responder_id, 1, 100), ACCOUNT_DONE);
-    CHECK_INT(book.accounts[0].credits, 47000);
-    CHECK_UINT(book.goods[0][0], 80);
+    CHECK_INT(account_hold(&book.seats[0].account, &terms, responder_id, 1, 100), ACCOUNT_DONE);
+    CHECK_INT(book.seats[0].account.credits, 47000);
+    CHECK_UINT(book.seats[0].goods[0], 80);
     check_totals(&book, &start, 0);
-    struct record trade = trade_of(book.accounts[0].dealings->pending->number, terms);
-    CHECK_INT(account_take(&book.accounts[1], &trade, 50), ACCOUNT_DONE);
+    struct record trade = trade_of(book.seats[0].account.dealings->pending->number, terms);
+    CHECK_INT(account_take(&book.seats[1].account, &trade, 50), ACCOUNT_DONE);
     check_totals(&book, &start, 0);
-    CHECK(account_settle(&book.accounts[0], trade.number, &terms));
+    CHECK(account_settle(&book.seats[0].account, trade.number, &terms));
     check_totals(&book, &start, 0);
-    CHECK(!account_is_open(&book.accounts[0]));
-    CHECK_INT(book.accounts[0].fuel, 1200);
-    CHECK_INT(book.accounts[1].fuel, 800);
-    CHECK_INT(book.accounts[1].credits, 53000);
-    CHECK_UINT(book.goods[0][2], 100);
-    CHECK_UINT(book.goods[1][0], 30);
-    CHECK_UINT(account_room(&book.accounts[0]), 500 - 150 + 20 - 100);
+    CHECK(!account_is_open(&book.seats[0].account));
+    CHECK_INT(book.seats[0].account.fuel, 1200);
+    CHECK_INT(book.seats[1].account.fuel, 800);
+    CHECK_INT(book.seats[1].account.credits, 53000);
+    CHECK_UINT(book.seats[0].goods[2], 100);
+    CHECK_UINT(book.seats[1].goods[0], 30);
+    CHECK_UINT(account_room(&book.seats[0].account), 500 - 150 + 20 - 100);
     close_book(&book);
 }
 
@@ -107,10 +107,10 @@ TEST(what_is_not_there_is_refused_by_name_and_nothing_changes)
         struct book book;
         open_book(&book);
         struct record trade = trade_of(1, cases[i].terms);
-        CHECK_INT(account_take(&book.accounts[1], &trade, 0), cases[i].responder);
-        CHECK_INT(account_hold(&book.accounts[0], &cases[i].terms, responder_id, 1, 100),
+        CHECK_INT(account_take(&book.seats[1].account, &trade, 0), cases[i].responder);
+        CHECK_INT(account_hold(&book.seats[0].account, &cases[i].terms, responder_id, 1, 100),
                   cases[i].initiator);
-        CHECK_UINT(account_is_open(&book.accounts[0]), cases[i].initiator == ACCOUNT_DONE);
+        CHECK_UINT(account_is_open(&book.seats[0].account), cases[i].initiator == ACCOUNT_DONE);
         close_book(&book);
     }
 }
@@ -120,10 +120,12 @@ TEST(an_offer_is_void_after_its_time_and_a_second_one_has_to_wait)
     struct book book;
     open_book(&book);
     struct record late = trade_of(1, (struct terms){.credits = 1});
-    CHECK_INT(account_take(&book.accounts[1], &late, 101), ACCOUNT_EXPIRED);
-    CHECK_INT(account_take(&book.accounts[1], &late, 100), ACCOUNT_DONE);
-    CHECK_INT(account_hold(&book.accounts[0], &late.terms, responder_id, 1, 100), ACCOUNT_DONE);
-    CHECK_INT(account_hold(&book.accounts[0], &late.terms, responder_id, 1, 100), ACCOUNT_BUSY);
+    CHECK_INT(account_take(&book.seats[1].account, &late, 101), ACCOUNT_EXPIRED);
+    CHECK_INT(account_take(&book.seats[1].account, &late, 100), ACCOUNT_DONE);
+    CHECK_INT(account_hold(&book.seats[0].account, &late.terms, responder_id, 1, 100),
+              ACCOUNT_DONE);
+    CHECK_INT(account_hold(&book.seats[0].account, &late.terms, responder_id, 1, 100),
+              ACCOUNT_BUSY);
     close_book(&book);
 }
 
@@ -132,7 +134,7 @@ TEST(a_tank_is_never_filled_twice)
 {
     struct book book;
     open_book(&book);
-    struct account *ship = &book.accounts[0]; /* 1000 of 2000 */
+    struct account *ship = &book.seats[0].account; /* 1000 of 2000 */
     const struct terms order = {.fuel = -600}, gift = {.fuel = 600}, small = {.fuel = 400};
     CHECK_INT(account_hold(ship, &order, responder_id, 1, 100), ACCOUNT_DONE);
     CHECK_INT(account_fuel_room(ship), 400);
@@ -161,14 +163,14 @@ TEST(an_answer_on_other_terms_or_to_another_trade_is_refused)
     open_book(&book);
     struct terms terms = {.credits = 100, .goods = {-5}}, more = {.credits = 101, .goods = {-5}};
     struct terms other = {.credits = 100, .goods = {-6}}, less = {.credits = 90, .goods = {-5}};
-    CHECK_INT(account_hold(&book.accounts[0], &terms, responder_id, 1, 100), ACCOUNT_DONE);
-    uint64_t number = book.accounts[0].dealings->pending->number;
-    CHECK(!account_settle(&book.accounts[0], number + 1, &terms));
-    CHECK(!account_settle(&book.accounts[0], number, &more));
-    CHECK(!account_settle(&book.accounts[0], number, &other));
-    CHECK(account_settle(&book.accounts[0], number, &less));
-    CHECK(!account_settle(&book.accounts[0], number, &less)); /* once */
-    CHECK_INT(book.accounts[0].credits, 50000 - 90);
+    CHECK_INT(account_hold(&book.seats[0].account, &terms, responder_id, 1, 100), ACCOUNT_DONE);
+    uint64_t number = book.seats[0].account.dealings->pending->number;
+    CHECK(!account_settle(&book.seats[0].account, number + 1, &terms));
+    CHECK(!account_settle(&book.seats[0].account, number, &more));
+    CHECK(!account_settle(&book.seats[0].account, number, &other));
+    CHECK(account_settle(&book.seats[0].account, number, &less));
+    CHECK(!account_settle(&book.seats[0].account, number, &less)); /* once */
+    CHECK_INT(book.seats[0].account.credits, 50000 - 90);
     close_book(&book);
 }
 
@@ -178,15 +180,16 @@ TEST(records_are_bounded_and_forgotten_when_settled_and_void)
     open_book(&book);
     for (uint64_t i = 1; i <= ACCOUNT_RECORDS_MAX; i++) {
         struct record trade = trade_of(i, (struct terms){.credits = 1});
-        CHECK_INT(account_take(&book.accounts[1], &trade, 0), ACCOUNT_DONE);
+        CHECK_INT(account_take(&book.seats[1].account, &trade, 0), ACCOUNT_DONE);
     }
     struct record more = trade_of(ACCOUNT_RECORDS_MAX + 1, (struct terms){.credits = 1});
-    CHECK_INT(account_take(&book.accounts[1], &more, 0), ACCOUNT_BUSY);
+    CHECK_INT(account_take(&book.seats[1].account, &more, 0), ACCOUNT_BUSY);
     for (uint64_t i = 1; i <= ACCOUNT_RECORDS_MAX; i++)
-        account_settled(&book.accounts[1], 0, i, 50);
-    CHECK_UINT(book.accounts[1].dealings->count, ACCOUNT_RECORDS_MAX); /* a late copy may come */
-    account_settled(&book.accounts[1], 0, 1, 101);
-    CHECK(book.accounts[1].dealings == NULL);
+        account_settled(&book.seats[1].account, 0, i, 50);
+    CHECK_UINT(book.seats[1].account.dealings->count,
+               ACCOUNT_RECORDS_MAX); /* a late copy may come */
+    account_settled(&book.seats[1].account, 0, 1, 101);
+    CHECK(book.seats[1].account.dealings == NULL);
     close_book(&book);
 }
 
@@ -196,19 +199,19 @@ TEST(what_was_refused_stays_refused)
     struct book book;
     open_book(&book);
     struct record trade = trade_of(1, (struct terms){.goods = {0, 0, -401}});
-    CHECK_INT(account_take(&book.accounts[1], &trade, 0), ACCOUNT_NO_STOCK);
-    CHECK(account_refuse(&book.accounts[1], &trade, 0));
-    book.goods[1][2] += 10; /* now it has enough */
-    const struct record *found = account_find(&book.accounts[1], 0, 1);
+    CHECK_INT(account_take(&book.seats[1].account, &trade, 0), ACCOUNT_NO_STOCK);
+    CHECK(account_refuse(&book.seats[1].account, &trade, 0));
+    book.seats[1].goods[2] += 10; /* now it has enough */
+    const struct record *found = account_find(&book.seats[1].account, 0, 1);
     CHECK(found != NULL);
     CHECK(found->refused);
-    account_settled(&book.accounts[1], 0, 0, 100);
-    CHECK(account_find(&book.accounts[1], 0, 1) != NULL);
-    account_settled(&book.accounts[1], 0, 0, 101);
-    CHECK(account_find(&book.accounts[1], 0, 1) == NULL);
-    CHECK_INT(account_take(&book.accounts[1], &trade, 101), ACCOUNT_EXPIRED);
-    CHECK(account_refuse(&book.accounts[1], &trade, 101));
-    CHECK(book.accounts[1].dealings == NULL);
+    account_settled(&book.seats[1].account, 0, 0, 100);
+    CHECK(account_find(&book.seats[1].account, 0, 1) != NULL);
+    account_settled(&book.seats[1].account, 0, 0, 101);
+    CHECK(account_find(&book.seats[1].account, 0, 1) == NULL);
+    CHECK_INT(account_take(&book.seats[1].account, &trade, 101), ACCOUNT_EXPIRED);
+    CHECK(account_refuse(&book.seats[1].account, &trade, 101));
+    CHECK(book.seats[1].account.dealings == NULL);
     close_book(&book);
 }
 
@@ -240,7 +243,7 @@ static void post(struct line *line, struct letter letter)
 static void hear_offer(struct book *book, struct line *line, const struct letter *letter,
                        aldis_ns now_ns)
 {
-    struct account *account = &book->accounts[1];
+    struct account *account = &book->seats[1].account;
     const struct record *done = account_find(account, 0, letter->number);
     struct letter answer = {.kind = LETTER_ACCEPTED, .number = letter->number};
     if (done) {
@@ -262,7 +265,7 @@ static void hear_offer(struct book *book, struct line *line, const struct letter
 
 static void hear(struct book *book, struct line *line, const struct letter *letter, aldis_ns now_ns)
 {
-    struct account *initiator = &book->accounts[0];
+    struct account *initiator = &book->seats[0].account;
     switch (letter->kind) {
     case LETTER_OFFER:
         hear_offer(book, line, letter, now_ns);
@@ -275,7 +278,7 @@ static void hear(struct book *book, struct line *line, const struct letter *lett
         (void)account_settle(initiator, letter->number, NULL);
         break;
     case LETTER_SETTLED:
-        account_settled(&book->accounts[1], 0, letter->number, now_ns);
+        account_settled(&book->seats[1].account, 0, letter->number, now_ns);
         break;
     }
 }
@@ -289,7 +292,7 @@ static int32_t random_tonnes(struct chance *chance)
  * all that it does after a crash. */
 static void offer_or_ask(struct book *book, struct line *line, aldis_ns now_ns)
 {
-    struct account *account = &book->accounts[0];
+    struct account *account = &book->seats[0].account;
     static struct terms open_terms; /* as the sender's copy of what it has sent */
     if (!account_is_open(account)) {
         open_terms = (struct terms){.credits = (int64_t)chance_below(&line->chance, 4000) - 2000,
@@ -320,24 +323,24 @@ static void live(uint64_t seed)
             struct letter letter = line.letters[pick];
             line.letters[pick] = line.letters[--line.count];
             hear(&book, &line, &letter, now_ns);
-        } else if (line.broken || account_is_open(&book.accounts[0])) {
+        } else if (line.broken || account_is_open(&book.seats[0].account)) {
             offer_or_ask(&book, &line, now_ns);
         }
         check_totals(&book, &start, seed);
     }
-    CHECK(!account_is_open(&book.accounts[0]));
-    CHECK(book.accounts[0].numbers > 10);
-    account_settled(&book.accounts[1], 0, 0, now_ns + 1000);
+    CHECK(!account_is_open(&book.seats[0].account));
+    CHECK(book.seats[0].account.numbers > 10);
+    account_settled(&book.seats[1].account, 0, 0, now_ns + 1000);
     /* Nothing is held any more: the plain sums are the totals. */
-    CHECK_INT(book.accounts[0].credits + book.accounts[1].credits, start.credits);
-    CHECK_INT(book.accounts[0].fuel + book.accounts[1].fuel, start.fuel);
+    CHECK_INT(book.seats[0].account.credits + book.seats[1].account.credits, start.credits);
+    CHECK_INT(book.seats[0].account.fuel + book.seats[1].account.fuel, start.fuel);
     for (uint32_t i = 0; i < KINDS; i++)
-        CHECK_INT(book.goods[0][i] + book.goods[1][i], start.goods[i]);
+        CHECK_INT(book.seats[0].goods[i] + book.seats[1].goods[i], start.goods[i]);
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t used = 0;
         for (uint32_t j = 0; j < KINDS; j++)
-            used += book.goods[i][j];
-        CHECK_UINT(book.accounts[i].used, used);
+            used += book.seats[i].goods[j];
+        CHECK_UINT(book.seats[i].account.used, used);
     }
     close_book(&book);
 }

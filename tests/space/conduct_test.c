@@ -80,7 +80,7 @@ TEST(an_order_to_dock_from_afar_is_a_flight_first)
 static struct ship *ask_for_place(uint32_t number, uint32_t place)
 {
     struct ship *page = stage_ship(number, 0);
-    ship_rare(page)->formation.leader = stage.books.ships[0].self;
+    ship_rare(page)->formation.leader = stage.ships[0].id;
     page->place_in_line = place & 7u;
     stage_wait(1);
     CHECK_OK(aldis_send(stage.system, stage.ships[number], ship_due, .change = page->change));
@@ -102,7 +102,7 @@ static struct ship *open_convoy(void)
 
 TEST(a_follower_that_is_paused_stops_and_closes_up_when_it_may)
 {
-    struct ship *page = open_convoy(), *leader = &stage.books.ships[0];
+    struct ship *page = open_convoy(), *leader = stage_page(0);
     STAGE_ORDER(1, pause, 0);
     stage_wait(10);
     struct vec stopped = page->motion.position;
@@ -165,7 +165,7 @@ TEST(a_slot_that_is_taken_is_not_given_twice)
     ask_for_place(2, 2);
     CHECK_STR(stage_state(1), "idle"); /* it waits for its leader */
     CHECK_STR(stage_state(2), "flying");
-    CHECK_INT(stage.books.ships[2].mission, MISSION_OWN);
+    CHECK_INT(stage_page(2)->mission, MISSION_OWN);
     stage_close();
 }
 

@@ -336,7 +336,7 @@ TEST(a_docked_ship_has_patience_for_as_long_as_a_service_may_take)
         .kind = ALDIS_FAULT_LOSS, .chance = 1, .type = "service_done"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct station_page *page = open_dock(&rule);
-        struct ship *ship = &stage.books.ships[0];
+        struct ship *ship = stage_page(0);
         ship->flags |= cases[i].damaged ? SHIP_DAMAGED : 0;
         ship->ill = cases[i].ill;
         while (strcmp(stage_state(0), "docked") != 0 && stage_now() < ALDIS_MINUTE)

@@ -21,7 +21,7 @@ static const char open_space[] =
 
 static struct ship *page_of(uint32_t number)
 {
-    return &stage.books.ships[number];
+    return stage_page(number);
 }
 
 /* So many ships, all at Near but the first, which is 100 u off. */
@@ -120,7 +120,7 @@ TEST(a_call_says_what_it_is_how_bad_and_where)
         CHECK_INT(heard.kind, kind);
         CHECK_UINT(heard.severity, severities[kind]);
         CHECK(heard.location.x == 100 && heard.location.y == 0);
-        CHECK_UINT(heard.account, page_of(0)->account.index);
+        CHECK_UINT(heard.account, ship_account(page_of(0)));
         stage_close();
     }
 }
@@ -191,13 +191,13 @@ TEST(a_helper_gives_a_quarter_of_its_fuel_as_far_as_there_is_room)
     for (size_t i = 0; i < sizeof burnt_parts / sizeof burnt_parts[0]; i++) {
         open_with(2);
         struct ship *caller = page_of(0), *helper = page_of(1);
-        account_burn(&caller->account, caller->account.tank / 1000 * burnt_parts[i]);
+        account_burn(&caller->account, caller->account.shape->tank / 1000 * burnt_parts[i]);
         int64_t before = caller->account.fuel;
         call(EMERGENCY_OUT_OF_FUEL);
         stage_wait(25);
         CHECK_UINT(stage_type("trade_answer").handled, 1);
-        int64_t there = helper->account.tank - helper->account.burnt; /* when it was there */
-        int64_t quarter = there / 4, room = caller->account.tank - before;
+        int64_t there = helper->account.shape->tank - helper->account.burnt; /* when it was there */
+        int64_t quarter = there / 4, room = caller->account.shape->tank - before;
         int64_t given = there - helper->account.fuel;
         CHECK_INT(given, quarter < room ? quarter : room);
         CHECK(strcmp(stage_state(0), "emergency") != 0);
@@ -210,19 +210,19 @@ TEST(in_an_emergency_nothing_is_taken_but_gifts)
 {
     open_with(2);
     struct ship *seller = page_of(1);
-    seller->account.goods[0] = seller->account.used = 100;
+    account_goods(&seller->account)[0] = seller->account.used = 100;
     stage.books.start = books_totals(&stage.books);
     page_of(1)->flags |= SHIP_PAUSED; /* it does not come */
     call(EMERGENCY_ENGINE_FAILURE);
     NEW_MESSAGE(ProposeTrade, trade);
     trade.to = stage.ships[0].id.bits;
-    trade.to_account = page_of(0)->account.index;
+    trade.to_account = ship_account(page_of(0));
     trade.offering_count = 1;
     trade.offering[0] = (OfferItem){.commodity = 0, .tonnes = 100, .unit_value = 1000};
     CHECK_OK(aldis_send_copy(stage.system, stage.ships[1], propose_trade, &trade));
     stage_wait(1);
     CHECK_UINT(stage_type("trade_answer").handled, 1);
-    CHECK_UINT(page_of(0)->account.goods[0], 0);
-    CHECK_UINT(seller->account.goods[0], 100);
+    CHECK_UINT(account_goods(&page_of(0)->account)[0], 0);
+    CHECK_UINT(account_goods(&seller->account)[0], 100);
     stage_close();
 }

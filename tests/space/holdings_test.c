@@ -21,17 +21,17 @@ TEST(who_has_lost_something_is_named)
     stage_open(tiny_scenario(), 1);
     struct holdings *holdings = holdings_create(&stage.books);
     holdings_note(holdings, &stage.books);
-    struct account *ship = &stage.books.ships[1].account;
+    struct account *ship = &stage_page(1)->account;
     struct station_page *station = &stage.books.stations[2];
     const struct terms most = {.credits = 100, .fuel = 5};
     account_burn(ship, 1000);
     CHECK_INT(account_hold(ship, &most, aldis_nobody(), 0, ALDIS_HOUR), ACCOUNT_DONE);
-    station->account.goods[0] -= 30;
+    account_goods(&station->account)[0] -= 30;
     station->used[0] += 30;
     CHECK_STR(changes(holdings, 64), "");
     ship->fuel -= 1;
     station->account.credits += 20;
-    station->account.goods[0] += 3;
+    account_goods(&station->account)[0] += 3;
     CHECK_STR(changes(holdings, 64),
               "{\"at_ns\":7,\"event\":\"has_changed\",\"actor\":\"Gamma\",\"thing\":\"cents\","
               "\"amount\":20}\n"
@@ -52,7 +52,7 @@ TEST(whatever_is_missing_or_too_much_is_named)
 {
     stage_open(tiny_scenario(), 1);
     char text[160];
-    struct account *ship = &stage.books.ships[0].account;
+    struct account *ship = &stage_page(0)->account;
     CHECK(books_balance(&stage.books, stage.scenario, text, sizeof text));
     ship->credits += 1;
     CHECK(!books_balance(&stage.books, stage.scenario, text, sizeof text));

@@ -177,14 +177,23 @@ static void order(uint64_t number, OrderSide side, uint32_t resource, uint64_t q
     say(&market_order_type, &message);
 }
 
+/* With a tank and a hold for whatever it has. */
+static void boundless(struct ship *page)
+{
+    static struct ship_kin kin;
+    kin = *ship_kin(page);
+    kin.shape.tank += 1000 * (int64_t)FUEL_NANO;
+    kin.shape.capacity = 0;
+    page->account.shape = &kin.shape;
+}
+
 static void settle(void)
 {
-    struct account *account = &stage.books.ships[0].account;
+    struct account *account = &stage_page(0)->account;
     account->credits -= seen.answer.credits;
     account->fuel -= seen.answer.fuel;
-    account->tank += 1000 * (int64_t)FUEL_NANO;
-    account->goods[0] -= (uint32_t)seen.answer.goods[0];
-    account->capacity = 0; /* what it sells comes from nowhere */
+    account_goods(account)[0] -= (uint32_t)seen.answer.goods[0];
+    boundless(stage_page(0)); /* what it sells comes from nowhere */
 }
 
 TEST(an_order_is_paid_in_the_middle_with_the_spread_and_once)
@@ -200,7 +209,7 @@ TEST(an_order_is_paid_in_the_middle_with_the_spread_and_once)
     order(1, ORDER_BUY, 0, 100, 20000); /* a copy: the same answer, nothing more */
     CHECK_UINT(seen.answers, 2);
     CHECK_INT(seen.answer.goods[0], -100);
-    CHECK_UINT(stage.books.stations[0].account.goods[0], 1900);
+    CHECK_UINT(account_goods(&stage.books.stations[0].account)[0], 1900);
     stage_close();
 }
 
@@ -218,7 +227,7 @@ TEST(orders_of_one_instant_are_matched_by_the_senders_id)
     CHECK_OK(aldis_send(stage.system, other, buyer_say, .type = &request_docking_type,
                         .payload = &request));
     stage_run(aldis_system_now(stage.system) + 20 * ALDIS_MS);
-    stage.books.stations[0].account.goods[0] = 100;
+    account_goods(&stage.books.stations[0].account)[0] = 100;
     stage.books.start = books_totals(&stage.books);
     NEW_MESSAGE(MarketOrder, order_of_first);
     order_of_first.number = 1;
@@ -241,10 +250,10 @@ TEST(orders_of_one_instant_are_matched_by_the_senders_id)
     CHECK(taken && !taken->refused);
     CHECK(refused && refused->refused);
     CHECK_UINT(refused->reason, REFUSAL_NO_STOCK);
-    struct account *account = &stage.books.ships[0].account;
+    struct account *account = &stage_page(0)->account;
     account->credits -= taken->terms.credits;
-    account->goods[0] -= (uint32_t)taken->terms.goods[0];
-    account->capacity = 0; /* nor is its hold */
+    account_goods(account)[0] -= (uint32_t)taken->terms.goods[0];
+    boundless(stage_page(0)); /* nor is its hold */
     stage_close();
 }
 
@@ -256,10 +265,10 @@ TEST(updates_tell_what_has_changed_and_nothing_else)
     order(1, ORDER_BUY, 0, 500, 20000);
     settle();
     const struct station_page *page = &stage.books.stations[0];
-    CHECK_UINT(page->account.goods[0], 1500);
+    CHECK_UINT(account_goods(&page->account)[0], 1500);
     stage_run(11 * ALDIS_SECOND); /* it makes 5 t meanwhile */
     /* From 2000 t to 1505 of 1000: 50 credits and 74.75, and 2 % more. */
-    CHECK_UINT(page->account.goods[0], 1505);
+    CHECK_UINT(account_goods(&page->account)[0], 1505);
     CHECK_UINT(seen.updates, 1);
     CHECK_INT(seen.change, (7475 * 102 + 99) / 100 - 5100);
     stage_close();
@@ -332,7 +341,7 @@ TEST(a_station_buys_as_far_as_its_purse_goes)
 {
     open_market(true);
     stage.books.stations[0].account.credits = 490000; /* a hundred tonnes at 49 credits */
-    stage.books.ships[0].account.goods[0] = 400;
+    account_goods(&stage_page(0)->account)[0] = 400;
     stage.books.start = books_totals(&stage.books);
     order(1, ORDER_SELL, 0, 400, 1);
     CHECK_UINT(seen.accepted, 1);
@@ -398,7 +407,7 @@ TEST(making_and_using_go_to_the_ledger)
     open_market(false);
     stage_run(40 * ALDIS_MINUTE);
     const struct station_page *page = &stage.books.stations[0];
-    CHECK_UINT(page->account.goods[0], 3000); /* three times the target: it stops */
+    CHECK_UINT(account_goods(&page->account)[0], 3000); /* three times the target: it stops */
     CHECK_UINT(page->made[0], 1000);
     stage_balance();
     stage_close();
@@ -417,12 +426,12 @@ static int64_t earned_under(uint32_t ships, const aldis_fault_rule *rule)
     stage_station(1);
     for (uint32_t i = 0; i < ships; i++) {
         stage_ship(i, i % 2);
-        stage.books.ships[i].leg = (uint8_t)(i % 2);
+        stage_page(i)->leg = (uint8_t)(i % 2);
     }
     stage_run(ALDIS_HOUR);
     int64_t sum = 0;
     for (uint32_t i = 0; i < ships; i++)
-        sum += stage.books.ships[i].account.credits - 100000 * CENTS;
+        sum += stage_page(i)->account.credits - 100000 * CENTS;
     stage_close();
     return sum / ships;
 }
@@ -453,17 +462,17 @@ TEST(a_trader_on_one_route_sees_its_profit_fall)
     stage_station(0);
     stage_station(1);
     stage_ship(0, 1);
-    stage.books.ships[0].leg = 1;
-    int64_t profits[32], purse = stage.books.ships[0].account.credits;
+    stage_page(0)->leg = 1;
+    int64_t profits[32], purse = stage_page(0)->account.credits;
     uint32_t trips = 0, sold = 0;
     while (trips < 32 && aldis_system_now(stage.system) < 2 * ALDIS_HOUR) {
         stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
-        uint32_t stock = stage.books.stations[1].account.goods[0];
-        bool empty = stage.books.ships[0].account.goods[0] == 0;
-        if (stock == 200 + sold || !empty || account_is_open(&stage.books.ships[0].account))
+        uint32_t stock = account_goods(&stage.books.stations[1].account)[0];
+        bool empty = account_goods(&stage_page(0)->account)[0] == 0;
+        if (stock == 200 + sold || !empty || account_is_open(&stage_page(0)->account))
             continue;
-        profits[trips++] = stage.books.ships[0].account.credits - purse;
-        purse = stage.books.ships[0].account.credits;
+        profits[trips++] = stage_page(0)->account.credits - purse;
+        purse = stage_page(0)->account.credits;
         sold = stock - 200;
     }
     CHECK(trips >= 6);
@@ -488,7 +497,7 @@ static uint64_t orders_by(aldis_ns until_ns)
     stage_station(0);
     stage_station(1);
     stage_ship(0, 1);
-    stage.books.ships[0].leg = 1;
+    stage_page(0)->leg = 1;
     stage_run(until_ns);
     return stage_type("market_order").handled;
 }
@@ -522,7 +531,7 @@ TEST(an_order_that_is_lost_is_sent_again)
     stage_station(0);
     stage_station(1);
     stage_ship(0, 1);
-    stage.books.ships[0].leg = 1;
+    stage_page(0)->leg = 1;
     stage_run(first_ns + 6 * ALDIS_SECOND);
     CHECK_UINT(stage_type("market_order").dropped, 1);
     CHECK(stage_type("market_order").handled > 0);
@@ -532,12 +541,12 @@ TEST(an_order_that_is_lost_is_sent_again)
 TEST(a_trade_survives_the_death_of_the_station)
 {
     CHECK_UINT(orders_by(first_order_ns()), 1); /* the answer is under way */
-    CHECK(account_is_open(&stage.books.ships[0].account));
+    CHECK(account_is_open(&stage_page(0)->account));
     CHECK_OK(aldis_kill(stage.system, stage.ships[0].id)); /* the answer finds nobody */
     CHECK_OK(aldis_kill(stage.system, stage.stations[0].id));
     stage_run(aldis_system_now(stage.system) + ALDIS_SECOND);
     stage_balance();
-    struct ship *page = &stage.books.ships[0];
+    struct ship *page = stage_page(0);
     CHECK(account_is_open(&page->account));
     CHECK_OK(aldis_spawn(stage.system, ship, &stage.ships[0],
                          &(aldis_spawn_opts){.arg = &page, .arg_size = sizeof page}));

@@ -42,7 +42,7 @@ static void fly(uint32_t ship, uint32_t station)
 
 static struct vec place_of(uint32_t ship)
 {
-    return stage.books.ships[ship].motion.position;
+    return stage_page(ship)->motion.position;
 }
 
 static double distance_between(struct vec a, struct vec b)
@@ -108,7 +108,7 @@ TEST(nobody_hears_its_own_broadcast)
     CHECK_UINT(stage_type("distress_signal").sent, 2); /* the two others */
     CHECK_UINT(stage_type("navigation_hazard").sent, 2);
     CHECK_UINT(stage_type("distress_signal").handled, 2);
-    CHECK_UINT(stage.books.ships[0].extra->hazard_count, 0);
+    CHECK_UINT(stage_page(0)->extra->hazard_count, 0);
     stage_close();
 }
 
@@ -118,21 +118,23 @@ TEST(no_offer_is_taken_without_room_or_money)
     static const OfferItem offers[] = {{0, 501, 1000}, {0, 500, 2001}};
     for (size_t i = 0; i < sizeof offers / sizeof offers[0]; i++) {
         open_with(2);
-        stage.books.ships[0].account.goods[0] = 501;
-        stage.books.ships[0].account.used = 501;
-        stage.books.ships[0].account.capacity = 1000;
+        account_goods(&stage_page(0)->account)[0] = 501;
+        stage_page(0)->account.used = 501;
+        struct ship_kin roomy = *ship_kin(stage_page(0));
+        roomy.shape.capacity = 1000;
+        stage_page(0)->account.shape = &roomy.shape;
         stage.books.start = books_totals(&stage.books);
         NEW_MESSAGE(ProposeTrade, trade);
         trade.to = stage.ships[1].id.bits;
-        trade.to_account = stage.books.ships[1].account.index;
+        trade.to_account = ship_account(stage_page(1));
         trade.offering_count = 1;
         trade.offering[0] = offers[i];
         CHECK_OK(aldis_send_copy(stage.system, stage.ships[0], propose_trade, &trade));
         wait_s(1);
         CHECK_UINT(stage_type("trade_offer").handled, 1);
-        CHECK_UINT(stage.books.ships[1].account.goods[0], 0);
-        CHECK_INT(stage.books.ships[1].account.credits, 1000000);
-        CHECK_UINT(stage.books.ships[0].account.goods[0], 501);
+        CHECK_UINT(account_goods(&stage_page(1)->account)[0], 0);
+        CHECK_INT(stage_page(1)->account.credits, 1000000);
+        CHECK_UINT(account_goods(&stage_page(0)->account)[0], 501);
         stage_close();
     }
 }
@@ -142,13 +144,13 @@ TEST(a_negative_step_does_not_fill_the_tank)
     open_with(1);
     fly(0, 1);
     wait_s(10);
-    int64_t fuel = stage.books.ships[0].account.fuel;
+    int64_t fuel = stage_page(0)->account.fuel;
     struct vec place = place_of(0);
     for (int i = 0; i < 10; i++)
         CHECK_OK(aldis_send(stage.system, stage.ships[0], update_position, .dt = -100));
     wait_s(0.01);
     CHECK_UINT(stage_type("update_position").failed, 10);
-    CHECK(stage.books.ships[0].account.fuel <= fuel);
+    CHECK(stage_page(0)->account.fuel <= fuel);
     CHECK(place_of(0).x >= place.x);
     stage_close();
 }

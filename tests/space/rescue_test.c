@@ -26,7 +26,7 @@ static const char tug_text[] =
 
 static struct ship *page_of(uint32_t number)
 {
-    return &stage.books.ships[number];
+    return stage_page(number);
 }
 
 /* So many ships at rest 1000 u from Near, each on another side. */

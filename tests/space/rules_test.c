@@ -203,7 +203,7 @@ static void take_back(struct ship *page)
     page->account.credits += stage.books.start.credits - now.credits;
     for (uint32_t i = 0; i < stage.books.kinds; i++) {
         uint32_t tonnes = (uint32_t)(stage.books.start.goods[i] - now.goods[i]);
-        page->account.goods[i] += tonnes;
+        account_goods(&page->account)[i] += tonnes;
         page->account.used += tonnes;
     }
 }
@@ -218,11 +218,11 @@ TEST(an_offer_of_another_ship_is_taken_above_500_credits)
     offer_water(2, 5, 10001);
     CHECK_UINT(seen.accepted, 1);
     CHECK_INT(seen.trade.credits, -50005);
-    CHECK_UINT(page->account.goods[0], 5);
+    CHECK_UINT(account_goods(&page->account)[0], 5);
     CHECK_INT(page->account.credits, 1000000 - 50005);
     offer_water(2, 5, 10001); /* a copy */
     CHECK_UINT(seen.offers_answered, 3);
-    CHECK_UINT(page->account.goods[0], 5);
+    CHECK_UINT(account_goods(&page->account)[0], 5);
     take_back(page);
     stage_close();
 }
@@ -272,11 +272,11 @@ TEST(an_ordered_trade_is_made_above_1000_credits)
     CHECK_INT(seen.refusal.reason, REFUSAL_NO_ROOM);
     SAY(0, process_trade_offer, .items_count = 1, .items = {{0, 100, 10001}});
     CHECK_INT(seen.refusal.reason, REFUSAL_NO_MONEY);
-    CHECK_UINT(page->account.goods[0], 0);
+    CHECK_UINT(account_goods(&page->account)[0], 0);
     SAY(0, process_trade_offer, .items_count = 2, .items = {{0, 90, 1100}, {1, 10, 2100}});
     stage_run(now_ns() + ALDIS_SECOND);
-    CHECK_UINT(page->account.goods[0], 90);
-    CHECK_UINT(page->account.goods[1], 10);
+    CHECK_UINT(account_goods(&page->account)[0], 90);
+    CHECK_UINT(account_goods(&page->account)[1], 10);
     CHECK(page->account.credits < 1000000 - 90 * 1000);
     stage_close();
 }
@@ -546,6 +546,16 @@ TEST(a_follower_that_is_refused_flies_alone_and_asks_at_its_next_rest)
     stage_close();
 }
 
+/* Of the first fleet, for a ship without a system. */
+static struct ship_kin kin_of(const struct scenario *scenario, const struct chart *chart)
+{
+    const struct scenario_fleet *fleet = scenario->fleets.items;
+    return (struct ship_kin){.shape.tank = FUEL_NANO,
+                             .chart = chart,
+                             .fleet = fleet,
+                             .class = &scenario->classes.items[fleet->class]};
+}
+
 /* Its velocity is 0.1/s x the offset to its slot: after t seconds exp(-0.1 t) of it is left, in one
  * step or in many, while the leader moves. */
 TEST(a_follower_closes_on_its_slot)
@@ -554,12 +564,12 @@ TEST(a_follower_closes_on_its_slot)
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         struct scenario *scenario = stage_parse(open_space);
         struct chart chart = {.scenario = scenario};
+        struct ship_kin kin = kin_of(scenario, &chart);
         struct ship_rare rare = {
             .formation = {.lead = {.velocity = {3, 0, 0}}, .offset = {-20, 0, 0}}};
         struct ship_extra extra = {.rare = &rare};
-        struct ship ship = {.chart = &chart,
-                            .extra = &extra,
-                            .account = {.fuel = FUEL_NANO},
+        struct ship ship = {.extra = &extra,
+                            .account = {.shape = &kin.shape, .fuel = FUEL_NANO},
                             .motion = {.position = {-20, 15, 0}}};
         struct thrust thrust = {.speed = 20, .acceleration = 4};
         double t = 0, way;
@@ -579,11 +589,11 @@ TEST(a_follower_is_no_faster_than_its_class)
 {
     struct scenario *scenario = stage_parse(open_space);
     struct chart chart = {.scenario = scenario};
+    struct ship_kin kin = kin_of(scenario, &chart);
     struct ship_rare rare = {.formation = {.offset = {0, 0, 0}}};
     struct ship_extra extra = {.rare = &rare};
-    struct ship ship = {.chart = &chart,
-                        .extra = &extra,
-                        .account = {.fuel = FUEL_NANO},
+    struct ship ship = {.extra = &extra,
+                        .account = {.shape = &kin.shape, .fuel = FUEL_NANO},
                         .moved_ns = ALDIS_SECOND,
                         .motion = {.position = {1000, 0, 0}}};
     struct thrust thrust = {.speed = 20, .acceleration = 4};

@@ -421,5 +421,5 @@ TEST(all_ships_get_an_id_however_many_shards_there_are)
 
 TEST(a_ship_is_small)
 {
-    CHECK_UINT(sizeof(struct ship), 192);
+    CHECK_UINT(sizeof(struct ship), 160);
 }

@@ -96,7 +96,7 @@ static double way_in_weather(WeatherLevel level)
     open_in_weather(level);
     CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
     stage_run(8 * ALDIS_SECOND);
-    double way = vec_length(stage.books.ships[0].motion.position);
+    double way = vec_length(stage_page(0)->motion.position);
     stage_close();
     return way;
 }
@@ -110,7 +110,7 @@ TEST(bad_weather_slows_ships_down_and_worse_keeps_them_in)
     open_in_weather(WEATHER_HIGH);
     CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
     stage_run(265 * ALDIS_SECOND); /* when it is over, it leaves within a minute */
-    CHECK_UINT(stage.books.ships[0].station, 1);
+    CHECK_UINT(stage_page(0)->station, 1);
     stage_close();
 }
 
@@ -173,9 +173,9 @@ TEST(where_regions_overlap_the_worst_weather_counts)
     CHECK_UINT(stage_type("ship_refused").handled, 1); /* the docks are closed */
     CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
     stage_run(50 * ALDIS_SECOND);
-    CHECK_UINT(stage.books.ships[0].station, 0); /* and nobody departs */
+    CHECK_UINT(stage_page(0)->station, 0); /* and nobody departs */
     stage_run(165 * ALDIS_SECOND);
-    CHECK_UINT(stage.books.ships[0].station, 1);
+    CHECK_UINT(stage_page(0)->station, 1);
     stage_close();
 }
 
@@ -264,9 +264,9 @@ TEST(weather_is_told_to_those_in_its_region)
     weather_ref weather;
     STAGE_SERVICE(weather, &weather);
     stage_run(ALDIS_HOUR);
-    CHECK(stage.books.ships[0].extra != NULL);
-    CHECK(stage.books.ships[0].extra->rare->weather.radius == 100);
-    CHECK(stage.books.ships[1].extra == NULL); /* 600 u away */
+    CHECK(stage_page(0)->extra != NULL);
+    CHECK(stage_page(0)->extra->rare->weather.radius == 100);
+    CHECK(stage_page(1)->extra == NULL); /* 600 u away */
     stage_close();
 }
 

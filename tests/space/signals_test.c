@@ -171,7 +171,7 @@ TEST(a_ship_under_way_speaks_from_where_it_is)
     /* 5 s of 4 u/s2, then 20 u/s: 50 u + 7 x 20 u. Asked for a trade of nothing of value. */
     stage_run(left_ns + 12 * ALDIS_SECOND);
     CHECK_OK(aldis_send(stage.system, stage.ships[1], propose_trade, .to = stage.ships[0].id.bits,
-                        .to_account = ship->account.index));
+                        .to_account = ship_account(ship)));
     stage_run(2 * ALDIS_MINUTE);
     aldis_id one = stage.ships[1].id, other = stage.ships[0].id;
     aldis_ns offered_ns = heard("trade_offer", one, other, 0);

@@ -44,7 +44,7 @@ static inline void stage_open(struct scenario *scenario, uint32_t workers)
     if (scenario->signals.speed > 0)
         opts.lookahead_ns = scenario->lookahead_ns;
     CHECK_OK(aldis_system_create(&opts, &stage.system));
-    CHECK(books_init(&stage.books, scenario));
+    CHECK(books_init(&stage.books, scenario, &stage.chart));
     for (uint32_t i = 0; i < scenario->stations.count; i++)
         for (uint32_t j = 0; j < scenario->market.commodities.count; j++)
             if (scenario->stations.items[i].goods[j].target > 0)
@@ -84,11 +84,15 @@ static inline void stage_station(uint32_t index)
                              &(aldis_spawn_opts){.arg = &chart_, .arg_size = sizeof chart_}));     \
     } while (0)
 
-/* Ship `number` of its fleet's page, at a station. */
+static inline struct ship *stage_page(uint32_t number)
+{
+    return books_ship(&stage.books, number);
+}
+
+/* Ship `number`, at a station. */
 static inline struct ship *stage_ship(uint32_t number, uint32_t station)
 {
-    struct ship *page = &stage.books.ships[number];
-    page->chart = &stage.chart;
+    struct ship *page = stage_page(number);
     page->station = (uint16_t)station;
     CHECK_OK(aldis_spawn(stage.system, ship, &stage.ships[number],
                          &(aldis_spawn_opts){.arg = &page, .arg_size = sizeof page}));

@@ -237,11 +237,11 @@ TEST(no_message_in_any_state_leaves_a_ship_stuck)
             const SetDestination there = {.station = 1};
             say(&set_destination_type, &there);
             wait_s(1800);
-            if (strcmp(stage_state(0), "idle") != 0 || stage.books.ships[0].station != 1)
+            if (strcmp(stage_state(0), "idle") != 0 || stage_page(0)->station != 1)
                 printf("# %s while %s: %s\n", rows[i].type->name, state_names[state],
                        stage_state(0));
             CHECK_STR(stage_state(0), "idle");
-            CHECK_UINT(stage.books.ships[0].station, 1);
+            CHECK_UINT(stage_page(0)->station, 1);
             stage_close();
         }
     }

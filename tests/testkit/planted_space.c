@@ -46,7 +46,7 @@ bool __wrap_dock_leave(struct dock *dock, aldis_id ship)
 bool __wrap_account_settle(struct account *account, uint64_t number, const struct terms *terms)
 {
     bool settled = __real_account_settle(account, number, terms);
-    if (settled && account->capacity > 1 && strikes("room-kept", 200))
+    if (settled && account->shape->capacity > 1 && strikes("room-kept", 200))
         account->used++;
     return settled;
 }
