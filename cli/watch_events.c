@@ -94,6 +94,13 @@ static bool tell_notable(struct happening *told, const char *line, const char *e
         value_of(line, "station", told->peer, sizeof told->peer);
         snprintf(told->text, sizeof told->text, "refused: %s",
                  value_of(line, "reason", what, sizeof what));
+    } else if (strcmp(event, "held") == 0 || strcmp(event, "let_in") == 0) {
+        value_of(line, "station", told->peer, sizeof told->peer);
+        if (event[0] == 'h')
+            snprintf(told->text, sizeof told->text, "held back: no credit");
+        else
+            snprintf(told->text, sizeof told->text, "let in after %.0f s",
+                     number_of(line, "waited_ns") * 1e-9);
     } else if (strcmp(event, "emergency") == 0) {
         told->style = STYLE_RED;
         (void)value_of(line, "kind", what, sizeof what);
@@ -117,6 +124,9 @@ static bool tell_notable(struct happening *told, const char *line, const char *e
         (void)value_of(line, "region", told->actor, sizeof told->actor);
         snprintf(told->text, sizeof told->text, "weather: %s",
                  value_of(line, "level", what, sizeof what));
+    } else if (strcmp(event, "limited") == 0 && strcmp(told->actor, "memory") == 0) {
+        snprintf(told->text, sizeof told->text, "scarce: refused %.0f times",
+                 number_of(line, "refused"));
     } else if (strcmp(event, "limited") == 0) {
         snprintf(told->text, sizeof told->text, "%.40s: dropped %.0f, rejected %.0f",
                  value_of(line, "message", what, sizeof what), number_of(line, "dropped"),

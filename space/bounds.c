@@ -68,6 +68,11 @@ aldis_err bounds_drain(aldis_system *system, aldis_stats *seen, FILE *out)
                     "\"message\":\"%s\",\"dropped\":%" PRIu64 ",\"rejected\":%" PRIu64 "}\n",
                     aldis_system_now(system), type->name, dropped, rejected);
     }
+    if (now.memory_refusals > seen->memory_refusals)
+        fprintf(out,
+                "{\"at_ns\":%" PRId64 ",\"event\":\"limited\",\"actor\":\"memory\","
+                "\"refused\":%" PRIu64 "}\n",
+                aldis_system_now(system), now.memory_refusals - seen->memory_refusals);
     aldis_stats_fini(seen);
     *seen = now;
     return ALDIS_OK;

@@ -24,8 +24,8 @@ static inline void bounds_work(const struct chart *chart, aldis_ctx *ctx, enum s
 bool bounds_have_mailboxes(const struct scenario_limits *limits);
 
 /** At rest: print what mailboxes have refused or dropped since the figures in *seen, by type of
- *  message, as JSON lines; *seen then holds those of now. End it with aldis_stats_fini. Errors: as
- *  aldis_system_stats. */
+ *  message, and how often the budget of memory was the reason, as JSON lines; *seen then holds the
+ *  figures of now. End it with aldis_stats_fini. Errors: as aldis_system_stats. */
 aldis_err bounds_drain(aldis_system *system, aldis_stats *seen, FILE *out);
 
 /** What the limits did, for a report whose stats are gathered. */

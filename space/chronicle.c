@@ -12,6 +12,8 @@ enum { EVIDENCE = 256 }; /* of each shard; a power of two */
 enum entry_kind {
     ENTRY_STATE,
     ENTRY_REFUSAL,
+    ENTRY_HELD,
+    ENTRY_LET_IN,
     ENTRY_EMERGENCY,
     ENTRY_OFFERED,
     ENTRY_TRADE,
@@ -134,6 +136,25 @@ void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct
                            .kind = ENTRY_REFUSAL,
                            .name = refusal_text(reason),
                            .amount = again_ns,
+                           .peer = ship->station});
+}
+
+void chronicle_held(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship)
+{
+    if (chronicle && chronicle->capture)
+        add(chronicle, ctx,
+            (struct entry){
+                .account = ship_account(ship), .kind = ENTRY_HELD, .peer = ship->station});
+}
+
+void chronicle_let_in(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                      aldis_ns waited_ns)
+{
+    if (chronicle && chronicle->capture)
+        add(chronicle, ctx,
+            (struct entry){.account = ship_account(ship),
+                           .kind = ENTRY_LET_IN,
+                           .amount = waited_ns,
                            .peer = ship->station});
 }
 
@@ -325,8 +346,8 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
     static const char *const states[] = {SPACE_SHIP_STATES(STATE_NAME)};
 #undef STATE_NAME
     static const char *const kinds[] = {
-        "state",       "refused",   "emergency", "trade_offered", "trade_settled",
-        "trade_taken", "near_miss", "hazard",    "hazard_over",   "weather"};
+        "state",         "refused",     "held",      "let_in", "emergency",   "trade_offered",
+        "trade_settled", "trade_taken", "near_miss", "hazard", "hazard_over", "weather"};
     fprintf(out, "{\"at_ns\":%" PRId64, e->at_ns);
     print_name("event", kinds[e->kind], out);
     print_account("actor", e->account, scenario, out);
@@ -340,6 +361,13 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
         print_account("station", e->peer, scenario, out);
         if (e->amount > 0)
             fprintf(out, ",\"again_ns\":%" PRId64, e->at_ns + e->amount);
+        break;
+    case ENTRY_HELD:
+        print_account("station", e->peer, scenario, out);
+        break;
+    case ENTRY_LET_IN:
+        print_account("station", e->peer, scenario, out);
+        fprintf(out, ",\"waited_ns\":%" PRId64, e->amount);
         break;
     case ENTRY_EMERGENCY:
         print_name("kind", e->name, out);

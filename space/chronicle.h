@@ -31,6 +31,11 @@ void chronicle_state(struct chronicle *chronicle, aldis_ctx *ctx, const struct s
 /** again_ns: when it may ask again, from now; 0: not said. */
 void chronicle_refusal(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
                        Refusal reason, aldis_ns again_ns);
+/** Held back at its station, which has no docking credit for it; and, after so long, let in to ask
+ *  for a berth. */
+void chronicle_held(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship);
+void chronicle_let_in(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
+                      aldis_ns waited_ns);
 void chronicle_emergency(struct chronicle *chronicle, aldis_ctx *ctx, const struct ship *ship,
                          EmergencyKind kind);
 /** A trade of this account with another: offered, with what it gives at most and gets at least, and

@@ -108,9 +108,10 @@ static void print_limits(const struct space_limits_report *l, FILE *out)
 {
     if (l->mailboxes)
         fprintf(out,
-                "%-20s  dropped %" PRIu64 " (%" PRIu64 " had waited too long), rejected %" PRIu64
+                "%-20s  dropped %" PRIu64 " (%" PRIu64 " had waited too long%s), rejected %" PRIu64
                 ", senders parked %" PRIu64 " times\n",
-                "mailboxes", l->dropped, l->shed, l->rejected, l->parked);
+                "mailboxes", l->dropped, l->shed, l->faults ? "; faults included" : "", l->rejected,
+                l->parked);
     if (l->memory_max > 0)
         fprintf(out, "%-20s  %.1f MB of %.1f MB at most, refused %" PRIu64 " times\n", "memory",
                 (double)l->memory_peak / 1e6, (double)l->memory_max / 1e6, l->memory_refusals);

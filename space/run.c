@@ -224,7 +224,8 @@ static aldis_err drain_events(struct run *run)
     if (!run->opts->events)
         return ALDIS_OK;
     aldis_err err = chronicle_drain(run->chart.chronicle, run->scenario, run->opts->events);
-    if (err == ALDIS_OK && bounds_have_mailboxes(&run->scenario->limits))
+    const struct scenario_limits *limits = &run->scenario->limits;
+    if (err == ALDIS_OK && (limits->memory > 0 || bounds_have_mailboxes(limits)))
         err = bounds_drain(run->system, &run->seen, run->opts->events);
     return err;
 }
@@ -301,6 +302,9 @@ static aldis_err gather_counts(const struct run *run)
     if (err != ALDIS_OK)
         return err;
     bounds_report(&run->scenario->limits, report);
+    uint64_t faults[ALDIS_FAULT_KIND_COUNT] = {0};
+    (void)aldis_system_fault_counts(run->system, faults);
+    report->limits.faults = faults[ALDIS_FAULT_LOSS] + faults[ALDIS_FAULT_CUT] > 0;
     err = aldis_system_audit(run->system, &report->audit);
     return err == ALDIS_EAUDIT ? ALDIS_OK : err; /* the report says so */
 }

@@ -78,11 +78,15 @@ static aldis_err ask_on_credit(struct ship *self, aldis_ctx *ctx)
     err = aldis_credit_try_send_raw(ctx, station, &request_docking_type, &request, sizeof request);
     if (err == ALDIS_EAGAIN) {
         self->visit.asked_ns = since_ns;
+        if (self->phase != PHASE_HELD)
+            chronicle_held(ship_chart(self)->chronicle, ctx, self);
         self->phase = PHASE_HELD;
         return ship_arm(self, ctx, NAP_NS); /* looks whether the stream is still there */
     }
     if (err != ALDIS_OK)
         return ship_rest(self, ctx);
+    if (self->phase == PHASE_HELD)
+        chronicle_let_in(ship_chart(self)->chronicle, ctx, self, aldis_now(ctx) - since_ns);
     self->phase = PHASE_NONE;
     (void)aldis_send(ctx, ship_chart(self)->ledger, ship_held,
                      .wait_ns = aldis_now(ctx) - since_ns);

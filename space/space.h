@@ -300,6 +300,7 @@ struct space_station_report {
 struct space_limits_report {
     bool given;                 /**< it has any */
     bool mailboxes;             /**< of these */
+    bool faults;                /**< a fault plan acted: what it lost counts as dropped, too */
     uint64_t dropped, rejected; /**< messages, as in the stats, without the runtime's own */
     uint64_t shed;              /**< of the dropped: had waited too long */
     uint64_t parked;            /**< times that a sender had to wait for room */

@@ -8,6 +8,7 @@ from tap import BUILD, SOURCE, check, check_equal
 ALDIS = os.path.join(BUILD, "aldis")
 PLANTED = os.path.join(BUILD, "tests", "testkit", "aldis_planted")  # see tests/testkit/planted.h
 HARBOUR = os.path.join(SOURCE, "scenarios", "harbour.yaml")
+CROWDED = os.path.join(SOURCE, "scenarios", "crowded.yaml")
 RUSH_HOUR = os.path.join(SOURCE, "scenarios", "rush-hour.yaml")
 TRADE_ROUTES = os.path.join(SOURCE, "scenarios", "trade-routes.yaml")
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from tap import SOURCE, case, check, check_equal, check_in, main
-from program import ALDIS, HARBOUR, expect
+from program import ALDIS, CROWDED, HARBOUR, expect
 
 FOLDER = tempfile.mkdtemp(prefix="aldis-scenario-")
 
@@ -119,6 +119,56 @@ def limits_are_in_the_report_and_in_the_events():
     check_in("MB of 64.0 MB at most", out)
     out, _ = expect(0, "run", HARBOUR, "--quiet", "--until", "10s", "--json")
     check("limits" not in json.loads(out), out)
+
+
+def events_of(scenario, *words):
+    """Run it; gives the report as JSON, and its events."""
+    path = os.path.join(FOLDER, "events.jsonl")
+    out, _ = expect(0, "run", scenario, "--quiet", "--json", "--events", path, *words)
+    with open(path, encoding="utf-8") as file:
+        return json.loads(out), [json.loads(line) for line in file]
+
+
+@case
+def who_is_held_back_for_credit_is_named_and_let_in():
+    report, events = events_of(CROWDED, "--until", "3m")
+    held, let_in, waits = {}, 0, []
+    for event in events:
+        if event["event"] == "held":
+            check(event["actor"] not in held, f"held twice: {event}")
+            held[event["actor"]] = event
+        elif event["event"] == "let_in":
+            let_in += 1
+            began = held.pop(event["actor"])
+            check_equal(event["station"], began["station"], "station")
+            check_equal(event["waited_ns"], event["at_ns"] - began["at_ns"], "waited")
+            waits.append(event["waited_ns"])
+    credit = report["limits"]["docking_credit"]
+    check(0 <= let_in - credit["held"] <= 2, f"{let_in} let in, the ledger has {credit['held']}")
+    check(max(waits) >= 0.98 * credit["max_ns"], f"longest {max(waits)}, reported {credit['max_ns']}")
+    check(len(held) > 1000, f"only {len(held)} wait at the end")
+    check(len(held) <= report["ships"]["docking"], f"{len(held)} wait at the end")
+
+
+@case
+def what_memory_refuses_is_among_the_events():
+    for words in ([], ["--set", "limits={memory: 4.2 MB}"]):
+        report, events = events_of(CROWDED, *words)
+        limited = [event for event in events if event["event"] == "limited"]
+        memory = [event["refused"] for event in limited if event["actor"] == "memory"]
+        check(len(memory) > 1, f"only {len(memory)} of memory")
+        check_equal(sum(memory), report["limits"]["memory"]["refused"], "refused")
+        rejected = sum(event["rejected"] for event in limited if event["actor"] == "mailboxes")
+        # Of what the runtime sends for itself, some is refused, too.
+        check(rejected >= sum(memory) * 0.99 > 0, f"{rejected} rejected, {sum(memory)} by memory")
+
+
+@case
+def what_a_fault_plan_loses_is_told_from_what_a_mailbox_drops():
+    for faults, text in (([], "had waited too long), rejected"),
+                         (["--faults", "light"], "had waited too long; faults included), rejected")):
+        out, _ = expect(0, "run", CROWDED, "--quiet", "--until", "1m", *faults)
+        check_in(text, out)
 
 
 @case
