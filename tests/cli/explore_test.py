@@ -118,12 +118,13 @@ def wrong_plans_are_named_with_their_place():
 def planted(bug, scenario, *words, again=()):
     """`aldis explore` of a build with a bug in it, and what its last line repeats."""
     env = {**os.environ, "ALDIS_PLANTED": bug}
-    status, out, err = aldis("explore", scenario, *words, "-q", program=PLANTED, env=env)
+    slow = ("--timeout", "1h", "--shrink", "1h")  # however slow the machine is, or the build
+    status, out, err = aldis("explore", scenario, *slow, *words, "-q", program=PLANTED, env=env)
     check_equal(status, 1, f"status; {out}{err}")
     lines = out.splitlines()
     command = shlex.split(lines[-1].removeprefix("repeat it: "))
     check_equal(command[:3], ["aldis", "explore", scenario], "the command")
-    status, out, _ = aldis(*command[1:], *again, "-q", program=PLANTED, env=env)
+    status, out, _ = aldis(*command[1:], *slow, *again, "-q", program=PLANTED, env=env)
     check_equal(status, 1, "status of the command that repeats it")
     check_equal(out.splitlines()[0], lines[0], "what it finds")
     return lines
@@ -131,7 +132,8 @@ def planted(bug, scenario, *words, again=()):
 
 @case
 def a_planted_bug_is_found_and_repeated():
-    lines = planted("turns-swap", HARBOUR, "--seeds", "1..30", "--faults", file("pauses.yaml", PAUSES), "--until", "5m")
+    lines = planted("turns-swap", HARBOUR, "--seeds", "1..30", "--faults",
+                    file("pauses.yaml", PAUSES), "--until", "5m")
     check_in(": order: ", lines[0])
     check_in(" are enough (", lines[1])
 
