@@ -91,12 +91,17 @@ static double fly(const struct ship *self, struct motion *motion, const struct t
     return way;
 }
 
+static double brake_way(const struct motion *motion, const struct thrust *thrust)
+{
+    return vec_dot(motion->velocity, motion->velocity) / (2 * thrust->acceleration);
+}
+
 /* The tank does not last: under thrust as long as it does, then straight on. */
 static void fly_dry(struct ship *self, const struct thrust *thrust, double seconds, double reach)
 {
     struct motion motion = self->motion;
     double low = 0, high = seconds, way = 0;
-    for (int i = 0; i < 60 && high - low > 1e-9 * seconds; i++) {
+    for (int i = 0; i < 100 && high - low > 1e-9; i++) {
         double middle = (low + high) / 2;
         if (fly(self, &motion, thrust, middle) <= reach)
             low = middle;
@@ -111,27 +116,52 @@ static void fly_dry(struct ship *self, const struct thrust *thrust, double secon
     account_burn(&self->account, self->account.fuel);
 }
 
+/* As far as the tank lasts: false, and nothing has changed, if it does not. */
+static bool fly_all(struct ship *self, const struct thrust *thrust, double seconds)
+{
+    struct motion motion;
+    double way = fly(self, &motion, thrust, seconds);
+    if (way > ship_reach(self))
+        return false;
+    self->motion = motion;
+    burn(self, way);
+    return true;
+}
+
+/* The tank does not last, and nobody looks until then: it brakes while it can still come to rest.
+ * So a long step ends as short ones do, and not in free flight. */
+static void fly_and_brake(struct ship *self, const struct thrust *thrust, double seconds,
+                          aldis_ns now_ns)
+{
+    struct motion motion;
+    double low = 0, high = seconds, reach = ship_reach(self) * (1 - 1e-6); /* for rounding */
+    for (int i = 0; i < 100 && high - low > 1e-9; i++) {
+        double middle = (low + high) / 2, way = fly(self, &motion, thrust, middle);
+        if (way + brake_way(&motion, thrust) <= reach)
+            low = middle;
+        else
+            high = middle;
+    }
+    (void)fly_all(self, thrust, low);
+    ship_brake(self, now_ns);
+    if (!fly_all(self, thrust, seconds - low))
+        fly_dry(self, thrust, seconds - low, ship_reach(self));
+}
+
 static void move_for(struct ship *self, aldis_ns now_ns, double seconds)
 {
     struct thrust thrust = ship_thrust(self, now_ns);
-    double reach = ship_reach(self), way = 0;
+    double way = 0;
     bool follows = self->mission == MISSION_FOLLOW && self->state == SHIP_flying &&
                    !(self->flags & SHIP_PAUSED);
-    if (reach <= 0) {
+    if (ship_reach(self) <= 0) {
         self->motion.position =
             vec_add(self->motion.position, vec_scale(self->motion.velocity, seconds));
     } else if (follows) {
         ship_follow(self, seconds, &thrust, &way);
         burn(self, way);
-    } else {
-        struct motion motion;
-        way = fly(self, &motion, &thrust, seconds);
-        if (way > reach) {
-            fly_dry(self, &thrust, seconds, reach);
-        } else {
-            self->motion = motion;
-            burn(self, way);
-        }
+    } else if (!fly_all(self, &thrust, seconds)) {
+        fly_and_brake(self, &thrust, seconds, now_ns);
     }
     if (self->extra)
         ship_drift(self, now_ns, seconds);

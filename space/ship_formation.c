@@ -192,11 +192,13 @@ void ship_follow(struct ship *self, double seconds, const struct thrust *thrust,
     struct vec aim = vec_add(slot, vec_scale(vec_sub(start, slot_before), kept));
     struct vec step = vec_sub(aim, start);
     double way = vec_length(step), most = thrust->speed * seconds, reach = ship_reach(self);
+    bool dry = way > reach && most >= reach; /* it comes to rest with the last of its fuel */
     if (most > reach)
         most = reach;
     if (way > most)
         step = vec_scale(step, most / way);
     self->motion.position = vec_add(start, step);
-    self->motion.velocity = seconds > 0 ? vec_scale(step, 1 / seconds) : (struct vec){0, 0, 0};
+    self->motion.velocity =
+        seconds > 0 && !dry ? vec_scale(step, 1 / seconds) : (struct vec){0, 0, 0};
     *out_way = way > most ? most : way;
 }

@@ -202,6 +202,7 @@ TEST(a_follower_flies_no_farther_than_its_fuel_lasts)
     ship_move(page, stage_now() + 5 * ALDIS_SECOND);
     CHECK(fabs(distance_between(page->motion.position, before) - 30) < 1e-3);
     CHECK(page->account.fuel < 10);
+    CHECK(vec_length(page->motion.velocity) == 0); /* it does not drift off with an empty tank */
     page->moved_ns = stage_now();
     stage_close();
 }

@@ -327,16 +327,17 @@ TEST(a_docked_ship_has_patience_for_as_long_as_a_service_may_take)
 {
     static const struct {
         bool damaged, ill;
-        aldis_ns patience_ns; /* twice 20 s, 5 min, 30 s for a repair, 60 s in quarters */
-    } cases[] = {{false, false, 340 * ALDIS_SECOND},
-                 {true, false, 370 * ALDIS_SECOND},
-                 {false, true, 400 * ALDIS_SECOND},
-                 {true, true, 430 * ALDIS_SECOND}};
+        aldis_ns patience_ns; /* twice 20 s, 304 s, 30 s for a repair, 60 s in quarters */
+    } cases[] = {{false, false, 344 * ALDIS_SECOND},
+                 {true, false, 374 * ALDIS_SECOND},
+                 {false, true, 404 * ALDIS_SECOND},
+                 {true, true, 434 * ALDIS_SECOND}};
     static const aldis_fault_rule rule = {
         .kind = ALDIS_FAULT_LOSS, .chance = 1, .type = "service_done"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct station_page *page = open_dock(&rule);
         struct ship *ship = stage_page(0);
+        stage.scenario->stations.items[0].permission_ns = 304 * ALDIS_SECOND;
         ship->flags |= cases[i].damaged ? SHIP_DAMAGED : 0;
         ship->ill = cases[i].ill;
         while (strcmp(stage_state(0), "docked") != 0 && stage_now() < ALDIS_MINUTE)

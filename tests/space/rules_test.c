@@ -451,18 +451,39 @@ TEST(fuel_is_burnt_for_the_way_and_none_means_no_thrust)
     stage_close();
 }
 
-TEST(a_step_beyond_the_tank_drifts_on_without_thrust)
+/* Nobody looks during a long step, and yet it ends as short ones do: at rest, with a call. */
+TEST(a_step_beyond_the_tank_ends_at_rest)
+{
+    static const double steps[] = {20, 1000, 1e9};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct ship *page = open_with(8);
+        CHECK_OK(aldis_send(stage.system, stage.ships[8], set_destination, .station = 1));
+        stage_run(now_ns() + 10 * ALDIS_MS);
+        CHECK_OK(aldis_send(stage.system, stage.ships[8], update_position, .dt = steps[i]));
+        stage_run(now_ns() + 10 * ALDIS_MS);
+        CHECK_STR(stage_state(8), "emergency");
+        CHECK(vec_length(page->motion.velocity) == 0);
+        CHECK(vec_length(page->motion.position) > 99.99 && vec_length(page->motion.position) < 100);
+        CHECK(page->account.fuel < FUEL_NANO / 1000);
+        stage_close();
+    }
+}
+
+/* A tank that is empty all at once. */
+TEST(without_fuel_a_ship_drifts_on_and_calls)
 {
     struct ship *page = open_with(8);
     CHECK_OK(aldis_send(stage.system, stage.ships[8], set_destination, .station = 1));
-    stage_run(now_ns() + 10 * ALDIS_MS);
-    CHECK_OK(aldis_send(stage.system, stage.ships[8], update_position, .dt = 20));
-    stage_run(now_ns() + 10 * ALDIS_MS);
-    CHECK_INT(page->account.fuel, 0);
-    CHECK_INT(page->account.burnt, FUEL_NANO);
-    CHECK(vec_length(page->motion.velocity) > 1); /* on and on */
-    CHECK(vec_length(page->motion.position) > 100);
+    stage_run(now_ns() + 3 * ALDIS_SECOND);
+    account_burn(&page->account, page->account.fuel);
+    stage_run(now_ns() + 2 * ALDIS_SECOND);
     CHECK_STR(stage_state(8), "emergency");
+    struct vec velocity = page->motion.velocity;
+    CHECK(vec_length(velocity) > 1);
+    double before = vec_length(page->motion.position);
+    stage_run(now_ns() + 2 * ALDIS_MINUTE);
+    CHECK(vec_length(vec_sub(page->motion.velocity, velocity)) == 0);
+    CHECK(vec_length(page->motion.position) > before + 60 * vec_length(velocity)); /* on and on */
     stage_close();
 }
 
