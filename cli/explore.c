@@ -145,7 +145,8 @@ struct watched {
     aldis_id id;
     char name[32]; /* of its state */
     aldis_ns since_ns;
-    aldis_ns patience_ns; /* beyond what any state may take: in a queue, for what it was told */
+    aldis_ns alarm_ns;    /* of the emergency that it is in: another one is another state */
+    aldis_ns patience_ns; /* beyond what any state may take: see be_patient */
     uint32_t looks;
     uint32_t timers; /* that it had armed */
     aldis_ns armed_ns, timer_ns;
@@ -221,6 +222,19 @@ static void look_at_berths(struct run *run, const struct space_progress *now)
     }
 }
 
+/* In a queue: twice what its station has told it. In an emergency: twice the time in which a tug
+ * can be there, by what the rescue service had before it when it was first looked at. As that has
+ * to be true from then on, tugs that stand still are found. */
+static void be_patient(struct watched *ship, const struct space_ship_view *view, aldis_ns now_ns)
+{
+    if (view->help_ns == ALDIS_FOREVER)
+        ship->patience_ns = ALDIS_FOREVER / 2;
+    else if (view->help_ns > 0 && ship->patience_ns == 0)
+        ship->patience_ns = now_ns - ship->since_ns + 2 * view->help_ns;
+    else if (view->help_ns == 0 && strcmp(view->state_name, "emergency") != 0)
+        ship->patience_ns = 2 * view->estimate_ns;
+}
+
 static bool on_progress(void *arg, const struct space_progress *now)
 {
     struct run *run = arg;
@@ -232,15 +246,18 @@ static bool on_progress(void *arg, const struct space_progress *now)
         aldis_status status;
         if (aldis_system_status(run->system, ship->id, &status) != ALDIS_OK)
             continue;
-        if (ship->looks == 0 || strcmp(ship->name, status.state_name) != 0) {
-            snprintf(ship->name, sizeof ship->name, "%s", status.state_name);
-            ship->since_ns = now->now_ns;
-            ship->looks = 0;
-        }
         struct space_ship_view view;
         if (!space_ship_look(now, i + 1, &view))
             continue;
-        ship->patience_ns = 2 * view.estimate_ns;
+        if (ship->looks == 0 || strcmp(ship->name, status.state_name) != 0 ||
+            ship->alarm_ns != view.alarm_ns) {
+            snprintf(ship->name, sizeof ship->name, "%s", status.state_name);
+            ship->since_ns = now->now_ns;
+            ship->alarm_ns = view.alarm_ns;
+            ship->patience_ns = 0;
+            ship->looks = 0;
+        }
+        be_patient(ship, &view, now->now_ns);
         ship->timer_ns = view.timer_ns;
         if (ship->armed_ns == 0 || view.timers != ship->timers)
             ship->armed_ns = now->now_ns;

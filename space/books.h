@@ -117,6 +117,11 @@ struct account *books_account(const void *books, uint32_t index);
 const NavigationHazard *hazards_at(const struct hazards *page, uint32_t place);
 /** The weather of a region. page NULL: there is none yet. */
 WeatherLevel weather_at(const struct weather *page, uint32_t region);
+/** How long until a tug is with a ship that has called, at most, by what the rescue service has to
+ *  do before: 0 when it knows of no call of the ship of that account. page NULL: there is no
+ *  service. Those who have called later change nothing in it; one whose fuel has to wait for an
+ *  answer may. */
+aldis_ns rescue_wait_ns(const struct rescue *page, uint32_t account, aldis_ns now_ns);
 
 /** Settle the open trade of an account of that number, whose responder has ended for good. */
 void books_settle_with_dead(const struct books *books, struct account *account, uint32_t index);

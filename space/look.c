@@ -30,6 +30,17 @@ bool space_look(const struct space_progress *progress, struct space_view *out_vi
     return true;
 }
 
+/* Until help comes to a ship in an emergency. An empty tank ends with fuel only. */
+static aldis_ns help_ns(const struct run *run, const struct ship *ship, aldis_ns now_ns)
+{
+    if (ship->state != SHIP_emergency)
+        return 0;
+    bool dry = ship->extra->rare->emergency.kind == EMERGENCY_OUT_OF_FUEL;
+    if (dry && run->books.rescue.fuel == 0)
+        return ALDIS_FOREVER;
+    return rescue_wait_ns(run->books.rescue_page, ship_account(ship), now_ns);
+}
+
 bool space_ship_look(const struct space_progress *progress, uint32_t number,
                      struct space_ship_view *out)
 {
@@ -42,20 +53,22 @@ bool space_ship_look(const struct space_progress *progress, uint32_t number,
     struct vec at = under_way ? ship->motion.position : ship_place(ship, progress->now_ns);
     if (!(ship->flags & SHIP_STARTED)) /* nothing has run yet */
         at = ship_station_position(ship, progress->now_ns);
-    *out = (struct space_ship_view){.fleet = ship_fleet(ship)->name,
-                                    .class = ship_class(ship)->name,
-                                    .hold_t = ship_class(ship)->cargo_t,
-                                    .state_name = ship_state_word(ship),
-                                    .station = run->scenario->stations.items[ship->station].name,
-                                    .state = ship->state,
-                                    .place = {at.x, at.y, at.z},
-                                    .speed = vec_length(ship->motion.velocity),
-                                    .fuel = (double)ship->account.fuel /
-                                            (double)ship->account.shape->tank,
-                                    .credits = (double)ship->account.credits / CENTS,
-                                    .timers = ship->change,
-                                    .timer_ns = ASK_AGAIN_NS + ship_fleet(ship)->rest_ns * 2,
-                                    .estimate_ns = waits ? ship->visit.estimate_ns : 0};
+    *out = (struct space_ship_view){
+        .fleet = ship_fleet(ship)->name,
+        .class = ship_class(ship)->name,
+        .hold_t = ship_class(ship)->cargo_t,
+        .state_name = ship_state_word(ship),
+        .station = run->scenario->stations.items[ship->station].name,
+        .state = ship->state,
+        .place = {at.x, at.y, at.z},
+        .speed = vec_length(ship->motion.velocity),
+        .fuel = (double)ship->account.fuel / (double)ship->account.shape->tank,
+        .credits = (double)ship->account.credits / CENTS,
+        .timers = ship->change,
+        .timer_ns = ASK_AGAIN_NS + ship_fleet(ship)->rest_ns * 2,
+        .estimate_ns = waits ? ship->visit.estimate_ns : 0,
+        .alarm_ns = ship->state == SHIP_emergency ? ship->extra->rare->emergency.since_ns : 0,
+        .help_ns = help_ns(run, ship, progress->now_ns)};
     for (uint32_t i = 0; i < run->books.kinds; i++)
         out->cargo_t += account_goods(&ship->account)[i];
     return true;

@@ -2,8 +2,9 @@
 /* rescue.c: the rescue service: tugs for those whom no ship nearby comes to help. Layer: space.
  *
  * It hears every call, waits a little for others to answer, and then sends a tug, which takes its
- * way at its speed. Its tugs carry fuel, which it gives by the same trade as ships do: one at a
- * time, since it has one purse. */
+ * way at its speed. When all are out, whoever has called first gets the next one that is back, so
+ * nobody waits for ever. Its tugs carry fuel, which it gives by the same trade as ships do: one at
+ * a time, since it has one purse. */
 #include "books.h"
 #include "bounds.h"
 #include "chronicle.h"
@@ -16,7 +17,8 @@
 #define GIVE_AGAIN_NS (5 * ALDIS_SECOND)
 #define VALID_NS (60 * ALDIS_SECOND)
 
-enum call_state { CALL_NONE, CALL_WAITS, CALL_UNDER_WAY, CALL_RETURNS };
+/* Others may still answer it; it waits for a tug; a tug is on its way to it, or there; and back. */
+enum call_state { CALL_NONE, CALL_WAITS, CALL_NEXT, CALL_UNDER_WAY, CALL_RETURNS };
 
 struct call {
     enum call_state state;
@@ -25,6 +27,7 @@ struct call {
     uint32_t account, change;
     struct vec place;
     aldis_ns timer_ns; /* when it is looked at next */
+    uint64_t number;   /* of all calls so far: the lower, the earlier */
 };
 
 /* Its page in the books, so that a restart goes on with what there is; and what it has sent itself
@@ -35,6 +38,7 @@ struct rescue {
     int64_t gift;  /* nano of fuel that a ship is offered: half of the largest tank */
     uint32_t busy; /* tugs */
     uint32_t helped, left_out;
+    uint64_t heard; /* calls so far */
     struct call calls[CALLS_MAX];
 };
 
@@ -141,6 +145,7 @@ static aldis_err rescue_on_distress_signal(struct rescue_actor *actor, const Dis
     if (known)
         return ALDIS_OK;
     call->state = CALL_WAITS;
+    call->number = ++self->heard;
     return arm(self, ctx, index, plan_of(self)->patience_ns);
 }
 
@@ -213,6 +218,32 @@ static aldis_err arrive(struct rescue *self, aldis_ctx *ctx, uint32_t index)
     return arm(self, ctx, index, GIVE_AGAIN_NS);
 }
 
+/* The earliest call that waits for a tug; CALLS_MAX: there is none. */
+static uint32_t next_call(const struct rescue *self)
+{
+    uint32_t next = CALLS_MAX;
+    for (uint32_t i = 0; i < CALLS_MAX; i++)
+        if (self->calls[i].state == CALL_NEXT &&
+            (next == CALLS_MAX || self->calls[i].number < self->calls[next].number))
+            next = i;
+    return next;
+}
+
+/* Send out whatever tugs there are for those who wait for one. */
+static aldis_err send_tugs(struct rescue *self, aldis_ctx *ctx)
+{
+    aldis_err err = ALDIS_OK;
+    while (err == ALDIS_OK && self->busy < plan_of(self)->tugs) {
+        uint32_t next = next_call(self);
+        if (next == CALLS_MAX)
+            break;
+        self->busy++;
+        self->calls[next].state = CALL_UNDER_WAY;
+        err = arm(self, ctx, next, way_ns(self, &self->calls[next], aldis_now(ctx)));
+    }
+    return err;
+}
+
 static aldis_err rescue_on_tug_due(struct rescue_actor *actor, const struct tug_due *msg,
                                    aldis_ctx *ctx)
 {
@@ -223,20 +254,19 @@ static aldis_err rescue_on_tug_due(struct rescue_actor *actor, const struct tug_
     press(self, ctx);
     switch (call->state) {
     case CALL_NONE:
+    case CALL_NEXT:
         break;
     case CALL_WAITS:
-        if (self->busy == plan_of(self)->tugs)
-            return arm(self, ctx, msg->call, plan_of(self)->patience_ns);
-        self->busy++;
-        call->state = CALL_UNDER_WAY;
-        return arm(self, ctx, msg->call, way_ns(self, call, aldis_now(ctx)));
+        call->state = CALL_NEXT;
+        call->timer_ns = ALDIS_FOREVER;
+        return send_tugs(self, ctx);
     case CALL_UNDER_WAY:
         return arrive(self, ctx, msg->call);
     case CALL_RETURNS:
         call->state = CALL_NONE;
         self->busy--;
         self->helped++;
-        break;
+        return send_tugs(self, ctx);
     }
     return ALDIS_OK;
 }
@@ -252,7 +282,7 @@ static aldis_err rescue_on_stand_down(struct rescue_actor *actor, const StandDow
     if (index == CALLS_MAX)
         return ALDIS_OK;
     struct call *call = &self->calls[index];
-    if (call->state == CALL_WAITS)
+    if (call->state == CALL_WAITS || call->state == CALL_NEXT)
         call->state = CALL_NONE;
     if (call->state != CALL_UNDER_WAY)
         return ALDIS_OK;
@@ -290,6 +320,46 @@ static void rescue_undelivered(void *state, const aldis_undelivered *notice, ald
     for (uint32_t i = 0; i < CALLS_MAX; i++)
         if (self->calls[i].state != CALL_NONE && self->calls[i].timer_ns <= aldis_now(ctx))
             (void)arm(self, ctx, i, ALDIS_SECOND);
+}
+
+/* How long until what a tug is out for is done, from now on. */
+static aldis_ns work_ns(const struct rescue *self, const struct call *call, aldis_ns now_ns)
+{
+    aldis_ns left_ns = call->timer_ns > now_ns ? call->timer_ns - now_ns : 0;
+    aldis_ns way = way_ns(self, call, now_ns);
+    switch (call->state) {
+    case CALL_NONE:
+        break;
+    case CALL_WAITS:
+    case CALL_NEXT:
+        return 2 * way + GIVE_AGAIN_NS;
+    case CALL_UNDER_WAY:
+        return left_ns + way + GIVE_AGAIN_NS;
+    case CALL_RETURNS:
+        return left_ns;
+    }
+    return 0;
+}
+
+/* A tug that is sent to the earliest call whenever one is back is out until then: so those before
+ * it take no longer than all their ways, shared by all tugs (Graham, 1966). */
+aldis_ns rescue_wait_ns(const struct rescue *page, uint32_t account, aldis_ns now_ns)
+{
+    uint32_t own = 0;
+    while (page && own < CALLS_MAX &&
+           (page->calls[own].state == CALL_NONE || page->calls[own].account != account))
+        own++;
+    if (!page || own == CALLS_MAX || page->calls[own].state == CALL_RETURNS)
+        return 0;
+    const struct call *call = &page->calls[own];
+    aldis_ns left_ns = call->timer_ns > now_ns ? call->timer_ns - now_ns : 0;
+    if (call->state == CALL_UNDER_WAY)
+        return left_ns + GIVE_AGAIN_NS;
+    aldis_ns before_ns = call->state == CALL_WAITS ? left_ns : 0;
+    for (uint32_t i = 0; i < CALLS_MAX && before_ns < ALDIS_FOREVER / 8; i++)
+        if (page->calls[i].state != CALL_NONE && page->calls[i].number < call->number)
+            before_ns += work_ns(page, &page->calls[i], now_ns) / plan_of(page)->tugs;
+    return before_ns + way_ns(page, call, now_ns) + GIVE_AGAIN_NS;
 }
 
 static uint64_t rescue_digest(const void *state)

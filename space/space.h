@@ -162,8 +162,13 @@ struct space_ship_view {
     double fuel;                                      /**< part of its tank */
     double credits;
     aldis_ns estimate_ns; /**< docking: the wait that its station has told it; 0: none */
-    uint32_t timers;      /**< counts those that it has armed: it always has one */
-    aldis_ns timer_ns;    /**< the longest one of its fleet */
+    aldis_ns alarm_ns;    /**< in an emergency: since when; else 0 */
+    /** In an emergency: until a tug is there, by what the rescue service has to do before; 0: it
+     *  knows of no call of this ship; ALDIS_FOREVER: fuel is wanted, and there is none to be had.
+     */
+    aldis_ns help_ns;
+    uint32_t timers;   /**< counts those that it has armed: it always has one */
+    aldis_ns timer_ns; /**< the longest one of its fleet */
 };
 
 struct space_station_view {

@@ -149,6 +149,25 @@ def a_planted_bug_of_the_simulation_is_found():
         check(re.search(what, lines[0]), f"{bug}: {lines[0]}")
 
 
+# Ships miss their stations and run dry, 80 of 200 in half an hour: more than four tugs can help in the
+# half hour that is left.
+LONG_PAUSES = """\
+rules:
+  - {kind: cut, chance: 0.2, max: 5 min}
+  - {kind: pause, chance: 0.02, max: 2 min}
+"""
+
+
+@case
+def who_waits_for_a_tug_is_not_stuck_unless_they_stand_still():
+    plan = file("long.yaml", LONG_PAUSES)
+    out, _ = expect(0, "explore", HARBOUR, "--seeds", "1..2", "--faults", plan, "-q")
+    check_equal(out, f"{HARBOUR}: 2 seeds, nothing found\n", "report")
+    lines = planted("gifts-end", HARBOUR, "--seeds", "1", "--faults", plan, "--shrink", "1ms",
+                    again=("--shrink", "1ms"))
+    check(re.search(": stuck: ship-.* has been emergency for ", lines[0]), lines[0])
+
+
 @case
 def a_crash_is_a_finding_with_a_seed():
     lines = planted("crashes", HARBOUR, "--seeds", "4..9", "--until", "2m", "--faults", "heavy")

@@ -19,6 +19,13 @@ const struct record *__real_account_find(const struct account *account, uint32_t
 const struct record *__wrap_account_find(const struct account *account, uint32_t peer_account,
                                          uint64_t number);
 
+enum account_verdict __real_account_hold(struct account *account, const struct terms *most,
+                                         aldis_id peer, uint32_t peer_account,
+                                         aldis_ns valid_until_ns);
+enum account_verdict __wrap_account_hold(struct account *account, const struct terms *most,
+                                         aldis_id peer, uint32_t peer_account,
+                                         aldis_ns valid_until_ns);
+
 /* Each so-manieth time, if that is the bug that is wanted. A run is a process of its own with one
  * worker: it counts from the start. */
 static bool strikes(const char *bug, uint32_t every)
@@ -56,4 +63,16 @@ const struct record *__wrap_account_find(const struct account *account, uint32_t
 {
     const struct record *found = __real_account_find(account, peer_account, number);
     return found && strikes("takes-twice", 20) ? NULL : found;
+}
+
+/* From some gift of fuel on there are no more: tugs stay with ships that they cannot help. */
+enum account_verdict __wrap_account_hold(struct account *account, const struct terms *most,
+                                         aldis_id peer, uint32_t peer_account,
+                                         aldis_ns valid_until_ns)
+{
+    static bool ended;
+    ended = ended || (most->fuel > 0 && strikes("gifts-end", 8));
+    if (ended && most->fuel > 0)
+        return ACCOUNT_NO_STOCK;
+    return __real_account_hold(account, most, peer, peer_account, valid_until_ns);
 }
