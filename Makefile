@@ -26,11 +26,17 @@ SANFLAGS = -Db_lundef=false -Doptimization=1 -Dc_args=-w
 
 .PHONY: all run test test-long test-san lint tidy format bench install clean packages lint-packages
 
-all: packages $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+# Build $(1). Silent, but for the first time on a terminal, while there is no $(2): that takes a while.
+build = @if [ -t 1 ] && [ ! -x $(2) ]; then ninja -C $(BUILD) $(1); \
+	else ninja -C $(BUILD) --quiet $(1); fi
 
-run: all
+all: packages $(BUILD)/build.ninja
+	$(call build,,$(BUILD)/tests/space/run_test)
+
+run: packages $(BUILD)/build.ninja
+	$(call build,aldis,$(BUILD)/aldis)
 	$(BUILD)/aldis run $(SCENARIO)
+	@echo; echo "docs/running.md explains each line. To see the ships fly: $(BUILD)/aldis run $(SCENARIO) --watch"
 
 test: all
 	@tools/run_tests.py $(BUILD) $(TESTFLAGS)
@@ -79,7 +85,9 @@ lint-packages:
 	@tools/setup.sh build lint
 
 $(BUILD)/build.ninja: | packages
-	meson setup $(BUILD) --prefix $(abspath $(PREFIX)) $(MESONFLAGS)
+	@echo "setting up $(BUILD)/ (details: $(BUILD)/meson-logs/meson-log.txt)"
+	@said=$$(meson setup $(BUILD) --prefix $(abspath $(PREFIX)) $(MESONFLAGS) 2>&1) || \
+		{ printf '%s\n' "$$said"; exit 1; }
 
 $(BUILD)-asan/build.ninja: | packages
 	meson setup $(BUILD)-asan -Db_sanitize=address,undefined $(SANFLAGS) $(MESONFLAGS)

@@ -7,6 +7,8 @@
 #include <aldis/log.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static bool shown;        /* progress is wanted */
@@ -35,21 +37,40 @@ bool progress_is_due(void)
     return shown && wall_ns() >= due_ns;
 }
 
+/* Cut what would not fit on the terminal's line: of a text on two lines only the second could be
+ * taken off again. Not within a character of UTF-8. */
+static void cut(char *text, size_t size)
+{
+    struct winsize window = {0};
+    size_t columns = 80;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0)
+        columns = window.ws_col;
+    if (size < columns)
+        return;
+    for (size = columns - 1; size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80;)
+        size--;
+    text[size] = '\0';
+}
+
 void progress_show(const char *format, ...)
 {
+    char text[512];
     if (!shown)
         return;
     va_list args;
     va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (on_terminal)
+        cut(text, strlen(text));
     flockfile(stderr);
     clear_line();
-    vfprintf(stderr, format, args);
+    fputs(text, stderr);
     line_is_open = on_terminal;
     if (!on_terminal)
         fputc('\n', stderr);
     fflush(stderr);
     funlockfile(stderr);
-    va_end(args);
     due_ns = wall_ns() + (on_terminal ? ALDIS_SECOND / 10 : ALDIS_SECOND);
 }
 

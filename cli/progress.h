@@ -15,7 +15,7 @@ void progress_begin(bool wanted);
 /** Is it time for a new text? Saves its making where it would not be shown. */
 bool progress_is_due(void);
 
-/** Show one text, shorter than a line of the terminal. printf-like. */
+/** Show one text, cut to what a line of the terminal holds. printf-like. */
 void progress_show(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Print a line that stays: an error, while there is progress. printf-like. */

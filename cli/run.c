@@ -235,7 +235,7 @@ static double wall_s(void)
     return (double)wall_ns() * 1e-9;
 }
 
-/* "idle 12 flying 180 ..." */
+/* ", idle 12 flying 180 ...": the states that some are in. */
 static const char *states_text(const struct space_view *view, char *text, size_t size)
 {
 #define STATE_NAME(name) #name,
@@ -244,8 +244,9 @@ static const char *states_text(const struct space_view *view, char *text, size_t
     size_t used = 0;
     text[0] = '\0';
     for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s %" PRIu64, i > 0 ? " " : "",
-                                 names[i], view->ships[i]);
+        if (view->ships[i] > 0)
+            used += (size_t)snprintf(text + used, size - used, "%s %s %" PRIu64,
+                                     used > 0 ? "" : ",", names[i], view->ships[i]);
     return text;
 }
 
@@ -276,10 +277,10 @@ static bool on_progress(void *arg, const struct space_progress *now)
             session->factor > 0 ? wall_s() - session->begin_s - run_s / session->factor : 0;
         if (lag_s > 0)
             snprintf(behind, sizeof behind, ", behind %.1f s", lag_s);
-        progress_show(
-            "run: %s of %s, %s, %.0f msgs/s, refused %" PRIu64 "%s", duration_text(now->now_ns, at),
-            duration_text(now->until_ns, until), states_text(&view, states, sizeof states),
-            spent_s > 0 ? (double)view.handled_msgs / spent_s : 0, view.refused_msgs, behind);
+        progress_show("run: %s of %s, %.0f msgs/s, refused %" PRIu64 "%s%s",
+                      duration_text(now->now_ns, at), duration_text(now->until_ns, until),
+                      spent_s > 0 ? (double)view.handled_msgs / spent_s : 0, view.refused_msgs,
+                      behind, states_text(&view, states, sizeof states));
     }
     return interrupt_signal() == 0;
 }

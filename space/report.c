@@ -22,6 +22,24 @@ const char *space_end_name(aldis_run_end end_reason)
     return "unknown";
 }
 
+/* The same for people. */
+static const char *end_text(aldis_run_end end_reason)
+{
+    switch (end_reason) {
+    case ALDIS_RUN_UNTIL:
+        return "its time was up";
+    case ALDIS_RUN_IDLE:
+        return "nothing was left to happen";
+    case ALDIS_RUN_HALTED:
+        return "it was ended before";
+    case ALDIS_RUN_LOOP:
+        return "messages without delay went round";
+    case ALDIS_RUN_LAG:
+        return "it fell too far behind";
+    }
+    return "for no known reason";
+}
+
 #define STATE_NAME(name) #name,
 static const char *const state_names[] = {SPACE_SHIP_STATES(STATE_NAME)};
 #undef STATE_NAME
@@ -60,9 +78,10 @@ static void print_head(const struct space_report *r, FILE *out)
 {
     aldis_ns s = r->virtual_ns / ALDIS_SECOND;
     fprintf(out,
-            "%s: %" PRId64 " h %02" PRId64 " min %02" PRId64 " s of %s time in %.3f s, end: %s\n",
+            "%s: %" PRId64 " h %02" PRId64 " min %02" PRId64
+            " s of %s time in %.3f s, end: %s (%s)\n",
             r->scenario, s / 3600, s / 60 % 60, s % 60, r->live ? "wall" : "virtual", r->wall_s,
-            space_end_name(r->end_reason));
+            space_end_name(r->end_reason), end_text(r->end_reason));
     fprintf(out, "seed %" PRIu64 ", workers %u, shards %u, run print ", r->seed, r->workers,
             r->shards);
     if (r->live)

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`aldis run` and `aldis check`: what they print, with which status, and how a signal ends a run."""
+import fcntl
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 from tap import SOURCE, case, check, check_equal, check_in, main
 from program import ALDIS, HARBOUR, expect
@@ -180,11 +183,12 @@ def progress_is_plain_lines_without_a_terminal():
     check(all(line.startswith("run: ") for line in err.splitlines()), f"stderr: {err!r}")
 
 
-@case
-def progress_is_one_line_on_a_terminal():
+def on_terminal(columns, *words):
+    """Run it with a terminal of so many columns (0: it does not say) for standard error; what it is sent."""
     master, slave = pty.openpty()
-    with subprocess.Popen([ALDIS, "run", HARBOUR, "--until", "10m"], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.DEVNULL, stderr=slave) as child:
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
+    with subprocess.Popen([ALDIS, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=slave) as child:
         os.close(slave)
         seen = b""
         try:
@@ -194,8 +198,24 @@ def progress_is_one_line_on_a_terminal():
             pass
         os.close(master)
     check_equal(child.returncode, 0, "status")
-    check(seen.startswith(b"run: "), f"on the terminal: {seen!r}")
-    check(b"\n" not in seen and seen.endswith(b"\r\033[K"), f"not one line, erased: {seen!r}")
+    return seen.decode("utf-8")
+
+
+@case
+def progress_is_one_line_on_a_terminal():
+    seen = on_terminal(200, "run", HARBOUR, "--until", "10m")
+    check(seen.startswith("run: "), f"on the terminal: {seen!r}")
+    check_in("of 10m 00s, 0 msgs/s, refused 0, idle 200", seen)
+    check("\n" not in seen and seen.endswith("\r\033[K"), f"not one line, erased: {seen!r}")
+
+
+@case
+def progress_never_needs_a_second_line_of_the_terminal():
+    for columns in (80, 40, 10, 2, 0):
+        for words in (["run", HARBOUR, "--until", "40m"], ["explore", HARBOUR, "--until", "1m", "--seeds", "1..2"]):
+            seen = on_terminal(columns, *words)
+            for text in seen.split("\r\033[K"):
+                check(len(text) < (columns or 80), f"{len(text)} of {columns} columns: {text!r}")
 
 
 @case
