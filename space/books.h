@@ -88,6 +88,7 @@ struct chart {
     struct nearby nearby;
     struct signals *signals;     /**< NULL: messages take no more than the lookahead */
     struct chronicle *chronicle; /**< NULL: nobody wants to know */
+    aldis_ns early_ns;           /**< a timer may come so much before its time */
 };
 
 /** Make the pages of a scenario, with what each has at the start. chart: borrowed; what the ships

@@ -402,14 +402,19 @@ static bool think(struct ship *self, aldis_ctx *ctx, aldis_err *out_err, aldis_n
         return false;
     struct thought thought = {.ship = self, .ctx = ctx};
     struct mind_turn turn = {.actor = &thought, .now_ns = aldis_now(ctx)};
-    uint32_t before = self->change;
+    aldis_ns due_ns = self->due_ns;
+    self->due_ns = ALDIS_FOREVER; /* whatever it is set on arms its timer */
     /* One that has ended begins anew at once, but no oftener. */
-    for (int rounds = 0; rounds < 2 && self->change == before && thought.err == ALDIS_OK; rounds++)
+    for (int rounds = 0; rounds < 2 && self->due_ns == ALDIS_FOREVER && thought.err == ALDIS_OK;
+         rounds++)
         if (mind_tick(tree, mind, &turn) == MIND_RUNNING)
             break;
     *out_err = thought.err;
     *out_wake_ns = turn.wake_ns;
-    return self->change != before || thought.err != ALDIS_OK;
+    bool is_set = self->due_ns != ALDIS_FOREVER;
+    if (!is_set)
+        self->due_ns = due_ns;
+    return is_set || thought.err != ALDIS_OK;
 }
 
 /* Nothing to do: think again when something is due, or after a rest. */

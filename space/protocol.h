@@ -165,17 +165,18 @@ struct ship_held {
 };
 ALDIS_MESSAGE(ship_held, struct ship_held);
 
-/* ---- An actor's own timers: one that it has outlived says so by its number ---- */
+/* ---- An actor's own timers: a ship's page says when its one is due; others say by their number
+ * whether they have been outlived ---- */
 
 /* One that is void stays under way until it is due. Where a ship or a station mostly hears before
  * its patience ends, it looks after each nap whether that is so, rather than to leave a timer of
  * minutes behind. */
 #define NAP_NS (10 * ALDIS_SECOND)
 
-struct ship_due {
-    uint32_t change;
-};
-ALDIS_MESSAGE(ship_due, struct ship_due);
+/* By the wall clock a timer may come a little before its time. In virtual time none does. */
+#define EARLY_NS (50 * ALDIS_MS)
+
+ALDIS_SIGNAL(ship_due);
 
 struct berth_due {
     uint32_t berth;

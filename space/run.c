@@ -162,6 +162,7 @@ static aldis_err spawn_all(struct run *run)
     run->chart.books = &run->books;
     run->chart.stations = run->stations;
     run->chart.prices = run->prices;
+    run->chart.early_ns = run->opts->live ? EARLY_NS : 0;
     publish_prices(run);
     aldis_err err = spawn_services(run);
     if (err == ALDIS_OK)

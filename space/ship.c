@@ -93,18 +93,21 @@ void ship_drop_extra(struct ship *self, aldis_ns now_ns)
 aldis_err ship_arm(struct ship *self, aldis_ctx *ctx, aldis_ns delay_ns)
 {
     ship_ref me = {.id = aldis_self(ctx)};
-    const struct ship_due due = {.change = ++self->change};
+    aldis_ns due_ns = aldis_now(ctx) + delay_ns;
+    if (due_ns == self->due_ns)
+        return ALDIS_OK; /* a wake-up for that is under way */
+    aldis_err err = aldis_signal_after(ctx, delay_ns, me, ship_due);
     aldis_timer timer;
-    if (aldis_send_after(ctx, delay_ns, me, ship_due, .change = due.change) == ALDIS_OK)
-        return ALDIS_OK;
-    /* It has sent too much in this window. A timer has a place of its own, and costs more. */
-    return aldis_timer_start_raw(ctx, &(aldis_timer_opts){.delay_ns = delay_ns}, &ship_due_type,
-                                 &due, sizeof due, &timer);
+    if (err != ALDIS_OK) /* it has sent too much in this window; a timer costs more */
+        err = aldis_timer_start_raw(ctx, &(aldis_timer_opts){.delay_ns = delay_ns}, &ship_due_type,
+                                    NULL, 0, &timer);
+    self->due_ns = err == ALDIS_OK ? due_ns : ALDIS_FOREVER;
+    return err;
 }
 
 void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
 {
-    self->change++;
+    self->due_ns = ALDIS_FOREVER;
     self->phase = PHASE_NONE;
     if (state == SHIP_idle || state == SHIP_flying || state == SHIP_emergency)
         ship_close_credit(self, ctx);
@@ -138,7 +141,7 @@ aldis_err ship_refuse(struct ship *self, aldis_ctx *ctx, const aldis_type *type,
 
 /* ---- Short actions ---- */
 
-static aldis_err wake_idle(struct ship *self, const struct ship_due *msg, aldis_ctx *ctx)
+static aldis_err wake_idle(struct ship *self, const ship_due_payload *msg, aldis_ctx *ctx)
 {
     (void)msg;
     if (self->flags & SHIP_PAUSED)
@@ -273,6 +276,11 @@ static inline bool is_own_timer(const aldis_type *type)
     return type == &ship_due_type;
 }
 
+static bool is_due(const struct ship *self, aldis_ctx *ctx)
+{
+    return aldis_now(ctx) >= self->due_ns - ship_chart(self)->early_ns;
+}
+
 /* A timer that the ship has outlived is no news; any other message has to keep its rules. */
 static aldis_err admit(struct ship *self, const aldis_type *type, const void *payload,
                        aldis_ctx *ctx, bool *out_void)
@@ -283,8 +291,11 @@ static aldis_err admit(struct ship *self, const aldis_type *type, const void *pa
             bounds_work(ship_chart(self), ctx, ACTOR_SHIP);
         return check_message(ctx, type, payload);
     }
-    *out_void = ((const struct ship_due *)payload)->change != self->change;
-    if (!*out_void && account_is_open(&self->account))
+    *out_void = !is_due(self, ctx);
+    if (*out_void)
+        return ALDIS_OK;
+    self->due_ns = ALDIS_FOREVER;
+    if (account_is_open(&self->account))
         ship_press_trade(self, ctx);
     return ALDIS_OK;
 }
@@ -304,10 +315,10 @@ SHIP_TABLE(SHIP_ROW)
 
 /* ---- Life ---- */
 
-/* Again, after a crash: the page knows all. What it was about is done anew from where it is. */
-static aldis_err live_on(struct ship *self, aldis_ctx *ctx)
+/* Again, after a crash: the page knows all. What it was about is done anew from where it is; what
+ * it waits for comes when it would have. */
+static aldis_err live_on(struct ship *self, aldis_ctx *ctx, aldis_ns due_ns)
 {
-    self->change++;
     ship_tell_place(self, ctx);
     switch ((enum space_ship_state)self->state) {
     case SHIP_flying:
@@ -321,7 +332,10 @@ static aldis_err live_on(struct ship *self, aldis_ctx *ctx)
     case SHIP_emergency:
         break;
     }
-    return ship_arm(self, ctx, TRADE_AGAIN_NS);
+    aldis_ns left_ns = due_ns - aldis_now(ctx);
+    if (due_ns == ALDIS_FOREVER)
+        left_ns = TRADE_AGAIN_NS;
+    return ship_arm(self, ctx, left_ns > 0 ? left_ns : 0);
 }
 
 static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
@@ -331,8 +345,10 @@ static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
     aldis_id *ids = ship_chart(self)->books->ids;
     if (ids)
         ids[ship_number(self)] = aldis_self(ctx);
+    aldis_ns due_ns = self->due_ns;
+    self->due_ns = ALDIS_FOREVER; /* its wake-up may have gone with the actor before */
     if (self->flags & SHIP_STARTED)
-        return live_on(self, ctx);
+        return live_on(self, ctx, due_ns);
     self->flags |= SHIP_STARTED;
     self->motion.position = ship_station_position(self, aldis_now(ctx));
     self->moved_ns = aldis_now(ctx);
@@ -346,7 +362,7 @@ static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
 static void ship_undelivered(void *state, const aldis_undelivered *notice, aldis_ctx *ctx)
 {
     struct ship *self = ((struct ship_actor *)state)->ship;
-    if (aldis_id_equal(notice->to, aldis_self(ctx)))
+    if (aldis_id_equal(notice->to, aldis_self(ctx)) && is_due(self, ctx))
         (void)ship_arm(self, ctx, ALDIS_SECOND);
 }
 

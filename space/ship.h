@@ -12,7 +12,9 @@
  *   ship_mind.c       what it decides to do without a mind; with one: mind_leaves.h
  *
  * A ship has one timer: the next look at its position while it is under way, or the end of its
- * patience while it is at rest. Arming it anew makes an older one void, by its number. */
+ * patience while it is at rest. Its page says when that is due, and the message is a bare wake-up:
+ * one that comes before then is of an older timer, and void; any that comes then or later will do,
+ * and does once. */
 #ifndef SPACE_SHIP_H
 #define SPACE_SHIP_H
 
@@ -140,9 +142,9 @@ struct ship {
         } visit;                  /**< docking, docked, trading */
     };
     aldis_ns moved_ns;        /**< the time of motion */
+    aldis_ns due_ns;          /**< of its timer; ALDIS_FOREVER: it is not armed */
     struct ship_extra *extra; /**< NULL: it needs none */
-    aldis_ns fail_ns;         /**< when an emergency comes; 0: never */
-    uint32_t change;          /**< of its timer */
+    uint32_t fail_s;          /**< when an emergency comes, in whole seconds; 0: never */
     uint16_t station;         /**< where it is, or goes */
     uint16_t order;           /**< a station to go to next, + 1; 0: none */
     uint16_t known_station;   /**< whose prices it remembers, + 1; 0: none */
@@ -308,7 +310,7 @@ void ship_give_fuel(struct ship *self, aldis_ctx *ctx, aldis_id to, int64_t nano
 
 /** Be in an emergency: brake, call for help, warn others. */
 aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind);
-/** The next emergency comes at a time drawn now. */
+/** The next emergency comes at a time drawn now, to the second. */
 void ship_draw_failure(struct ship *self, aldis_ctx *ctx);
 /** Go to the caller of extra->rescue, and tell it. */
 aldis_err ship_answer_call(struct ship *self, aldis_ctx *ctx);

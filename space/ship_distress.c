@@ -25,12 +25,13 @@ static double call_range(const struct ship *self)
 void ship_draw_failure(struct ship *self, aldis_ctx *ctx)
 {
     aldis_ns mean_ns = ship_class(self)->failure_ns;
-    self->fail_ns = 0;
+    self->fail_s = 0;
     if (mean_ns == 0)
         return;
-    double wait = -maths_log(1 - aldis_random_unit(ctx)) * (double)mean_ns;
-    if (wait < (double)(ALDIS_FOREVER - aldis_now(ctx)) / 2)
-        self->fail_ns = aldis_now(ctx) + (aldis_ns)wait + 1;
+    double wait_ns = -maths_log(1 - aldis_random_unit(ctx)) * (double)mean_ns;
+    double then_s = ((double)aldis_now(ctx) + wait_ns) * 1e-9;
+    if (then_s < UINT32_MAX)
+        self->fail_s = (uint32_t)then_s + 1;
 }
 
 /* ---- Its own ---- */
@@ -107,7 +108,7 @@ aldis_err ship_alarm(struct ship *self, aldis_ctx *ctx, EmergencyKind kind)
     rare->emergency.kind = kind;
     rare->emergency.since_ns = now_ns;
     rare->emergency.helper = aldis_nobody();
-    self->fail_ns = 0;
+    self->fail_s = 0;
     suffer(self, kind);
     ship_brake(self, now_ns);
     chronicle_emergency(ship_chart(self)->chronicle, ctx, self, kind);

@@ -312,7 +312,7 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
     aldis_ns now_ns = aldis_now(ctx);
     if (self->flags & SHIP_LEADS)
         ship_lead(self, ctx, false);
-    if (self->fail_ns > 0 && now_ns >= self->fail_ns)
+    if (self->fail_s > 0 && now_ns >= self->fail_s * ALDIS_SECOND)
         return ship_alarm(self, ctx, (EmergencyKind)aldis_random_below(ctx, EMERGENCY_OUT_OF_FUEL));
     if (self->flags & SHIP_PAUSED)
         return keep_course(self, ctx);

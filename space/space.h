@@ -167,8 +167,7 @@ struct space_ship_view {
      *  knows of no call of this ship; ALDIS_FOREVER: fuel is wanted, and there is none to be had.
      */
     aldis_ns help_ns;
-    uint32_t timers;   /**< counts those that it has armed: it always has one */
-    aldis_ns timer_ns; /**< the longest one of its fleet */
+    aldis_ns due_ns; /**< when it looks at itself next; ALDIS_FOREVER: it waits for others */
 };
 
 struct space_station_view {

@@ -30,9 +30,6 @@ aldis_err station_reply(const struct station *self, aldis_ctx *ctx, aldis_type *
     return reply_after(ctx, station_signal_ns(self, ctx, aldis_sender(ctx)), type, payload, size);
 }
 
-/* By the wall clock a timer may come a little before its time. */
-#define EARLY_NS (50 * ALDIS_MS)
-
 /* A berth has one timer that counts, the one that was armed last. */
 static aldis_err arm(struct station *self, aldis_ctx *ctx, uint32_t berth, uint32_t change,
                      aldis_ns delay_ns)
@@ -336,7 +333,7 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
                                       aldis_ctx *ctx)
 {
     const struct dock_berth *berth = dock_since(self->dock, msg->berth, msg->change);
-    if (!berth || berth->timer_ns > aldis_now(ctx) + EARLY_NS)
+    if (!berth || berth->timer_ns > aldis_now(ctx) + self->chart->early_ns)
         return ALDIS_OK; /* it has gone on in time, or is looked at later */
     aldis_id ship = berth->ship;
     aldis_ns left_ns = berth->due_ns - aldis_now(ctx);

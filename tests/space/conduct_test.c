@@ -76,6 +76,13 @@ TEST(an_order_to_dock_from_afar_is_a_flight_first)
 
 /* ---- Following ---- */
 
+/* Its timer is due now. */
+static void wake(uint32_t number)
+{
+    stage_page(number)->due_ns = stage_now();
+    CHECK_OK(aldis_signal(stage.system, stage.ships[number], ship_due));
+}
+
 /* Ship `number` asks ship 0 for a place. */
 static struct ship *ask_for_place(uint32_t number, uint32_t place)
 {
@@ -83,7 +90,7 @@ static struct ship *ask_for_place(uint32_t number, uint32_t place)
     ship_rare(page)->formation.leader = stage.ships[0].id;
     page->place_in_line = place & 7u;
     stage_wait(1);
-    CHECK_OK(aldis_send(stage.system, stage.ships[number], ship_due, .change = page->change));
+    wake(number);
     stage_wait(1);
     return page;
 }
@@ -207,16 +214,42 @@ TEST(a_follower_flies_no_farther_than_its_fuel_lasts)
     stage_close();
 }
 
+TEST(a_wake_up_before_its_time_is_void_and_two_at_it_are_one)
+{
+    struct ship *page = open_with_one();
+    aldis_ns due_ns = page->due_ns;
+    CHECK(due_ns > stage_now() + ALDIS_SECOND);
+    CHECK_OK(aldis_signal(stage.system, stage.ships[0], ship_due));
+    stage_wait(0.5);
+    CHECK_STR(stage_state(0), "idle");
+    CHECK_INT(page->due_ns, due_ns);
+    CHECK_UINT(stage_type("ship_due").sent, 2); /* the one of its start is under way */
+    wake(0);
+    wake(0);
+    stage_wait(0.5);
+    CHECK_STR(stage_state(0), "flying");
+    CHECK_UINT(page->untold, 1);                /* looks since it has set out */
+    CHECK_UINT(stage_type("ship_due").sent, 5); /* with that for the next look */
+    STAGE_ORDER(0, set_destination, .station = 1);
+    STAGE_ORDER(0, set_destination, .station = 1); /* both turn it, and arm it for another time */
+    CHECK_UINT(stage_type("ship_due").sent, 7);
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], set_destination, .station = 1));
+    stage_wait(0.02);
+    CHECK_UINT(stage_type("ship_due").sent, 8); /* for the same time one is enough */
+    stage_close();
+}
+
 TEST(an_idle_ship_that_is_paused_stays_until_it_may_go)
 {
     struct ship *page = open_with_one();
     page->place_in_line = 0;
     STAGE_ORDER(0, pause, 0);
-    CHECK_OK(aldis_send(stage.system, stage.ships[0], ship_due, .change = page->change));
+    wake(0);
     stage_wait(60);
     CHECK_STR(stage_state(0), "idle");
     STAGE_ORDER(0, resume, 0);
-    CHECK_OK(aldis_send(stage.system, stage.ships[0], ship_due, .change = page->change));
+    wake(0);
     stage_wait(1);
     CHECK_STR(stage_state(0), "flying");
     stage_close();
