@@ -90,9 +90,8 @@ static const struct argp_option options[] = {
      .doc = "Write what happens to the file OUT, as JSON lines"},
     {.name = "check-balance",
      .key = OPTION_CHECK_BALANCE,
-     .doc =
-         "Look after every window whether all goods, fuel and credits are still there (else only "
-         "at the end)"},
+     .doc = "Look after every window whether all goods, fuel and credits are still there (else at "
+            "each hundredth of the run)"},
     {.name = "faults",
      .key = OPTION_FAULTS,
      .arg = "PLAN",
@@ -184,7 +183,7 @@ static error_t parse(int key, char *value, struct argp_state *state)
     } else if (key == OPTION_WATCH) {
         args->watch = true;
     } else if (key == OPTION_CHECK_BALANCE) {
-        opts->check_balance = true;
+        opts->check_balance = opts->witness = true;
     } else if (key == OPTION_FAULTS) {
         args->session.faults = value;
     } else if (key == ARGP_KEY_END) {

@@ -411,6 +411,17 @@ void chronicle_print_change(const struct scenario *scenario, aldis_ns at_ns, uin
     fprintf(out, ",\"amount\":%" PRId64 "}\n", change);
 }
 
+void chronicle_print_message(const struct scenario *scenario,
+                             const struct chronicle_message *message, FILE *out)
+{
+    fprintf(out, "{\"at_ns\":%" PRId64, message->at_ns);
+    print_name("event", "handled", out);
+    print_account("actor", message->account, scenario, out);
+    print_name("message", message->type_name, out);
+    print_account("from", message->from, scenario, out);
+    fprintf(out, ",\"sequence\":%" PRIu64 "}\n", message->sequence);
+}
+
 aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *scenario, FILE *out)
 {
     size_t count;
@@ -467,11 +478,13 @@ static size_t keep_chain(const struct chronicle *chronicle, size_t count, aldis_
 }
 
 void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario,
-                        aldis_ns since_ns, FILE *out, uint32_t lines)
+                        aldis_ns since_ns, FILE *out, uint32_t lines, uint32_t else_lines)
 {
     size_t count;
     (void)sort_all(chronicle, &count); /* without memory the verdict stands without its evidence */
     count = keep_chain(chronicle, count, since_ns);
+    if (count == 0 || chronicle->sorted[count - 1].at_ns < since_ns)
+        lines = else_lines;
     for (size_t i = count > lines ? count - lines : 0; i < count; i++)
         print_entry(&chronicle->sorted[i], scenario, out);
 }

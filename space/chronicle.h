@@ -65,10 +65,22 @@ aldis_err chronicle_drain(struct chronicle *chronicle, const struct scenario *sc
 void chronicle_print_change(const struct scenario *scenario, aldis_ns at_ns, uint32_t account,
                             const char *thing, int64_t change, FILE *out);
 
+/** A message that an account's actor has handled. */
+struct chronicle_message {
+    aldis_ns at_ns;
+    const char *type_name;
+    uint32_t account, from; /**< from: of its sender; a service, too, if it has none */
+    uint64_t sequence;      /**< of the sender's messages */
+};
+
+/** A line for that. */
+void chronicle_print_message(const struct scenario *scenario,
+                             const struct chronicle_message *message, FILE *out);
+
 /** At rest: all that led to the trades that were made at since_ns or later, as far as it is kept:
- *  who offered, took and settled each; at most the last `lines`. If there was none, so many of the
- *  last trades of all. */
+ *  who offered, took and settled each; at most the last `lines`. If there was none, the last
+ *  `else_lines` of all trades. */
 void chronicle_evidence(struct chronicle *chronicle, const struct scenario *scenario,
-                        aldis_ns since_ns, FILE *out, uint32_t lines);
+                        aldis_ns since_ns, FILE *out, uint32_t lines, uint32_t else_lines);
 
 #endif

@@ -58,6 +58,16 @@ void holdings_note(struct holdings *holdings, const struct books *books)
             *amount++ = amount_of(books, i, thing);
 }
 
+bool holdings_have_changed(const struct holdings *holdings, const struct books *books,
+                           uint32_t account)
+{
+    const int64_t *amount = &holdings->amounts[(size_t)account * things(books)];
+    for (uint32_t thing = 0; thing < things(books); thing++)
+        if (amount_of(books, account, thing) != amount[thing])
+            return true;
+    return false;
+}
+
 static const char *thing_name(const struct scenario *scenario, uint32_t thing)
 {
     if (thing == 0)

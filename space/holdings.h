@@ -20,6 +20,10 @@ void holdings_destroy(struct holdings *holdings);
 /** What each has now. The actors must be at rest. */
 void holdings_note(struct holdings *holdings, const struct books *books);
 
+/** At rest: has an account more or less of anything than was noted? */
+bool holdings_have_changed(const struct holdings *holdings, const struct books *books,
+                           uint32_t account);
+
 /** At rest: print a JSON line for each account and kind of thing of which it has more or less than
  *  was noted; at most so many. */
 void holdings_print_changes(const struct holdings *holdings, const struct books *books,

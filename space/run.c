@@ -9,6 +9,7 @@
 #include "mind_leaves.h"
 #include "ship.h"
 #include "station.h"
+#include "witness.h"
 
 #include <aldis/router.h>
 
@@ -23,6 +24,9 @@
 
 /* With fewer ships they all start in one window. */
 #define START_PORTION_MIN 8192
+
+/* Should something be missing: of each kind of evidence. */
+#define EVIDENCE_LINES 64
 
 #define STOP_TIMEOUT_NS (10 * ALDIS_SECOND)
 
@@ -196,6 +200,8 @@ static bool check_balance(struct run *run, aldis_ns now_ns)
         run->checked_ns = now_ns;
         if (run->holdings)
             holdings_note(run->holdings, &run->books);
+        if (run->witness)
+            witness_forget(run->witness);
         return true;
     }
     size_t size = strlen(report->balance);
@@ -204,8 +210,12 @@ static bool check_balance(struct run *run, aldis_ns now_ns)
     FILE *out = open_memstream(&report->evidence, &size);
     if (out) {
         if (run->holdings)
-            holdings_print_changes(run->holdings, &run->books, run->scenario, now_ns, 64, out);
-        chronicle_evidence(run->chart.chronicle, run->scenario, run->checked_ns, out, 64);
+            holdings_print_changes(run->holdings, &run->books, run->scenario, now_ns,
+                                   EVIDENCE_LINES, out);
+        if (run->holdings && run->witness)
+            witness_print(run->witness, run->holdings, &run->chart, EVIDENCE_LINES, out);
+        chronicle_evidence(run->chart.chronicle, run->scenario, run->checked_ns, out,
+                           EVIDENCE_LINES, run->witness ? 0 : EVIDENCE_LINES);
         fclose(out);
     }
     return false;
@@ -269,6 +279,11 @@ static aldis_err run_watched(struct run *run)
     const aldis_fault_plan *plan = opts->faults ? opts->faults : scenario_faults(run->scenario);
     if (plan && !opts->live) {
         aldis_err refused = aldis_system_inject(run->system, plan);
+        if (refused != ALDIS_OK)
+            return refused;
+    }
+    if (run->witness && !opts->live) {
+        aldis_err refused = witness_watch(run->witness, run->system);
         if (refused != ALDIS_OK)
             return refused;
     }
@@ -416,8 +431,13 @@ static aldis_err set_up(struct run *run)
     run->prices = calloc(scenario->stations.count, SCENARIO_COMMODITIES_MAX * sizeof *run->prices);
     if (!run->stations || !run->prices || !books_init(&run->books, scenario, &run->chart))
         return ALDIS_ENOMEM;
-    if (run->opts->events && !books_note_ids(&run->books))
+    if ((run->opts->events || run->opts->witness) && !books_note_ids(&run->books))
         return ALDIS_ENOMEM;
+    if (run->opts->witness) {
+        run->witness = witness_create();
+        if (!run->witness)
+            return ALDIS_ENOMEM;
+    }
     if (run->opts->check_balance) {
         run->holdings = holdings_create(&run->books);
         if (!run->holdings)
@@ -439,6 +459,7 @@ aldis_err space_run(const struct scenario *scenario, const struct space_run_opts
     memcpy(out_report->scenario, scenario->name, sizeof out_report->scenario);
     aldis_err err = set_up(&run);
     holdings_destroy(run.holdings);
+    witness_destroy(run.witness);
     books_fini(&run.books);
     aldis_stats_fini(&run.seen);
     free(run.prices);

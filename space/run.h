@@ -8,6 +8,7 @@
 #include "ledger.h"
 
 struct holdings;
+struct witness;
 
 struct run {
     const struct scenario *scenario;
@@ -22,6 +23,7 @@ struct run {
     uint32_t *prices;
     aldis_ns checked_ns;       /* all was there at this time */
     struct holdings *holdings; /* and who had it; NULL: not every window is looked at */
+    struct witness *witness;   /* and what was handled since; NULL: not noted */
     aldis_stats seen;          /* what the mailboxes had refused when events were last drained */
 };
 

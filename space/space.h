@@ -262,6 +262,8 @@ struct space_run_opts {
     aldis_pace_opts pace;
     bool check_balance; /**< look after every window whether goods, fuel and money are all there;
                              else after every piece (live: at the end). If not, the run ends */
+    bool witness;       /**< with check_balance, not live: take note of every message, so that those
+                             that made something missing can be named */
     FILE *events;       /**< what happened goes there as JSON lines; not live. NULL: nowhere */
     /** What goes wrong, in place of the scenario's own plan; not live. Borrowed for the run. NULL:
      *  the scenario's. (A plan without rules and faults: nothing.) */
@@ -336,8 +338,9 @@ struct space_report {
     bool lost;                              /**< goods, fuel or credits are not what they were */
     char balance[160];                      /**< "balanced", or what is not, with its figures */
     char *evidence; /**< lost: whose things have changed since all was there (when every window is
-                         looked at), and who offered, took and settled the trades that were made
-                         since, as JSON lines; else NULL */
+                         looked at), what messages those have handled (with a witness), and who
+                         offered, took and settled the trades that were made since, as JSON lines;
+                         else NULL */
     uint64_t dockings;
     uint64_t refusals;              /**< requests answered with a refusal */
     uint64_t near_misses;           /**< that traffic control has named */

@@ -14,7 +14,7 @@ import tempfile
 import termios
 
 from tap import SOURCE, case, check, check_equal, check_in, main
-from program import ALDIS, HARBOUR, expect
+from program import ALDIS, HARBOUR, PLANTED, aldis, expect
 
 COUNTS = ("handled", "rejected", "dropped", "expired", "dead", "queued")
 
@@ -216,6 +216,30 @@ def progress_never_needs_a_second_line_of_the_terminal():
             seen = on_terminal(columns, *words)
             for text in seen.split("\r\033[K"):
                 check(len(text) < (columns or 80), f"{len(text)} of {columns} columns: {text!r}")
+
+
+@case
+def what_came_out_of_nowhere_has_its_messages():
+    """Seven cents that are in no trade: who has them, and what that ship had been told just then."""
+    env = {**os.environ, "ALDIS_PLANTED": "money-found"}
+    status, _, err = aldis("run", HARBOUR, "--check-balance", "--workers", "1", "-q", "--until",
+                           "5m", program=PLANTED, env=env)
+    check_equal(status, 70, f"status; {err}")
+    lines = err.splitlines()
+    check(re.match(r"aldis run: .*: balance: credits \(cents\): .* now, \+7, between .* what led to it:$",
+                   lines[0]), lines[0])
+    found = [json.loads(line) for line in lines[1:]]
+    check_equal([(line["event"], line["thing"], line["amount"]) for line in found[:1]],
+                [("has_changed", "cents", 7)], "the first line")
+    told = found[1:]
+    check(told, "no message")
+    for line in told:
+        check_equal((line["event"], line["actor"]), ("handled", found[0]["actor"]), "a message")
+        check(line["at_ns"] <= found[0]["at_ns"], line)
+    status, _, err = aldis("run", HARBOUR, "--workers", "1", "-q", "--until", "5m", program=PLANTED,
+                           env=env)
+    check_equal(status, 70, f"status; {err}")
+    check_in("--check-balance finds the very window", err)
 
 
 @case

@@ -133,7 +133,7 @@ static inline void stage_balance(void)
     char text[160];
     bool balanced = books_balance(&stage.books, stage.scenario, text, sizeof text);
     if (!balanced)
-        chronicle_evidence(stage.chart.chronicle, stage.scenario, 0, stdout, 64);
+        chronicle_evidence(stage.chart.chronicle, stage.scenario, 0, stdout, 64, 64);
     CHECK_STR(text, "balanced");
 }
 

@@ -37,6 +37,8 @@ static bool strikes(const char *bug, uint32_t every)
 
 aldis_err __wrap_ship_arm(struct ship *self, aldis_ctx *ctx, aldis_ns delay_ns)
 {
+    if (strikes("money-found", 5000)) /* whatever it is that the ship does just now */
+        self->account.credits += 7;
     return strikes("timer-forgotten", 20000) ? ALDIS_OK : __real_ship_arm(self, ctx, delay_ns);
 }
 
