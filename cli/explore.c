@@ -135,7 +135,7 @@ static const struct argp explore_argp = {
         "that repeats it is printed.\n\n"
         "Status 0: no run went wrong. 1: one did. 64: the command line, or the plan of --faults in "
         "it, is wrong. 65, 66: the scenario or the plan's file is wrong, or cannot be read. "
-        "71: no memory or processes. 130, 143: ended by SIGINT, SIGTERM.",
+        "71: no memory or processes. 129, 130, 143: ended by SIGHUP, SIGINT, SIGTERM.",
     .children = children,
 };
 

@@ -400,7 +400,8 @@ int command_import(int argc, char **argv)
     int status = map.systems && map.links ? read_map(&map) : EXIT_SYSTEM;
     if (status == EXIT_GOOD) {
         print_map(&map);
-        fprintf(stderr, "%s: %" PRIu32 " systems; %" PRIu32 " rows were at the place of another\n",
+        fprintf(stderr,
+                "%s: %" PRIu32 " systems; %" PRIu32 " of the rows at the place of another\n",
                 map.systems_path, map.system_count, map.merged);
     }
     free(map.systems);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* interrupt.h: SIGINT and SIGTERM. Layer: cli.
+/* interrupt.h: SIGINT, SIGTERM, and SIGHUP unless it is ignored. Layer: cli.
  *
  * The first signal asks the running command to end; a second one ends the program at once. Threads
  * of the library block all signals, so the handler runs on the main thread. */
@@ -14,7 +14,8 @@ void interrupt_install(void);
 /** The system to halt; NULL: none now. A signal that came before halts it at once. */
 void interrupt_set_system(aldis_system *system);
 
-/** What the second signal does before it ends the program: async-signal-safe. NULL: nothing. */
+/** What the second signal, or SIGQUIT, does before it ends the program: async-signal-safe. NULL:
+ *  nothing. */
 void interrupt_set_cleanup(void (*cleanup)(void));
 
 /** The number of the signal that came, or 0. */

@@ -54,6 +54,17 @@ struct chosen {
     int index;
 };
 
+/* "help" is "--help", and "help NAME" is "NAME --help". */
+static void take_help(int argc, char **argv)
+{
+    static char option[] = "--help";
+    if (argc > 1 && strcmp(argv[1], "help") == 0) {
+        argv[1] = argc > 2 ? argv[2] : option;
+        if (argc > 2)
+            argv[2] = option;
+    }
+}
+
 /* The words before the command; the first one that is no option ends them. */
 static error_t parse_main(int key, char *value, struct argp_state *state)
 {
@@ -79,7 +90,7 @@ static void print_commands(FILE *out)
         snprintf(usage, sizeof usage, "%s %s", commands[i].name, commands[i].arguments);
         fprintf(out, "  %-14s %s\n", usage, commands[i].summary);
     }
-    fputs("\n`aldis COMMAND --help' tells more about each.\n", out);
+    fputs("\n`aldis help COMMAND' (or `aldis COMMAND --help') tells more about each.\n", out);
 }
 
 static char *help_text(int key, const char *text, void *input)
@@ -105,6 +116,7 @@ int main(int argc, char **argv)
     if (argc == 0)
         return EXIT_MISUSE;
     argv[0] = name;
+    take_help(argc, argv);
     struct chosen chosen = {NULL, argc};
     command_parse(&main_argp, argc, argv, ARGP_IN_ORDER, &chosen);
     char title[32];

@@ -205,13 +205,14 @@ static const struct argp run_argp = {
     .parser = parse,
     .args_doc = "FILE",
     .doc = "Run the scenario in FILE and report.\v"
-           "Progress goes to standard error, the report to standard output. SIGINT and SIGTERM end "
-           "the run; the report then tells how far it came.\n\n"
+           "Progress goes to standard error, the report to standard output. SIGINT, SIGTERM and "
+           "SIGHUP "
+           "end the run; the report then tells how far it came.\n\n"
            "Status 0: it ran. 1: it fell behind by more than --max-lag allows. 64: the command "
            "line is wrong. 65: the scenario's content is wrong. 66: it cannot be read. 70: "
            "messages were lost, or the run broke a rule of its own. 71: no memory or threads. "
            "73: a file of the options cannot be created. 74: the report or such a file cannot be "
-           "written. 130, 143: ended by SIGINT, SIGTERM.",
+           "written. 129, 130, 143: ended by SIGHUP, SIGINT, SIGTERM.",
     .children = children,
 };
 

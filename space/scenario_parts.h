@@ -79,7 +79,9 @@ static inline uint32_t line_of(const struct yaml_node *node)
 /** Print the head of a warning, `path:line: warning: `. line 0: it is not known. */
 void scenario_warning_begin(const char *path, uint32_t line, FILE *out);
 
-/** limits_text.c: the warnings about limits; returns how many there are. */
+/** The warnings of scenario_places.c about stations, and of limits_text.c about limits; return how
+ *  many there are. */
+uint32_t stations_warnings_print(const struct scenario *scenario, const char *path, FILE *out);
 uint32_t limits_warnings_print(const struct scenario *scenario, const char *path, FILE *out);
 
 /** Make the bodies and stations of scenario->galaxy. false: no memory. */

@@ -278,3 +278,22 @@ struct vec scenario_station_position(const struct scenario *scenario, uint32_t s
     return vec_add(scenario_body_position(scenario, s->body, now_ns),
                    circle_position(&s->circle, seconds));
 }
+
+/* A permission counts from when it is given; the ship hears of it, comes, and says so. */
+uint32_t stations_warnings_print(const struct scenario *scenario, const char *path, FILE *out)
+{
+    uint32_t short_ones = 0;
+    for (uint32_t i = 0; i < scenario->stations.count; i++) {
+        const struct scenario_station *station = &scenario->stations.items[i];
+        if (station->permission_ns > station->approach_ns + 2 * scenario->lookahead_ns ||
+            short_ones++ > 0)
+            continue;
+        scenario_warning_begin(path, 0, out);
+        fprintf(out,
+                "stations[%u] \"%s\": its permission of %.6g s is over before a ship can be in its "
+                "berth (approach %.6g s, and twice the lookahead of %.6g s): nobody docks there\n",
+                i, station->name, (double)station->permission_ns * 1e-9,
+                (double)station->approach_ns * 1e-9, (double)scenario->lookahead_ns * 1e-9);
+    }
+    return short_ones > 0;
+}

@@ -240,5 +240,6 @@ uint32_t scenario_warnings_print(const struct scenario *scenario, const char *pa
                 i, fleet->name, scenario->stations.items[from].name,
                 scenario->stations.items[to].name, leg, class->name, range, what_then);
     }
-    return warnings + limits_warnings_print(scenario, path, out);
+    return warnings + stations_warnings_print(scenario, path, out) +
+           limits_warnings_print(scenario, path, out);
 }

@@ -203,7 +203,7 @@ enum scenario_status yaml_tree_set(struct yaml_tree *tree, const char *setting,
     snprintf(name, sizeof name, "--set %s", setting);
     errors->file = errors_add_file(errors, name);
     const char *equals = strchr(setting, '=');
-    if (!equals || equals == setting || equals[1] == '\0') {
+    if (!equals || equals == setting || setting[strlen(setting) - 1] == '=') {
         errors_add(errors, 0, 0, "allowed: PATH=VALUE, as in fleets.traders.count=5000");
         return SCENARIO_BAD;
     }
@@ -213,7 +213,7 @@ enum scenario_status yaml_tree_set(struct yaml_tree *tree, const char *setting,
     }
     struct yaml_node *node = yaml_tree_root(tree);
     struct path path = {.tree = tree, .errors = errors, .rest = setting};
-    while (path.rest < equals) {
+    while (*path.rest != '=') { /* a name may have one, too */
         size_t length = 0;
         struct yaml_node *inner = NULL;
         path.count = 0;
@@ -231,7 +231,7 @@ enum scenario_status yaml_tree_set(struct yaml_tree *tree, const char *setting,
         node = inner;
         path.rest += length + (path.rest[length] == '.' ? 1 : 0);
     }
-    enum scenario_status status = put_value(&path, node, equals + 1);
+    enum scenario_status status = put_value(&path, node, path.rest + 1);
     errors->file = 0;
     return status;
 }

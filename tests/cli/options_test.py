@@ -86,6 +86,14 @@ def clock_is_one_of_two():
 
 
 @case
+def help_is_a_command_too():
+    for words, same in ((["help"], ["--help"]), (["help", "run"], ["run", "--help"]),
+                        (["help", "bench"], ["bench", "--help"])):
+        check_equal(expect(0, *words), expect(0, *same), f"aldis {' '.join(words)}")
+    check_in("did you mean 'run'?", refused("help", "rnu"))
+
+
+@case
 def option_without_its_value_is_misuse():
     check_in("requires an argument", refused("run", HARBOUR, "--seed"))
 

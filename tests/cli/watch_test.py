@@ -4,6 +4,7 @@
 import fcntl
 import os
 import pty
+import resource
 import re
 import select
 import signal
@@ -355,12 +356,16 @@ def watching_changes_nothing():
 
 
 @case
-def an_interrupt_gives_the_terminal_back():
-    watched = Watched(HARBOUR)
-    watched.wait_for(is_after(1), "it runs")
-    watched.run.send_signal(signal.SIGINT)
-    status, _ = watched.close()
-    check_equal(status, 130, "status")
+def a_signal_gives_the_terminal_back():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    for number, wanted in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129),
+                           (signal.SIGQUIT, -signal.SIGQUIT)):
+        watched = Watched(HARBOUR)
+        watched.wait_for(is_after(1), "it runs")
+        watched.run.send_signal(number)
+        status, out = watched.close()
+        check_equal(status, wanted, f"status after signal {number}")
+        check_equal("end: halted" in out, wanted > 0, "the report")
 
 
 @case
