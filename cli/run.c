@@ -382,6 +382,16 @@ static uint64_t peak_bytes(void)
     return (uint64_t)kib * 1024;
 }
 
+/* A hundredth of a run that follows the wall clock can be minutes: look about twice a second. */
+static aldis_ns paced_piece_ns(const struct run_args *args, const struct scenario *scenario)
+{
+    aldis_ns until_ns = args->opts.until_ns > 0 ? args->opts.until_ns : scenario_duration(scenario);
+    double piece_ns = args->opts.pace.factor * (double)ALDIS_SECOND / 2;
+    if (piece_ns < (double)ALDIS_MS)
+        return ALDIS_MS;
+    return piece_ns < (double)until_ns / 100 ? (aldis_ns)piece_ns : 0;
+}
+
 static int run_scenario(struct run_args *args, const struct scenario *scenario)
 {
     struct space_report report;
@@ -393,6 +403,8 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     interrupt_install();
     if (args->watch && !begin_watch(args, &session))
         return EXIT_MISUSE;
+    if (args->opts.paced)
+        args->opts.piece_ns = paced_piece_ns(args, scenario);
     session.start_s = session.begin_s = wall_s();
     session.factor = args->opts.live ? 1 : args->opts.paced ? args->opts.pace.factor : 0;
     progress_begin(!args->quiet && !args->watch);
@@ -407,18 +419,19 @@ static int run_scenario(struct run_args *args, const struct scenario *scenario)
     report.bytes_peak = peak_bytes();
     progress_clear();
     watch_close(session.watch);
+    int written = session_close(&session); /* events come before the report, if both go one way */
     if (err == ALDIS_ENOMEM && report.bytes_needed > report.bytes_at_hand)
         fprintf(stderr,
                 "aldis run: %s: needs %" PRIu64 " MiB of memory, there are %" PRIu64 " MiB\n",
                 args->input.path, report.bytes_needed >> 20, report.bytes_at_hand >> 20);
-    else if (err != ALDIS_OK)
+    else if (err != ALDIS_OK && (err != ALDIS_EIO || written == EXIT_GOOD)) /* else it is said */
         print_error(args->input.path, err, &report);
     /* A loop of zero-delay messages is found in the middle of a run, as is a full disk of --events:
      * what was done until then is worth reading. After other errors there was no run. A failed
      * write of this is seen when stdout is flushed at the end. */
     if (err == ALDIS_OK || err == ALDIS_ELOOP || err == ALDIS_EIO)
         (void)space_report_print(&report, stdout, args->json ? SPACE_JSON : SPACE_TEXT);
-    int status = judge(args, err, &report), written = session_close(&session);
+    int status = judge(args, err, &report);
     space_report_fini(&report);
     return status == EXIT_GOOD ? written : status;
 }

@@ -90,6 +90,20 @@ def commands_can_be_given_as_they_stand():
     check(count >= 10, f"only {count} commands")
 
 
+@case
+def scenarios_of_the_pages_are_good():
+    count = 0
+    for page in PAGES:
+        for text in re.findall(r"^<!-- scenario -->\n```yaml\n(.*?)^```$", read(page), re.M | re.S):
+            path = os.path.join(tempfile.mkdtemp(prefix="aldis-docs-"), "x.yaml")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            out = give(f"{BUILD}/aldis check {path} && {BUILD}/aldis run {path} --quiet", SOURCE).stdout
+            check(f"{path}: good\n" in out and "balance: balanced" in out, out)
+            count += 1
+    check_equal(count, 1, "scenarios in the pages")
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["--write"]:
         write_all()

@@ -43,6 +43,18 @@ def a_run_that_lags_too_far_ends():
 
 
 @case
+def progress_follows_the_wall_clock():
+    """A hundredth of the hour is 36 s: nobody waits so long to see that it runs."""
+    with subprocess.Popen([ALDIS, "run", HARBOUR, "--json", "--realtime"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        check_in("run: 0.000s of", child.stderr.readline(), "first line of progress")
+        check(re.match(r"run: [1-5]\.\d+s of 1h 00m 00s, \d+ msgs/s", child.stderr.readline()), "second line")
+        child.send_signal(signal.SIGTERM)
+        child.communicate()
+    check_equal(child.returncode, 143, "status")
+
+
+@case
 def a_signal_ends_a_run_that_waits():
     with subprocess.Popen([ALDIS, "run", HARBOUR, "--json", "--realtime=0.000001"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

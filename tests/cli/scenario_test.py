@@ -413,6 +413,15 @@ def events_are_json_lines_in_order():
 
 
 @case
+def events_on_standard_output_come_before_the_report():
+    out, _ = expect(0, "run", HARBOUR, "--quiet", "--until", "10s", "--events", "/dev/stdout")
+    lines = out.splitlines()
+    at = [i for i, line in enumerate(lines) if not line.startswith("{")]
+    check_in('"event":"state"', lines[0])
+    check(lines[at[0]].startswith("harbour: 0 h 00 min 10 s") and at == list(range(at[0], len(lines))), out)
+
+
+@case
 def no_output_overwrites_an_input_or_another_output():
     with open(HARBOUR, encoding="utf-8") as file:
         text = file.read()
