@@ -96,7 +96,7 @@ ALDIS_WIRE_STRUCT_RULES(NavigationHazard, ALDIS_WIRE_RANGE(NavigationHazard, rad
                         ALDIS_WIRE_RANGE(NavigationHazard, until_ns, 0, TIME_NS_MAX),
                         /* twice the time to it is added to it */
                         ALDIS_WIRE_RANGE(NavigationHazard, again_ns, 0, TIME_NS_MAX / 2));
-ALDIS_WIRE_STRUCT(MarketUpdate);
+ALDIS_WIRE_STRUCT_RULES(MarketUpdate, ALDIS_WIRE_RANGE(MarketUpdate, at_ns, 0, TIME_NS_MAX));
 ALDIS_WIRE_STRUCT_RULES(WeatherAlert, ALDIS_WIRE_RANGE(WeatherAlert, radius, 0, 1e12),
                         ALDIS_WIRE_RANGE(WeatherAlert, until_ns, 0, TIME_NS_MAX));
 ALDIS_WIRE_STRUCT_RULES(UpdatePosition, ALDIS_WIRE_RANGE(UpdatePosition, dt, 0, 1e9));

@@ -198,6 +198,7 @@ struct scenario_commodity {
 /* Lists have the two fields of struct value_list in schema.h. */
 struct scenario_market {
     aldis_ns update_ns;
+    double reach; /**< u: ships nearer than this are told; 0: only those in berths */
     struct {
         struct scenario_commodity *items;
         uint32_t count;

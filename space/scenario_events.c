@@ -69,9 +69,12 @@ static const struct schema commodity_schema = {.what = "a commodity",
                                                .keys = commodity_keys,
                                                .check = check_commodity};
 
+static const struct scenario_market market_defaults = {.reach = 50};
+
 #define MARKET_KEY(...) SCHEMA_KEY(struct scenario_market, __VA_ARGS__)
 static const struct schema_key market_keys[] = {
     MARKET_KEY("update", TIME, REQUIRED, update_ns, 0.001, 3650 * DAY_S),
+    MARKET_KEY("reach", DISTANCE, OPTIONAL, reach, 0, 1e9),
     SCHEMA_LIST(struct scenario_market, "commodities", REQUIRED, commodities, &commodity_schema, 1,
                 SCENARIO_COMMODITIES_MAX),
 };
@@ -79,7 +82,8 @@ static const struct schema_key market_keys[] = {
 const struct schema market_schema = {.what = "the market",
                                      .size = sizeof(struct scenario_market),
                                      .key_count = COUNT_OF(market_keys),
-                                     .keys = market_keys};
+                                     .keys = market_keys,
+                                     .defaults = &market_defaults};
 
 /* ---- Weather ---- */
 

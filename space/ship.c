@@ -208,9 +208,6 @@ static aldis_err tell_status(struct ship *self, const GetStatus *msg, aldis_ctx 
 /* What others could not do for us: on purpose nothing. */
 PASS(note_refusal, refused)
 
-/* Prices are asked for when there is something to buy; changes of them are not followed. */
-PASS(note_update, market_update)
-
 /* ---- The table ---- */
 
 /* clang-format off */

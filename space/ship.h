@@ -403,6 +403,7 @@ SHIP_ACTION(services_here, service_availability);
 SHIP_ACTION(services_late, service_availability);
 SHIP_ACTION(delivery_hear, aldis_delivered);
 SHIP_ACTION(credit_hear, aldis_credit_notice);
+SHIP_ACTION(note_update, market_update);
 SHIP_ACTION(prices_plan, market_prices);
 SHIP_ACTION(prices_late, market_prices);
 SHIP_ACTION(due_docking, ship_due);

@@ -102,3 +102,16 @@ void ship_remember(struct ship *self, const MarketPrices *prices)
         if (prices->prices[i].resource < self->account.shape->kinds)
             ship_known(self)[prices->prices[i].resource] = prices->prices[i].buys_at;
 }
+
+/* If these are the prices that it remembers: as they are now, so nothing is counted twice that it
+ * knew already, and nothing is missed that it was not told. */
+SHIP_ACTION(note_update, market_update)
+{
+    (void)ctx;
+    if (self->known_station == 0 || msg->station != self->known_station - UINT32_C(1))
+        return ALDIS_OK;
+    for (uint32_t i = 0; i < msg->changes_count; i++)
+        if (msg->changes[i].resource < self->account.shape->kinds)
+            ship_known(self)[msg->changes[i].resource] = msg->changes[i].buys_at;
+    return ALDIS_OK;
+}

@@ -221,8 +221,10 @@ aldis_err station_arm_market(const struct station *self, aldis_ctx *ctx)
     aldis_timer timer;
     if (market->commodities.count == 0)
         return ALDIS_OK;
-    /* After a restart at the times of before. */
-    aldis_ns since_ns = (aldis_now(ctx) - self->page->market_ns) % market->update_ns;
+    /* One station after the other, so that their updates are not all under way at once; after a
+     * restart at the times of before. */
+    aldis_ns phase_ns = market->update_ns / self->chart->scenario->stations.count * self->index;
+    aldis_ns since_ns = (aldis_now(ctx) + phase_ns) % market->update_ns;
     const aldis_timer_opts opts = {.delay_ns = market->update_ns - since_ns,
                                    .period_ns = market->update_ns};
     return aldis_timer_every_raw(ctx, &opts, &market_due_type, NULL, 0, &timer);
@@ -263,10 +265,34 @@ static void make_and_use(struct station *self, uint32_t good, aldis_ns now_ns)
     self->page->used[good] += used;
 }
 
+/* What was told once is told: who did not hear of it hears the price with its next change. */
+static void tell_berths(const struct station *self, aldis_ctx *ctx, const MarketUpdate *update)
+{
+    for (uint32_t i = 0; i < self->dock->berth_count; i++) {
+        ship_ref ship = {.id = self->dock->berths[i].ship};
+        enum berth_state state = self->dock->berths[i].state;
+        if (state == BERTH_TAKEN || state == BERTH_LEAVING)            /* when it trades */
+            (void)STATION_SAY(self, ctx, ship, market_update, update); /* it may be gone */
+    }
+}
+
+/* By where ships were last known to be: one that is left out knows an older price, and no harm is
+ * done. */
+static void tell_near(const struct station *self, aldis_ctx *ctx, const MarketUpdate *update)
+{
+    const struct scenario *scenario = self->chart->scenario;
+    const struct speaker here = {self->index,
+                                 scenario_station_position(scenario, self->index, aldis_now(ctx))};
+    (void)nearby_tell(
+        ctx, self->chart, &here, scenario->market.reach - self->chart->nearby.slack,
+        &(aldis_send_item){.type = &market_update_type, .payload = update, .size = sizeof *update});
+}
+
 static void tell_changes(struct station *self, aldis_ctx *ctx)
 {
     NEW_MESSAGE(MarketUpdate, update);
     update.station = self->index;
+    update.at_ns = aldis_now(ctx);
     for (uint32_t i = 0; i < self->page->account.shape->kinds; i++) {
         if (plan_of(self)->goods[i].target == 0)
             continue;
@@ -274,15 +300,17 @@ static void tell_changes(struct station *self, aldis_ctx *ctx)
         if (price == self->page->told[i])
             continue;
         update.changes[update.changes_count++] =
-            (PriceChange){.resource = i, .change = (int32_t)(price - self->page->told[i])};
+            (PriceChange){.resource = i,
+                          .change = (int32_t)(price - self->page->told[i]),
+                          .buys_at = (uint32_t)price_for(self, i, 0, ORDER_SELL)};
         self->page->told[i] = price;
     }
-    for (uint32_t i = 0; update.changes_count > 0 && i < self->dock->berth_count; i++) {
-        ship_ref ship = {.id = self->dock->berths[i].ship};
-        enum berth_state state = self->dock->berths[i].state;
-        if (state == BERTH_TAKEN || state == BERTH_LEAVING)             /* when it trades */
-            (void)STATION_SAY(self, ctx, ship, market_update, &update); /* it may be gone */
-    }
+    if (update.changes_count == 0)
+        return;
+    if (self->chart->scenario->market.reach > 0)
+        tell_near(self, ctx, &update);
+    else
+        tell_berths(self, ctx, &update);
 }
 
 aldis_err station_produce(struct station *self, aldis_ctx *ctx)
