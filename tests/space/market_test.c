@@ -276,8 +276,8 @@ TEST(updates_tell_what_has_changed_and_nothing_else)
     stage_close();
 }
 
-/* Of four ships one is in a berth, one at rest 49 u off, one 51 u, and one far away; so many hear of
- * the first change of the price. */
+/* Of four ships one is in a berth, one at rest 49 u off, one 51 u, and one far away: so many hear
+ * of the first change of the price. */
 static uint64_t told_within(double reach)
 {
     static const double places[] = {0, 49, 51, 1000};

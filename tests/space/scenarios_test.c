@@ -245,6 +245,8 @@ static void check_forgery(bool every_window, aldis_ns latest_ns)
     CHECK(lines > 0 && lines <= 64);
     if (every_window) { /* then it is a handful of trades, and this one is among them */
         CHECK(lines < 20);
+        CHECK(strstr(report.evidence, "\"event\":\"handled\",\"actor\":\"ship-9\","
+                                      "\"message\":\"trade_offer\",\"from\":\"service\"") != NULL);
         CHECK(strstr(report.evidence, "\"trade_taken\",\"actor\":\"ship-9\"") != NULL);
         CHECK(strstr(report.evidence, "\"number\":987654321") != NULL);
         CHECK(strstr(report.evidence, "\"event\":\"has_changed\",\"actor\":\"ship-9\","
