@@ -46,22 +46,76 @@ static enum account_verdict can_do(const struct account *account, const struct t
         return ACCOUNT_NO_STOCK;
     if (given(-sign * terms->fuel) > account_fuel_room(account))
         return ACCOUNT_NO_ROOM;
-    for (uint32_t i = 0; i < SCENARIO_COMMODITIES_MAX; i++) {
-        int64_t tonnes = given(sign * (int64_t)terms->goods[i]);
-        if (tonnes > (i < account->shape->kinds ? account_goods(account)[i] : 0))
+    for (uint32_t i = 0; i < account->shape->kinds; i++)
+        if (given(sign * (int64_t)terms->goods[i]) > account_goods(account)[i])
             return ACCOUNT_NO_STOCK;
-    }
+    for (uint32_t i = account->shape->kinds; i < SCENARIO_COMMODITIES_MAX; i++)
+        if (terms->goods[i] != 0)
+            return ACCOUNT_NO_STOCK; /* there is no such thing */
     uint64_t room = account_room(account);
     return tonnes_to_get(account, terms, sign) > room ? ACCOUNT_NO_ROOM : ACCOUNT_DONE;
 }
 
 /* ---- What is under way ---- */
 
+/* A record as it is kept: with the commodities that there are, and no more. A station keeps those
+ * of all trades of the last half minute. */
+struct kept {
+    uint64_t number;
+    aldis_ns valid_until_ns;
+    int64_t credits, fuel;
+    uint32_t peer_account;
+    uint16_t reason;
+    bool settled, refused;
+    int32_t goods[];
+};
+
+static size_t kept_bytes(const struct account *account)
+{
+    size_t bytes = sizeof(struct kept) + account->shape->kinds * sizeof(int32_t);
+    return (bytes + 7) / 8 * 8;
+}
+
+static struct kept *kept_at(const struct account *account, uint32_t place)
+{
+    return (struct kept *)(void *)(account->dealings->records + place * kept_bytes(account));
+}
+
+static struct record unpack(const struct account *account, const struct kept *kept)
+{
+    struct record record = {.number = kept->number,
+                            .peer_account = kept->peer_account,
+                            .settled = kept->settled,
+                            .refused = kept->refused,
+                            .reason = kept->reason,
+                            .valid_until_ns = kept->valid_until_ns,
+                            .terms = {.credits = kept->credits, .fuel = kept->fuel}};
+    memcpy(record.terms.goods, kept->goods, account->shape->kinds * sizeof kept->goods[0]);
+    return record;
+}
+
+/* After the last one: there is room for it. refused: nothing has changed hands. */
+static void keep(struct account *account, const struct record *record, bool refused)
+{
+    struct kept *kept = kept_at(account, account->dealings->count++);
+    memset(kept, 0, kept_bytes(account));
+    kept->number = record->number;
+    kept->valid_until_ns = record->valid_until_ns;
+    kept->peer_account = record->peer_account;
+    kept->reason = (uint16_t)record->reason;
+    kept->settled = kept->refused = refused;
+    if (refused)
+        return;
+    kept->credits = record->terms.credits;
+    kept->fuel = record->terms.fuel;
+    memcpy(kept->goods, record->terms.goods, account->shape->kinds * sizeof kept->goods[0]);
+}
+
 /* Room for so many records. false: no memory, and nothing has changed. */
 static bool resize_dealings(struct account *account, uint32_t capacity)
 {
     struct dealings *dealings = account->dealings;
-    size_t bytes = sizeof *dealings + capacity * sizeof dealings->records[0];
+    size_t bytes = sizeof *dealings + capacity * kept_bytes(account);
     struct dealings *resized = realloc(dealings, bytes);
     if (!resized)
         return false;
@@ -162,20 +216,23 @@ bool account_settle(struct account *account, uint64_t number, const struct terms
     return true;
 }
 
-static struct record *find(const struct account *account, uint32_t peer_account, uint64_t number)
+static struct kept *find(const struct account *account, uint32_t peer_account, uint64_t number)
 {
-    const struct dealings *dealings = account->dealings;
-    for (uint32_t i = 0; dealings && i < dealings->count; i++)
-        if (dealings->records[i].number == number &&
-            dealings->records[i].peer_account == peer_account)
-            return &account->dealings->records[i];
+    for (uint32_t i = 0; account->dealings && i < account->dealings->count; i++) {
+        struct kept *kept = kept_at(account, i);
+        if (kept->number == number && kept->peer_account == peer_account)
+            return kept;
+    }
     return NULL;
 }
 
-const struct record *account_find(const struct account *account, uint32_t peer_account,
-                                  uint64_t number)
+bool account_find(const struct account *account, uint32_t peer_account, uint64_t number,
+                  struct record *out)
 {
-    return find(account, peer_account, number);
+    const struct kept *kept = find(account, peer_account, number);
+    if (kept)
+        *out = unpack(account, kept);
+    return kept != NULL;
 }
 
 static void forget(struct account *account, aldis_ns now_ns)
@@ -185,9 +242,9 @@ static void forget(struct account *account, aldis_ns now_ns)
     if (!dealings)
         return;
     for (uint32_t i = 0; i < dealings->count; i++) {
-        const struct record *record = &dealings->records[i];
+        const struct kept *record = kept_at(account, i);
         if (!record->settled || record->valid_until_ns >= now_ns)
-            dealings->records[kept++] = *record;
+            memmove(kept_at(account, kept++), record, kept_bytes(account));
     }
     dealings->count = kept;
     drop_dealings(account);
@@ -217,9 +274,7 @@ enum account_verdict account_take(struct account *account, const struct record *
         return verdict;
     if (!make_room(account, now_ns))
         return ACCOUNT_BUSY;
-    struct record *record = &account->dealings->records[account->dealings->count++];
-    *record = *trade;
-    record->settled = record->refused = false;
+    keep(account, trade, false);
     account->credits += trade->terms.credits;
     account->fuel += trade->terms.fuel;
     for (uint32_t i = 0; i < account->shape->kinds; i++) {
@@ -235,10 +290,7 @@ bool account_refuse(struct account *account, const struct record *trade, aldis_n
         return true; /* so is every copy that comes later */
     if (!make_room(account, now_ns))
         return false;
-    struct record *record = &account->dealings->records[account->dealings->count++];
-    *record = *trade;
-    record->terms = (struct terms){0};
-    record->refused = record->settled = true;
+    keep(account, trade, true);
     return true;
 }
 
@@ -272,9 +324,9 @@ struct terms account_answer_terms(const TradeAnswer *answer)
 void account_settled(struct account *account, uint32_t peer_account, uint64_t number,
                      aldis_ns now_ns)
 {
-    struct record *record = find(account, peer_account, number);
-    if (record)
-        record->settled = true;
+    struct kept *kept = find(account, peer_account, number);
+    if (kept)
+        kept->settled = true;
     forget(account, now_ns);
 }
 
@@ -343,10 +395,10 @@ struct totals account_totals(const void *books, account_at at, uint32_t count)
         const struct pending *pending = account_pending(account);
         if (!pending)
             continue;
-        const struct record *taken = NULL;
-        if (pending->peer_account < count)
-            taken = account_find(at(books, pending->peer_account), i, pending->number);
-        add_pending(&totals, pending, taken);
+        struct record taken;
+        bool found = pending->peer_account < count &&
+                     account_find(at(books, pending->peer_account), i, pending->number, &taken);
+        add_pending(&totals, pending, found ? &taken : NULL);
     }
     return totals;
 }

@@ -73,9 +73,9 @@ struct record {
 
 /** What is under way with others. */
 struct dealings {
-    struct pending *pending; /**< NULL: none is open */
-    uint32_t count, capacity;
-    struct record records[]; /**< first to last */
+    struct pending *pending;  /**< NULL: none is open */
+    uint32_t count, capacity; /**< of records */
+    char records[];           /**< first to last, each as large as it is: see account.c */
 };
 
 /** What is the same for all accounts of a kind, as of a fleet of a million. Constant. */
@@ -139,9 +139,9 @@ bool account_is_open(const struct account *account);
  *  another number, so it is about one that was settled before, or the terms are not covered. */
 bool account_settle(struct account *account, uint64_t number, const struct terms *terms);
 
-/** The record of a trade that this account has taken or refused, or NULL. */
-const struct record *account_find(const struct account *account, uint32_t peer_account,
-                                  uint64_t number);
+/** The record of a trade that this account has taken or refused. false: there is none. */
+bool account_find(const struct account *account, uint32_t peer_account, uint64_t number,
+                  struct record *out);
 
 /** Take a trade: do this side of it and keep a record. Nothing changes unless ACCOUNT_DONE. */
 enum account_verdict account_take(struct account *account, const struct record *trade,

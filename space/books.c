@@ -177,10 +177,10 @@ void books_fini(struct books *books)
 void books_settle_with_dead(const struct books *books, struct account *account, uint32_t index)
 {
     const struct pending *pending = account->dealings->pending;
-    const struct record *record =
-        account_find(books_account(books, pending->peer_account), index, pending->number);
-    bool taken = record && !record->refused;
-    (void)account_settle(account, pending->number, taken ? &record->terms : NULL);
+    const struct account *responder = books_account(books, pending->peer_account);
+    struct record record;
+    bool taken = account_find(responder, index, pending->number, &record) && !record.refused;
+    (void)account_settle(account, pending->number, taken ? &record.terms : NULL);
 }
 
 struct totals books_totals(const struct books *books)

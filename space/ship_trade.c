@@ -325,9 +325,8 @@ SHIP_ACTION(peer_consider, trade_offer)
     struct record trade = record_of(msg);
     if (aldis_id_is_nobody(aldis_sender(ctx)))
         return aldis_fail(ctx, "a trade offered by nobody");
-    const struct record *done = account_find(&self->account, msg->account, msg->number);
-    if (done)
-        return answer_offer(self, ctx, done);
+    if (account_find(&self->account, msg->account, msg->number, &trade))
+        return answer_offer(self, ctx, &trade);
     Refusal reason = judge_offer(self, msg, &trade.terms);
     if (reason == REFUSAL_NONE)
         reason = account_refusal(account_take(&self->account, &trade, aldis_now(ctx)));
@@ -345,8 +344,8 @@ SHIP_ACTION(peer_refuse, trade_offer)
     struct record trade = record_of(msg);
     if (aldis_id_is_nobody(aldis_sender(ctx)))
         return aldis_fail(ctx, "a trade offered by nobody");
-    const struct record *done = account_find(&self->account, msg->account, msg->number);
-    return done ? answer_offer(self, ctx, done) : refuse_offer(self, ctx, &trade, REFUSAL_STATE);
+    bool done = account_find(&self->account, msg->account, msg->number, &trade);
+    return done ? answer_offer(self, ctx, &trade) : refuse_offer(self, ctx, &trade, REFUSAL_STATE);
 }
 
 /* Hold what the offer gives and send it. */

@@ -191,12 +191,11 @@ aldis_err station_take_order(struct station *self, const MarketOrder *msg, aldis
 {
     if (aldis_id_is_nobody(aldis_sender(ctx)) || msg->account >= books_accounts(self->chart->books))
         return aldis_fail(ctx, "an order of nobody");
-    const struct record *done = account_find(&self->page->account, msg->account, msg->number);
     struct record trade = {
         .number = msg->number, .peer_account = msg->account, .valid_until_ns = msg->valid_until_ns};
     TradeAnswer answer;
-    if (done) {
-        answer_order(self, ctx, done, &answer);
+    if (account_find(&self->page->account, msg->account, msg->number, &trade)) {
+        answer_order(self, ctx, &trade, &answer);
         return ALDIS_OK;
     }
     if (!decide(self, ctx, msg, &trade))

@@ -101,7 +101,7 @@ TEST(what_is_not_there_is_refused_by_name_and_nothing_changes)
         {{.goods = {91}}, ACCOUNT_DONE, ACCOUNT_NO_ROOM},
         {{.fuel = 1001}, ACCOUNT_NO_STOCK, ACCOUNT_NO_ROOM},
         {{.fuel = -1001}, ACCOUNT_NO_ROOM, ACCOUNT_NO_STOCK},
-        {{.goods = {[15] = 1}}, ACCOUNT_NO_STOCK, ACCOUNT_DONE},
+        {{.goods = {[15] = 1}}, ACCOUNT_NO_STOCK, ACCOUNT_NO_STOCK},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct book book;
@@ -113,6 +113,34 @@ TEST(what_is_not_there_is_refused_by_name_and_nothing_changes)
         CHECK_UINT(account_is_open(&book.seats[0].account), cases[i].initiator == ACCOUNT_DONE);
         close_book(&book);
     }
+}
+
+/* Of records of several sizes, in and after the room that grows for them. */
+TEST(a_record_is_kept_as_it_was_taken)
+{
+    struct book book;
+    open_book(&book);
+    struct account *account = &book.seats[1].account;
+    for (uint32_t i = 1; i <= 9; i++) {
+        struct record trade = trade_of(
+            i, (struct terms){.credits = (int32_t)i, .fuel = -(int32_t)i, .goods = {1, 0, -2}});
+        trade.peer_account = i % 2;
+        CHECK_INT(account_take(account, &trade, 0), ACCOUNT_DONE);
+    }
+    for (uint32_t i = 1; i <= 9; i++) {
+        struct record found;
+        CHECK(!account_find(account, 1 - i % 2, i, &found));
+        CHECK(account_find(account, i % 2, i, &found));
+        CHECK(!found.refused && !found.settled);
+        CHECK_INT(found.valid_until_ns, 100);
+        CHECK_INT(found.terms.credits, i);
+        CHECK_INT(found.terms.fuel, -(int64_t)i);
+        CHECK(found.terms.goods[0] == 1 && found.terms.goods[1] == 0 &&
+              found.terms.goods[2] == -2 && found.terms.goods[3] == 0);
+        account_settled(account, i % 2, i, i < 5 ? 100 : 101); /* not void yet: it stays */
+        CHECK_INT(account_find(account, i % 2, i, &found), i < 5);
+    }
+    close_book(&book);
 }
 
 TEST(an_offer_is_void_after_its_time_and_a_second_one_has_to_wait)
@@ -202,13 +230,13 @@ TEST(what_was_refused_stays_refused)
     CHECK_INT(account_take(&book.seats[1].account, &trade, 0), ACCOUNT_NO_STOCK);
     CHECK(account_refuse(&book.seats[1].account, &trade, 0));
     book.seats[1].goods[2] += 10; /* now it has enough */
-    const struct record *found = account_find(&book.seats[1].account, 0, 1);
-    CHECK(found != NULL);
-    CHECK(found->refused);
+    struct record found;
+    CHECK(account_find(&book.seats[1].account, 0, 1, &found));
+    CHECK(found.refused);
     account_settled(&book.seats[1].account, 0, 0, 100);
-    CHECK(account_find(&book.seats[1].account, 0, 1) != NULL);
+    CHECK(account_find(&book.seats[1].account, 0, 1, &found));
     account_settled(&book.seats[1].account, 0, 0, 101);
-    CHECK(account_find(&book.seats[1].account, 0, 1) == NULL);
+    CHECK(!account_find(&book.seats[1].account, 0, 1, &found));
     CHECK_INT(account_take(&book.seats[1].account, &trade, 101), ACCOUNT_EXPIRED);
     CHECK(account_refuse(&book.seats[1].account, &trade, 101));
     CHECK(book.seats[1].account.dealings == NULL);
@@ -244,11 +272,11 @@ static void hear_offer(struct book *book, struct line *line, const struct letter
                        aldis_ns now_ns)
 {
     struct account *account = &book->seats[1].account;
-    const struct record *done = account_find(account, 0, letter->number);
+    struct record done;
     struct letter answer = {.kind = LETTER_ACCEPTED, .number = letter->number};
-    if (done) {
-        answer.terms = done->terms;
-        answer.kind = done->refused ? LETTER_REFUSED : LETTER_ACCEPTED;
+    if (account_find(account, 0, letter->number, &done)) {
+        answer.terms = done.terms;
+        answer.kind = done.refused ? LETTER_REFUSED : LETTER_ACCEPTED;
         post(line, answer);
         return;
     }

@@ -247,14 +247,15 @@ TEST(orders_of_one_instant_are_matched_by_the_senders_id)
     stage_run(aldis_system_now(stage.system) + 20 * ALDIS_MS);
     CHECK_UINT(seen.answers, 2);
     CHECK_UINT(seen.accepted, 1);
-    const struct record *taken = account_find(&stage.books.stations[0].account, 3, 1);
-    const struct record *refused = account_find(&stage.books.stations[0].account, 3, 2);
-    CHECK(taken && !taken->refused);
-    CHECK(refused && refused->refused);
-    CHECK_UINT(refused->reason, REFUSAL_NO_STOCK);
+    struct record taken, refused;
+    CHECK(account_find(&stage.books.stations[0].account, 3, 1, &taken));
+    CHECK(account_find(&stage.books.stations[0].account, 3, 2, &refused));
+    CHECK(!taken.refused);
+    CHECK(refused.refused);
+    CHECK_UINT(refused.reason, REFUSAL_NO_STOCK);
     struct account *account = &stage_page(0)->account;
-    account->credits -= taken->terms.credits;
-    account_goods(account)[0] -= (uint32_t)taken->terms.goods[0];
+    account->credits -= taken.terms.credits;
+    account_goods(account)[0] -= (uint32_t)taken.terms.goods[0];
     boundless(stage_page(0)); /* nor is its hold */
     stage_close();
 }

@@ -14,10 +14,10 @@ bool __real_dock_leave(struct dock *dock, aldis_id ship);
 bool __wrap_dock_leave(struct dock *dock, aldis_id ship);
 bool __real_account_settle(struct account *account, uint64_t number, const struct terms *terms);
 bool __wrap_account_settle(struct account *account, uint64_t number, const struct terms *terms);
-const struct record *__real_account_find(const struct account *account, uint32_t peer_account,
-                                         uint64_t number);
-const struct record *__wrap_account_find(const struct account *account, uint32_t peer_account,
-                                         uint64_t number);
+bool __real_account_find(const struct account *account, uint32_t peer_account, uint64_t number,
+                         struct record *out);
+bool __wrap_account_find(const struct account *account, uint32_t peer_account, uint64_t number,
+                         struct record *out);
 
 enum account_verdict __real_account_hold(struct account *account, const struct terms *most,
                                          aldis_id peer, uint32_t peer_account,
@@ -60,11 +60,11 @@ bool __wrap_account_settle(struct account *account, uint64_t number, const struc
     return settled;
 }
 
-const struct record *__wrap_account_find(const struct account *account, uint32_t peer_account,
-                                         uint64_t number)
+bool __wrap_account_find(const struct account *account, uint32_t peer_account, uint64_t number,
+                         struct record *out)
 {
-    const struct record *found = __real_account_find(account, peer_account, number);
-    return found && strikes("takes-twice", 20) ? NULL : found;
+    bool found = __real_account_find(account, peer_account, number, out);
+    return found && !strikes("takes-twice", 20);
 }
 
 /* From some gift of fuel on there are no more: tugs stay with ships that they cannot help. */
