@@ -115,6 +115,13 @@ static bool make_room(struct books *books, const struct scenario *scenario)
     return books->stations && books->kins && books->ships && books->docks && minds;
 }
 
+/* Permission, docked, served and undock are messages; so are an order, of fuel, and its answer. */
+static aldis_ns first_turn_ns(const struct scenario *scenario,
+                              const struct scenario_station *station)
+{
+    return station->approach_ns + station->service_ns + 6 * scenario->lookahead_ns;
+}
+
 bool books_init(struct books *books, const struct scenario *scenario, const struct chart *chart)
 {
     uint32_t kinds = scenario->market.commodities.count;
@@ -136,7 +143,8 @@ bool books_init(struct books *books, const struct scenario *scenario, const stru
     char *dock = books->docks;
     for (uint32_t i = 0; i < books->station_count; i++) {
         open_station(books, scenario, i);
-        dock_init(&books->stations[i].dock, &scenario->stations.items[i], dock);
+        dock_init(&books->stations[i].dock, &scenario->stations.items[i],
+                  first_turn_ns(scenario, &scenario->stations.items[i]), dock);
         dock += dock_bytes(&scenario->stations.items[i]);
     }
     for (uint32_t i = 0; i < scenario->fleets.count; i++)

@@ -16,13 +16,15 @@ size_t dock_bytes(const struct scenario_station *station)
     return berth_bytes(station) + station->queue_limit * sizeof(struct dock_place);
 }
 
-void dock_init(struct dock *dock, const struct scenario_station *station, void *memory)
+void dock_init(struct dock *dock, const struct scenario_station *station, aldis_ns turn_ns,
+               void *memory)
 {
     char *queue = (char *)memory + berth_bytes(station);
     *dock = (struct dock){.station = station,
                           .berth_count = station->berths + station->large_berths,
                           .berths = memory,
                           .queue = (struct dock_place *)(void *)queue};
+    dock->turn = (struct dock_mean){.mean_ns = turn_ns, .count = 1};
     memset(memory, 0, berth_bytes(station));
 }
 
@@ -46,10 +48,36 @@ static bool fits(const struct dock *dock, uint32_t berth, double length_m)
     return berth >= dock->station->berths || length_m <= dock->station->berth_length_m;
 }
 
-/* From permission to leaving, on average. */
-static aldis_ns turn_ns(const struct dock *dock)
+static void measure(struct dock_mean *mean, aldis_ns time_ns)
 {
-    return dock->station->approach_ns + dock->station->service_ns;
+    mean->count += mean->count < DOCK_MEAN_OF;
+    mean->mean_ns += (time_ns - mean->mean_ns) / mean->count;
+}
+
+/* When a berth in use will be free by the mean of what was measured. */
+static aldis_ns expected_ns(const struct dock *dock, const struct dock_berth *berth)
+{
+    return berth->state == BERTH_HELD ? berth->held_ns + dock->turn.mean_ns
+                                      : berth->served_ns + dock->leave.mean_ns;
+}
+
+/* One that is overdue takes as much longer as such ones do. */
+static aldis_ns free_from(const struct dock *dock, const struct dock_berth *berth, aldis_ns now_ns)
+{
+    if (berth->state == BERTH_FREE)
+        return now_ns;
+    aldis_ns free_ns = expected_ns(dock, berth);
+    return free_ns < now_ns ? now_ns + dock->late.mean_ns : free_ns;
+}
+
+static void measure_turn(struct dock *dock, const struct dock_berth *berth, aldis_ns now_ns)
+{
+    aldis_ns late_ns = now_ns - expected_ns(dock, berth);
+    if (late_ns > 0)
+        measure(&dock->late, late_ns);
+    if (berth->state == BERTH_LEAVING)
+        measure(&dock->leave, now_ns - berth->served_ns);
+    measure(&dock->turn, now_ns - berth->held_ns);
 }
 
 static bool find_berth(const struct dock *dock, aldis_id ship, uint32_t *out)
@@ -91,7 +119,7 @@ static struct dock_answer grant(struct dock *dock, uint32_t berth, aldis_id ship
     b->state = BERTH_HELD;
     b->ship = ship;
     b->change++;
-    b->free_ns = now_ns + turn_ns(dock);
+    b->held_ns = now_ns;
     note(dock, CHANGE_HELD, berth, ship);
     return (struct dock_answer){
         .verdict = DOCK_GRANTED, .anew = true, .ship = ship, .berth = berth, .change = b->change};
@@ -126,19 +154,17 @@ static bool wait_in_turn(const struct dock *dock, uint32_t place, aldis_ns *free
 {
     uint32_t count = dock->berth_count;
     sort_times(free_ns, count);
-    *out_start_ns = free_ns[place % count] + place / count * turn_ns(dock);
-    return free_ns[count - 1] - free_ns[0] <= turn_ns(dock);
+    *out_start_ns = free_ns[place % count] + place / count * dock->turn.mean_ns;
+    return free_ns[count - 1] - free_ns[0] <= dock->turn.mean_ns;
 }
 
 /* Play the queue up to `place` through: each ship takes, of the berths that it fits into, the one
- * that is free first. What is overdue counts as free now. */
+ * that is free first. */
 static aldis_ns estimate_wait(const struct dock *dock, uint32_t place, aldis_ns now_ns)
 {
     aldis_ns free_ns[DOCK_BERTHS_MAX] = {0};
-    for (uint32_t i = 0; i < dock->berth_count; i++) {
-        const struct dock_berth *b = &dock->berths[i];
-        free_ns[i] = b->state == BERTH_FREE || b->free_ns < now_ns ? now_ns : b->free_ns;
-    }
+    for (uint32_t i = 0; i < dock->berth_count; i++)
+        free_ns[i] = free_from(dock, &dock->berths[i], now_ns);
     aldis_ns start_ns = now_ns;
     if (dock->long_count == 0 && wait_in_turn(dock, place, free_ns, &start_ns))
         return start_ns - now_ns;
@@ -149,7 +175,7 @@ static aldis_ns estimate_wait(const struct dock *dock, uint32_t place, aldis_ns 
             if (fits(dock, i, dock->queue[at].length_m) && free_ns[i] <= free_ns[best])
                 best = i;
         start_ns = free_ns[best];
-        free_ns[best] += turn_ns(dock);
+        free_ns[best] += dock->turn.mean_ns;
     }
     return start_ns - now_ns;
 }
@@ -239,7 +265,7 @@ enum dock_arrival dock_arrive(struct dock *dock, aldis_id ship, uint32_t berth, 
     if (b->state != BERTH_HELD)
         return DOCK_THERE_ALREADY;
     b->state = BERTH_TAKEN;
-    b->free_ns = now_ns + service_ns;
+    b->served_ns = now_ns + service_ns;
     b->prolonged = false;
     note(dock, CHANGE_TAKEN, berth, ship);
     *out_change = ++b->change;
@@ -256,7 +282,7 @@ bool dock_prolong(struct dock *dock, aldis_id ship, aldis_ns more_ns, uint32_t *
     if (b->state != BERTH_TAKEN || b->prolonged)
         return false;
     b->prolonged = true;
-    b->free_ns += more_ns;
+    b->served_ns += more_ns;
     *out_berth = at;
     *out_change = ++b->change;
     return true;
@@ -287,20 +313,30 @@ aldis_ns dock_service_end(const struct dock *dock, aldis_id ship)
 {
     uint32_t at;
     bool served = find_berth(dock, ship, &at) && dock->berths[at].state == BERTH_TAKEN;
-    return served ? dock->berths[at].free_ns : 0;
+    return served ? dock->berths[at].served_ns : 0;
 }
 
-uint32_t dock_served(struct dock *dock, uint32_t berth)
+uint32_t dock_served(struct dock *dock, uint32_t berth, aldis_ns now_ns)
 {
     dock->berths[berth].state = BERTH_LEAVING;
+    dock->berths[berth].served_ns = now_ns;
     note(dock, CHANGE_SERVED, berth, dock->berths[berth].ship);
     return ++dock->berths[berth].change;
 }
 
-bool dock_leave(struct dock *dock, aldis_id ship)
+aldis_ns dock_due(const struct dock *dock, const struct dock_berth *berth)
+{
+    aldis_ns permission_ns = dock->station->permission_ns;
+    if (berth->state == BERTH_HELD)
+        return berth->held_ns + permission_ns;
+    return berth->state == BERTH_TAKEN ? berth->served_ns : berth->served_ns + permission_ns;
+}
+
+bool dock_leave(struct dock *dock, aldis_id ship, aldis_ns now_ns)
 {
     uint32_t at;
     if (find_berth(dock, ship, &at)) {
+        measure_turn(dock, &dock->berths[at], now_ns);
         note(dock, CHANGE_FREE, at, ship);
         dock->berths[at].state = BERTH_FREE;
         dock->berths[at].ship = aldis_nobody();

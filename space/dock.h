@@ -8,6 +8,9 @@
  * ship at the head of the queue gets the next berth that it fits into: none starves. A station may
  * bound the wait, too: who has waited longer is refused, so who is served has not.
  *
+ * How long a wait will be is told by the turns that were measured: all that a ship does from its
+ * permission until it leaves, of which approach and service are only a part.
+ *
  * A berth is free -> held (a ship has permission) -> taken (it has docked) -> leaving (it has been
  * served) -> free; from every state it may become free at once. Each change gets a new number, so
  * that a timer of an earlier state, or for an earlier ship, does nothing. */
@@ -26,12 +29,12 @@ struct dock_berth {
     enum berth_state state;
     uint32_t change; /**< counts its changes of state */
     aldis_id ship;
-    aldis_ns visit;    /**< the ship's name for it: see dock_set_visit */
-    aldis_ns free_ns;  /**< when it is expected to be free */
-    aldis_ns due_ns;   /**< when the station's patience with the ship ends */
-    aldis_ns timer_ns; /**< when the station looks at it next */
-    bool prolonged;    /**< taken: the service takes longer, as was asked for */
-    bool housed;       /**< its crew is in the station's quarters */
+    aldis_ns visit;     /**< the ship's name for it: see dock_set_visit */
+    aldis_ns held_ns;   /**< when the ship got its permission */
+    aldis_ns served_ns; /**< taken: when the service ends; leaving: when it did */
+    aldis_ns timer_ns;  /**< when the station looks at it next */
+    bool prolonged;     /**< taken: the service takes longer, as was asked for */
+    bool housed;        /**< its crew is in the station's quarters */
 };
 
 struct dock_place {
@@ -41,6 +44,15 @@ struct dock_place {
     aldis_ns visit;
 };
 
+/** The mean of all times measured; once there are DOCK_MEAN_OF, each new one counts as much as a
+ *  DOCK_MEAN_OF-th part (an exponential moving average). */
+struct dock_mean {
+    aldis_ns mean_ns;
+    uint32_t count;
+    uint32_t unused;
+};
+#define DOCK_MEAN_OF 64
+
 struct dock {
     const struct scenario_station *station; /**< borrowed */
     uint32_t berth_count;
@@ -48,6 +60,9 @@ struct dock {
     uint32_t long_count;       /**< of those in the queue: too long for an ordinary berth */
     uint64_t history;          /**< a digest of every change, in its order: equal docks have equal
                                     ones, and it need not be made of all who wait each time */
+    struct dock_mean turn;     /**< from permission to leaving */
+    struct dock_mean leave;    /**< from the end of a service to leaving */
+    struct dock_mean late;     /**< beyond what was expected, of those that took longer */
     struct dock_berth *berths; /**< the ordinary ones first, then the large ones */
     struct dock_place *queue;  /**< room for the station's limit */
 };
@@ -68,8 +83,10 @@ size_t dock_bytes(const struct scenario_station *station);
 #define DOCK_BYTES_MAX                                                                             \
     (DOCK_BERTHS_MAX * sizeof(struct dock_berth) + SCENARIO_QUEUE_MAX * sizeof(struct dock_place))
 
-/** All free, none waits. memory: of dock_bytes(), aligned as malloc does; borrowed. */
-void dock_init(struct dock *dock, const struct scenario_station *station, void *memory);
+/** All free, none waits. turn_ns: how long a turn is until the first ones have been measured.
+ *  memory: of dock_bytes(), aligned as malloc does; borrowed. */
+void dock_init(struct dock *dock, const struct scenario_station *station, aldis_ns turn_ns,
+               void *memory);
 
 /** A ship asks. Asking again changes nothing: it is told what it has. */
 struct dock_answer dock_ask(struct dock *dock, aldis_id ship, double length_m, aldis_ns now_ns);
@@ -105,10 +122,14 @@ void dock_house(struct dock *dock, aldis_id ship);
 aldis_ns dock_service_end(const struct dock *dock, aldis_id ship);
 
 /** The ship in a taken berth has been served and is to leave. Gives the number of the change. */
-uint32_t dock_served(struct dock *dock, uint32_t berth);
+uint32_t dock_served(struct dock *dock, uint32_t berth, aldis_ns now_ns);
+
+/** When the state of a berth that is not free is to end at the latest: taken, its service; else the
+ *  station's patience with the ship. */
+aldis_ns dock_due(const struct dock *dock, const struct dock_berth *berth);
 
 /** A ship leaves its berth, or gives up its permission or its place. false: it has none. */
-bool dock_leave(struct dock *dock, aldis_id ship);
+bool dock_leave(struct dock *dock, aldis_id ship, aldis_ns now_ns);
 
 /** Has the ship a berth, the permission for one, or a place in the queue? */
 bool dock_has(const struct dock *dock, aldis_id ship);

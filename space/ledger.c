@@ -23,7 +23,8 @@ static aldis_err ledger_on_ship_berthed(struct ledger *self, const struct ship_b
     (void)ctx;
     aldis_ns error_ns = msg->wait_ns - msg->estimate_ns;
     histogram_add(&self->page->waits, msg->wait_ns);
-    histogram_add(&self->page->wait_errors, error_ns < 0 ? -error_ns : error_ns);
+    if (msg->estimate_ns > 0)
+        histogram_add(&self->page->wait_errors, error_ns < 0 ? -error_ns : error_ns);
     return ALDIS_OK;
 }
 

@@ -111,8 +111,7 @@ bool space_berth_look(const struct space_progress *progress, uint32_t station, u
     if (berth == 0 || berth > dock->berth_count)
         return false;
     const struct dock_berth *b = &dock->berths[berth - 1];
-    aldis_ns due_ns = b->state == BERTH_TAKEN ? b->free_ns : b->due_ns;
-    *out = (struct space_berth_view){names[b->state], b->change, due_ns};
+    *out = (struct space_berth_view){names[b->state], b->change, dock_due(dock, b)};
     return true;
 }
 

@@ -156,7 +156,7 @@ struct ship_berthed {
     uint32_t station;
     uint32_t unused;
     aldis_ns wait_ns;     /**< from the first request to permission */
-    aldis_ns estimate_ns; /**< what the station had said */
+    aldis_ns estimate_ns; /**< as the station had said; 0: it was not told to wait */
 };
 ALDIS_MESSAGE(ship_berthed, struct ship_berthed);
 ALDIS_SIGNAL(ship_refused);

@@ -255,8 +255,9 @@ SHIP_ACTION(permit_hear, docking_permission)
         return go_to_berth(self, ctx, msg->berth);
     case DOCKING_QUEUED:
         self->phase = PHASE_QUEUED;
-        if (self->visit.estimate_ns == 0)
-            self->visit.estimate_ns = msg->estimated_wait_ns;
+        if (self->visit.estimate_ns == 0) /* the station's, and the way to there and back */
+            self->visit.estimate_ns =
+                aldis_now(ctx) - self->visit.asked_ns + msg->estimated_wait_ns;
         return ALDIS_OK;
     case DOCKING_REFUSED:
         break;

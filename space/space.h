@@ -345,7 +345,7 @@ struct space_report {
     uint64_t refusals;              /**< requests answered with a refusal */
     uint64_t near_misses;           /**< that traffic control has named */
     struct space_times waits;       /**< from a ship's first request to its permission */
-    struct space_times wait_errors; /**< how far the waits were from the station's estimates */
+    struct space_times wait_errors; /**< of those told to wait: how far off that was */
     struct space_station_report *stations;
     uint32_t station_count;
     struct space_limits_report limits;

@@ -50,7 +50,6 @@ static aldis_err arm(struct station *self, aldis_ctx *ctx, uint32_t berth, uint3
 static aldis_err arm_patience(struct station *self, aldis_ctx *ctx, uint32_t berth, uint32_t change)
 {
     aldis_ns delay_ns = self->dock->station->permission_ns;
-    self->dock->berths[berth].due_ns = aldis_now(ctx) + delay_ns;
     return arm(self, ctx, berth, change, delay_ns < NAP_NS ? delay_ns : NAP_NS);
 }
 
@@ -62,8 +61,7 @@ static aldis_err go_on(struct station *self, aldis_ctx *ctx)
         struct dock_berth *berth = &self->dock->berths[i];
         if (berth->state == BERTH_FREE)
             continue;
-        aldis_ns end_ns = berth->state == BERTH_TAKEN ? berth->free_ns : berth->due_ns;
-        aldis_ns left_ns = end_ns - aldis_now(ctx);
+        aldis_ns left_ns = dock_due(self->dock, berth) - aldis_now(ctx);
         err = arm(self, ctx, i, ++berth->change, left_ns > 0 ? left_ns : 0);
     }
     return err;
@@ -99,7 +97,7 @@ static void give_back(const struct station *self, aldis_ctx *ctx, aldis_id ship)
 /* As dock_leave. */
 static bool let_go(struct station *self, aldis_ctx *ctx, aldis_id ship)
 {
-    if (!dock_leave(self->dock, ship))
+    if (!dock_leave(self->dock, ship, aldis_now(ctx)))
         return false;
     give_back(self, ctx, ship);
     return true;
@@ -336,7 +334,7 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
     if (!berth || berth->timer_ns > aldis_now(ctx) + self->chart->early_ns)
         return ALDIS_OK; /* it has gone on in time, or is looked at later */
     aldis_id ship = berth->ship;
-    aldis_ns left_ns = berth->due_ns - aldis_now(ctx);
+    aldis_ns left_ns = dock_due(self->dock, berth) - aldis_now(ctx);
     if (berth->state != BERTH_TAKEN && left_ns > 0)
         return arm(self, ctx, msg->berth, msg->change, left_ns < NAP_NS ? left_ns : NAP_NS);
     switch (berth->state) {
@@ -347,7 +345,8 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
         break;
     case BERTH_TAKEN:
         if (end_service(self, ctx, berth))
-            return arm_patience(self, ctx, msg->berth, dock_served(self->dock, msg->berth));
+            return arm_patience(self, ctx, msg->berth,
+                                dock_served(self->dock, msg->berth, aldis_now(ctx)));
         break;
     case BERTH_LEAVING:
         break; /* it has had its time to leave */
@@ -402,7 +401,7 @@ static aldis_err station_on_request_services(struct station *self, const Request
     if (msg->quarters)
         dock_house(self->dock, ship);
     if (more_ns > 0 && dock_prolong(self->dock, ship, more_ns, &berth, &change))
-        err = arm(self, ctx, berth, change, self->dock->berths[berth].free_ns - aldis_now(ctx));
+        err = arm(self, ctx, berth, change, dock_service_end(self->dock, ship) - aldis_now(ctx));
     answer.done_at_ns = dock_service_end(self->dock, ship);
     if (answer.done_at_ns == 0) /* not in a berth: on average, if it were now */
         answer.done_at_ns = aldis_now(ctx) + self->dock->station->service_ns + more_ns;

@@ -192,7 +192,8 @@ def who_is_held_back_for_credit_is_named_and_let_in():
 
 @case
 def what_memory_refuses_is_among_the_events():
-    for words in ([], ["--set", "limits={memory: 4.2 MB}"]):
+    only_memory = ["--set", "limits={memory: 4.2 MB}", "--set", "classes.ferry.failures=5 min"]
+    for words in ([], only_memory):
         report, events = events_of(CROWDED, *words)
         limited = [event for event in events if event["event"] == "limited"]
         memory = [event["refused"] for event in limited if event["actor"] == "memory"]

@@ -10,11 +10,14 @@ TEST(the_ledger_counts_waits_and_refusals)
     stage_open(tiny_scenario(), 1);
     CHECK_OK(aldis_send(stage.system, stage.chart.ledger, ship_berthed, .station = 1,
                         .wait_ns = 7 * ALDIS_SECOND, .estimate_ns = 5 * ALDIS_SECOND));
+    CHECK_OK(aldis_send(stage.system, stage.chart.ledger, ship_berthed, .station = 1,
+                        .wait_ns = 3 * ALDIS_SECOND)); /* was not told to wait */
     CHECK_OK(aldis_signal(stage.system, stage.chart.ledger, ship_refused));
     stage_run(2 * ALDIS_SECOND);
     stage_close();
     CHECK_UINT(stage.ledger.refusals, 1);
-    CHECK_UINT(stage.ledger.waits.count, 1);
+    CHECK_UINT(stage.ledger.waits.count, 2);
+    CHECK_UINT(stage.ledger.wait_errors.count, 1);
     CHECK_INT(stage.ledger.waits.max_ns, 7 * ALDIS_SECOND);
     CHECK_INT(stage.ledger.wait_errors.max_ns, 2 * ALDIS_SECOND);
 }
