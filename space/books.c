@@ -16,7 +16,8 @@ enum {
     FIXED_BYTES = 9 << 20,    /* the program, the runtime's shards, the chronicle */
     STATION_BYTES = 8 * 1024, /* its actor, its timers, its trades */
     ACTOR_BYTES = 226,        /* a ship's cell, word and state, its timer under way */
-    PLACE_BYTES = 90,         /* where it is, in one place */
+    PLACE_BYTES = 90,         /* where it is */
+    FLIGHT_BYTES = 700,       /* its course as traffic control knows it, and its box */
     BUSY_BYTES = 430, /* messages besides its timer in the pools of all workers; warnings; trades */
     CREDIT_BYTES = 1500, /* its credit stream, at both ends */
     SIGNAL_BYTES = 256   /* where it is, by its id, and its messages under way */
@@ -35,7 +36,7 @@ uint64_t scenario_bytes_needed(const struct scenario *scenario)
     uint64_t page = ship_page_bytes(scenario->market.commodities.count);
     uint64_t ship = page + ACTOR_BYTES + PLACE_BYTES + BUSY_BYTES;
     if (scenario->traffic.every_ns > 0)
-        ship += PLACE_BYTES;
+        ship += FLIGHT_BYTES;
     if (scenario->signals.speed > 0)
         ship += SIGNAL_BYTES;
     if (scenario->limits.docking_credit.total > 0)
@@ -176,6 +177,7 @@ void books_fini(struct books *books)
     free(books->hazard_page);
     free(books->rescue_page);
     free(books->weather_page);
+    traffic_page_destroy(books->traffic_page);
     minds_fini(&books->minds);
     *books = (struct books){0};
 }

@@ -56,6 +56,7 @@ struct minds {
 struct hazards;
 struct rescue;
 struct ship_kin;
+struct traffic;
 struct weather;
 
 /** Accounts are numbered: stations first, then the rescue service, then ships. */
@@ -66,6 +67,7 @@ struct books {
     struct hazards *hazard_page; /**< of the services: made by them when they first start */
     struct rescue *rescue_page;
     struct weather *weather_page;
+    struct traffic *traffic_page;
     char *ships;           /**< their pages, one after the other: books_ship() */
     struct ship_kin *kins; /**< what those of a fleet share, in the order of the fleets */
     aldis_id *ids;         /**< of the ships, for who tells what happened; NULL: nobody does */
@@ -75,7 +77,8 @@ struct books {
     uint32_t station_count, ship_count, kinds;
     struct totals start; /**< when the run began */
     struct minds minds;
-    uint64_t near_misses; /**< that traffic control has named */
+    uint64_t near_misses;          /**< that traffic control has named */
+    uint64_t near_misses_left_out; /**< courses and pairs that it had no room for */
 };
 
 struct chart {
@@ -84,7 +87,8 @@ struct chart {
     const station_ref *stations; /**< of the scenario's stations, in their order */
     const uint32_t *prices;      /**< cents, of each station's goods at the start */
     ledger_ref ledger;
-    rescue_ref rescue; /**< nobody: there is none */
+    rescue_ref rescue;   /**< nobody: there is none */
+    traffic_ref traffic; /**< nobody: there is none */
     struct nearby nearby;
     struct signals *signals;     /**< NULL: messages take no more than the lookahead */
     struct chronicle *chronicle; /**< NULL: nobody wants to know */
@@ -116,6 +120,8 @@ struct account *books_account(const void *books, uint32_t index);
 /** What lives at a place of the hazards' page, below SCENARIO_HAZARDS_LIVE_MAX, as it was told
  *  last. NULL: nothing; page NULL: there are no hazards. */
 const NavigationHazard *hazards_at(const struct hazards *page, uint32_t place);
+/** Its end, with the books. NULL: nothing. */
+void traffic_page_destroy(struct traffic *page);
 /** The weather of a region. page NULL: there is none yet. */
 WeatherLevel weather_at(const struct weather *page, uint32_t region);
 /** How long until a tug is with a ship that has called, at most, by what the rescue service has to

@@ -2,6 +2,7 @@
 /* chronicle.c: see chronicle.h. */
 #include "chronicle.h"
 
+#include "flights.h"
 #include "ship.h"
 
 #include <inttypes.h>
@@ -257,25 +258,17 @@ void chronicle_weather(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t reg
                            .peer = region});
 }
 
-/* Ships are known by their ids in the sky, and by their numbers here. */
-static uint32_t account_of(const struct books *books, aldis_id ship)
-{
-    for (uint32_t i = 0; books->ids && i < books->ship_count; i++)
-        if (aldis_id_equal(books->ids[i], ship))
-            return ship_account(books_ship(books, i));
-    return books->station_count;
-}
-
 void chronicle_near_miss(struct chronicle *chronicle, aldis_ctx *ctx, const struct books *books,
-                         aldis_id one, aldis_id other, double distance)
+                         const struct near_miss *near)
 {
     if (chronicle && chronicle->capture)
         add(chronicle, ctx,
             (struct entry){.account = books->station_count,
                            .kind = ENTRY_NEAR_MISS,
-                           .from = account_of(books, one),
-                           .peer = account_of(books, other),
-                           .size = distance});
+                           .from = books->station_count + 1 + near->one,
+                           .peer = books->station_count + 1 + near->other,
+                           .amount = near->at_ns,
+                           .size = near->distance});
 }
 
 /* ---- At rest ---- */
@@ -385,7 +378,7 @@ static void print_entry(const struct entry *e, const struct scenario *scenario, 
     case ENTRY_NEAR_MISS:
         print_account("ship", e->from, scenario, out);
         print_account("with", e->peer, scenario, out);
-        fprintf(out, ",\"distance\":%.9g", e->size);
+        fprintf(out, ",\"distance\":%.9g,\"closest_ns\":%" PRId64, e->size, e->amount);
         break;
     case ENTRY_HAZARD:
     case ENTRY_HAZARD_OVER:

@@ -53,9 +53,10 @@ void chronicle_hazard(struct chronicle *chronicle, aldis_ctx *ctx, const Navigat
 void chronicle_weather(struct chronicle *chronicle, aldis_ctx *ctx, uint32_t region,
                        WeatherLevel level);
 
+struct near_miss;
 /** Two ships have come too near each other. */
 void chronicle_near_miss(struct chronicle *chronicle, aldis_ctx *ctx, const struct books *books,
-                         aldis_id one, aldis_id other, double distance);
+                         const struct near_miss *near);
 
 /** At rest: print what was captured since the last time as JSON lines, and forget it. Errors:
  *  ALDIS_ENOMEM some of it is lost; ALDIS_EIO it cannot be written. */

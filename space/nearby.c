@@ -18,25 +18,13 @@ aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct 
     *nearby = (struct nearby){.looks = exact ? 1 : NEARBY_LOOKS};
     nearby->ships = &ship_behaviour;
     nearby->slack = speed * nearby->looks * (double)scenario->tick_ns * 1e-9;
-    aldis_err err = aldis_place_open(system, "sky", &opts, &nearby->sky);
-    opts.lookup = false;
-    if (err == ALDIS_OK && scenario->traffic.every_ns > 0)
-        err = aldis_place_open(system, "lanes", &opts, &nearby->lanes);
-    return err;
+    return aldis_place_open(system, "sky", &opts, &nearby->sky);
 }
 
 /* A place that cannot be told leaves the ship where it was last known: it is told of less. */
-void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, bool flies,
-                  bool tell)
+void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place)
 {
-    if (tell)
-        (void)aldis_place_set(ctx, nearby->sky, place.x, place.y, place.z);
-    if (nearby->lanes.number == 0)
-        return;
-    if (flies)
-        (void)aldis_place_set(ctx, nearby->lanes, place.x, place.y, place.z);
-    else
-        (void)aldis_place_leave(ctx, nearby->lanes);
+    (void)aldis_place_set(ctx, nearby->sky, place.x, place.y, place.z);
 }
 
 /* One by one, since each hears at another time. One that cannot be told is counted as refused. */

@@ -10,9 +10,8 @@
 
 /** Where ships are known to be. */
 struct nearby {
-    aldis_place sky;   /**< every ship */
-    aldis_place lanes; /**< ships under way, each at its last look; zero: nobody wants to know */
-    double slack;      /**< u: a ship may be this far from where it is known to be */
+    aldis_place sky;              /**< every ship */
+    double slack;                 /**< u: a ship may be this far from where it is known to be */
     const aldis_behaviour *ships; /**< their kind */
     uint32_t looks; /**< a ship under way tells the sky where it is at one look in so many */
 };
@@ -26,10 +25,8 @@ struct speaker;
 /** Open the places of a scenario. Errors: as aldis_place_open. */
 aldis_err nearby_open(struct nearby *nearby, aldis_system *system, const struct scenario *scenario);
 
-/** The calling ship is at this place now; flies: it is under way, and the lanes know; tell: the sky
- *  is to know, too. */
-void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place, bool flies,
-                  bool tell);
+/** The calling ship is at this place now. */
+void nearby_moved(aldis_ctx *ctx, const struct nearby *nearby, struct vec place);
 
 /** Tell every ship that is nearer to the speaker than radius, and perhaps some a little farther
  *  off; never the caller itself. Each hears when the signal reaches it. Errors: as

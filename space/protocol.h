@@ -203,6 +203,19 @@ struct tug_due {
 ALDIS_MESSAGE(tug_due, struct tug_due);
 ALDIS_SIGNAL(traffic_due);
 
+/* ---- To traffic control ---- */
+
+/* The course of a ship under way: see flights.h. */
+struct ship_course {
+    struct vec position, velocity, aim;
+    double speed;        /**< at most, u/s; 0: it goes straight on */
+    double acceleration; /**< u/s2 */
+    aldis_ns at_ns;      /**< the time of position and velocity */
+    uint32_t ship;       /**< its number, from 0 */
+    uint32_t ends;       /**< not 0: it is not under way any more */
+};
+ALDIS_MESSAGE(ship_course, struct ship_course);
+
 /* ---- Who accepts what ---- */
 
 #define SHIP_PROTOCOL(X, kind)                                                                     \
@@ -258,7 +271,7 @@ ALDIS_SIGNAL(traffic_due);
     X(kind, stand_down)                                                                            \
     X(kind, trade_answer)                                                                          \
     X(kind, tug_due)
-#define TRAFFIC_PROTOCOL(X, kind) X(kind, traffic_due)
+#define TRAFFIC_PROTOCOL(X, kind) X(kind, ship_course) X(kind, traffic_due)
 #define LEDGER_PROTOCOL(X, kind) X(kind, ship_berthed) X(kind, ship_refused) X(kind, ship_held)
 
 ALDIS_PROTOCOL(ship, SHIP_PROTOCOL);

@@ -107,6 +107,9 @@ static void print_ships(const struct space_report *r, FILE *out)
     fprintf(out, "%-20s  %" PRIu64 ", refused %" PRIu64 "\n", "dockings", r->dockings, r->refusals);
     if (r->near_misses > 0)
         fprintf(out, "%-20s  %" PRIu64 "\n", "near misses", r->near_misses);
+    if (r->near_misses_left_out > 0)
+        fprintf(out, "%-20s  %" PRIu64 " courses or pairs, for lack of room\n", "not looked at",
+                r->near_misses_left_out);
     fprintf(out, "%-20s  p50 %.1f s, p99 %.1f s, max %.1f s\n", "waits for a berth",
             seconds(r->waits.p50_ns), seconds(r->waits.p99_ns), seconds(r->waits.max_ns));
     fprintf(out, "%-20s  p50 %.1f s, p99 %.1f s, max %.1f s\n\n", "estimates off by",
@@ -202,6 +205,7 @@ static void print_traffic(const struct space_report *r, FILE *out)
         fprintf(out, "%s\"%s\":%" PRIu64, i > 0 ? "," : "", state_names[i], r->ships[i]);
     fprintf(out, "},\"dockings\":%" PRIu64 ",\"refusals\":%" PRIu64 ",\"near_misses\":%" PRIu64,
             r->dockings, r->refusals, r->near_misses);
+    fprintf(out, ",\"near_misses_left_out\":%" PRIu64, r->near_misses_left_out);
     print_times("waits", &r->waits, out);
     print_times("estimates_off_by", &r->wait_errors, out);
     fprintf(out, ",\"stations\":[");

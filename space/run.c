@@ -62,8 +62,7 @@ static aldis_err spawn_services(struct run *run)
         err = aldis_spawn(run->system, weather, &weather, &opts);
     }
     if (err == ALDIS_OK && scenario->traffic.every_ns > 0) {
-        traffic_ref traffic;
-        err = aldis_spawn(run->system, traffic, &traffic, &opts);
+        err = aldis_spawn(run->system, traffic, &run->chart.traffic, &opts);
     }
     return err;
 }
@@ -348,6 +347,7 @@ static aldis_err gather_result(struct run *run)
     run_count_ships(run, report->ships);
     report->refusals = run->ledger.refusals;
     report->near_misses = run->books.near_misses;
+    report->near_misses_left_out = run->books.near_misses_left_out;
     report->waits = histogram_times(&run->ledger.waits);
     report->wait_errors = histogram_times(&run->ledger.wait_errors);
     report->limits.holds = histogram_times(&run->ledger.holds);

@@ -154,7 +154,8 @@ struct scenario_mailbox {
 };
 
 /** Kinds of actors whose mailboxes a scenario can bound: those that others send to. The ledger only
- *  counts; hazards, weather and traffic hear nothing but their own timers. */
+ *  counts; hazards and weather hear nothing but their own timers; what traffic control misses is
+ *  told again. */
 enum scenario_actor { ACTOR_SHIP, ACTOR_STATION, ACTOR_RESCUE, SCENARIO_ACTORS };
 
 struct scenario_mailboxes {

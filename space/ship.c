@@ -113,6 +113,8 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
         ship_close_credit(self, ctx);
     self->flags &= (uint8_t)~SHIP_JOINING;
     chronicle_state(ship_chart(self)->chronicle, ctx, self, state);
+    if (self->state == SHIP_flying && state != SHIP_flying)
+        ship_tell_course(self, ctx, true);
     bool moves = self->state == SHIP_flying || state == SHIP_flying || state == SHIP_emergency;
     self->state = state & 7u;
     self->untold = 0;
@@ -157,6 +159,8 @@ static aldis_err shut_down(struct ship *self, const Shutdown *msg, aldis_ctx *ct
     if (self->state == SHIP_docking || self->state == SHIP_docked || self->state == SHIP_trading)
         ship_give_up(self, ctx);
     ship_lead(self, ctx, true);
+    if (self->state == SHIP_flying)
+        ship_tell_course(self, ctx, true);
     return aldis_stop(ctx, aldis_self(ctx));
 }
 
@@ -167,6 +171,7 @@ static aldis_err halt_here(struct ship *self, const Pause *msg, aldis_ctx *ctx)
     if (self->state == SHIP_flying) {
         ship_move(self, aldis_now(ctx));
         ship_brake(self, aldis_now(ctx));
+        ship_tell_course(self, ctx, false);
     }
     self->flags |= SHIP_PAUSED;
     return ALDIS_OK;

@@ -261,6 +261,10 @@ void ship_cast_off(struct ship *self, aldis_ns now_ns);
 /** It is where it is, and the place service knows. */
 void ship_tell_place(struct ship *self, aldis_ctx *ctx);
 
+/** Tell traffic control, if there is one, its course from its last look on, or that it is not under
+ *  way any more. */
+void ship_tell_course(const struct ship *self, aldis_ctx *ctx, bool ends);
+
 /** Is it where its station is? Then it goes round with it. */
 bool ship_is_at_station(const struct ship *self);
 

@@ -62,9 +62,29 @@ struct thrust ship_thrust(const struct ship *self, aldis_ns now_ns)
 void ship_tell_place(struct ship *self, aldis_ctx *ctx)
 {
     bool exact = ship_chart(self)->signals != NULL;
-    nearby_moved(ctx, &ship_chart(self)->nearby,
-                 exact ? ship_place(self, aldis_now(ctx)) : self->motion.position,
-                 self->state == SHIP_flying, self->untold == 0);
+    if (self->untold == 0)
+        nearby_moved(ctx, &ship_chart(self)->nearby,
+                     exact ? ship_place(self, aldis_now(ctx)) : self->motion.position);
+}
+
+/* Without fuel, or in a formation, it goes on as it goes; for how long, nobody knows. */
+void ship_tell_course(const struct ship *self, aldis_ctx *ctx, bool ends)
+{
+    traffic_ref traffic = ship_chart(self)->traffic;
+    if (aldis_id_is_nobody(traffic.id))
+        return;
+    struct thrust thrust = ship_thrust(self, self->moved_ns);
+    bool straight = self->account.fuel == 0 || self->mission == MISSION_FOLLOW;
+    NEW_MESSAGE(struct ship_course, course);
+    course.position = self->motion.position;
+    course.velocity = self->motion.velocity;
+    course.aim = self->aim;
+    course.speed = straight ? 0 : thrust.speed;
+    course.acceleration = thrust.acceleration;
+    course.at_ns = ends ? aldis_now(ctx) : self->moved_ns;
+    course.ship = ship_number(self);
+    course.ends = ends;
+    (void)aldis_send_with(ctx, traffic, ship_course, &course, NULL); /* it is told again */
 }
 
 /* Under way: each few times that its timer is armed, which is for a tick at most. */
@@ -186,11 +206,13 @@ void ship_brake(struct ship *self, aldis_ns now_ns)
 /* ---- Steering ---- */
 
 /* Look again after a tick, or on arrival if that is sooner. */
-static aldis_err keep_course(struct ship *self, aldis_ctx *ctx)
+static aldis_err keep_course(struct ship *self, aldis_ctx *ctx, bool turned)
 {
     struct thrust thrust = ship_thrust(self, aldis_now(ctx));
     aldis_ns tick_ns = ship_chart(self)->scenario->tick_ns;
     tell_way(self, ctx);
+    if (turned || self->untold == 0)
+        ship_tell_course(self, ctx, false);
     struct vec way = vec_sub(self->aim, self->motion.position);
     double most = vec_length(self->motion.velocity);
     most = (most > thrust.speed ? most : thrust.speed) * (double)tick_ns * 1e-9;
@@ -218,7 +240,7 @@ aldis_err ship_steer(struct ship *self, aldis_ctx *ctx)
     self->flags &= (uint8_t)~SHIP_DETOUR;
     if (self->extra && self->mission != MISSION_FOLLOW)
         ship_avoid(self, now_ns, &thrust);
-    return keep_course(self, ctx);
+    return keep_course(self, ctx, true);
 }
 
 aldis_err ship_fly_to(struct ship *self, aldis_ctx *ctx, uint32_t station)
@@ -315,7 +337,7 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
     if (self->fail_s > 0 && now_ns >= self->fail_s * ALDIS_SECOND)
         return ship_alarm(self, ctx, (EmergencyKind)aldis_random_below(ctx, EMERGENCY_OUT_OF_FUEL));
     if (self->flags & SHIP_PAUSED)
-        return keep_course(self, ctx);
+        return keep_course(self, ctx, false);
     if (self->mission == MISSION_FOLLOW)
         return runs_dry(self, now_ns) ? ship_alarm(self, ctx, EMERGENCY_OUT_OF_FUEL)
                                       : ship_steer(self, ctx);
@@ -334,7 +356,7 @@ static aldis_err look(struct ship *self, aldis_ctx *ctx)
     ship_drop_extra(self, now_ns);
     bool plan = self->extra != NULL || (self->flags & SHIP_DETOUR) ||
                 vec_length(self->motion.velocity) == 0;
-    return plan ? ship_steer(self, ctx) : keep_course(self, ctx);
+    return plan ? ship_steer(self, ctx) : keep_course(self, ctx, false);
 }
 
 SHIP_ACTION(due_flying, ship_due)

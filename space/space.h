@@ -344,6 +344,7 @@ struct space_report {
     uint64_t dockings;
     uint64_t refusals;              /**< requests answered with a refusal */
     uint64_t near_misses;           /**< that traffic control has named */
+    uint64_t near_misses_left_out;  /**< courses and pairs that it had no room for */
     struct space_times waits;       /**< from a ship's first request to its permission */
     struct space_times wait_errors; /**< of those told to wait: how far off that was */
     struct space_station_report *stations;
@@ -373,9 +374,9 @@ const char *space_end_name(aldis_run_end end_reason);
 /**
  * Print a report: for people, or as one JSON object on one line with run_print (null when live,
  * else 16 hex digits), seed, workers, shards, virtual_ns, wall_s, scenario, ships (by state),
- * dockings, refusals, near_misses, waits and estimates_off_by (count, p50_ns, p99_ns, max_ns),
- * stations (name, dockings, wait_mean_ns), messages (by type), audit, balance (null: not looked
- * at), pace (of a paced run), end_reason, bytes_needed and bytes_peak.
+ * dockings, refusals, near_misses, near_misses_left_out, waits and estimates_off_by (count, p50_ns,
+ * p99_ns, max_ns), stations (name, dockings, wait_mean_ns), messages (by type), audit, balance
+ * (null: not looked at), pace (of a paced run), end_reason, bytes_needed and bytes_peak.
  * Errors: ALDIS_EIO.
  */
 aldis_err space_report_print(const struct space_report *report, FILE *out,

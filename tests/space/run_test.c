@@ -285,6 +285,7 @@ TEST(json_is_one_object_with_exactly_these_fields)
               "\"shards\":64,\"virtual_ns\":3600000000000,\"wall_s\":1.500000,"
               "\"scenario\":\"tiny\",\"ships\":{\"idle\":0,\"flying\":0,\"docking\":0,\"docked\":3,"
               "\"trading\":0,\"emergency\":0},\"dockings\":5,\"refusals\":1,\"near_misses\":2,"
+              "\"near_misses_left_out\":0,"
               "\"waits\":{\"count\":6,\"p50_ns\":10,\"p99_ns\":20,\"max_ns\":30},"
               "\"estimates_off_by\":{\"count\":0,\"p50_ns\":0,\"p99_ns\":0,\"max_ns\":0},"
               "\"stations\":[{\"name\":\"Por\\\"t\",\"dockings\":5,\"wait_mean_ns\":250}],"

@@ -405,8 +405,7 @@ static void open_with_traffic(const char *traffic)
     stage_station(1);
     for (uint32_t i = 0; i < 3; i++)
         stage_ship(i, i == 2);
-    traffic_ref control;
-    STAGE_SERVICE(traffic, &control);
+    STAGE_SERVICE(traffic, &stage.chart.traffic);
     stage_run(3 * ALDIS_SECOND);
     CHECK_UINT(stage.books.near_misses, 0); /* at rest in one port is not under way */
 }
