@@ -20,12 +20,22 @@
 #include <unistd.h>
 
 ALDIS_WIRE_STRUCT(SetDestination);
+ALDIS_WIRE_STRUCT(Pause);
+ALDIS_WIRE_STRUCT(Resume);
+ALDIS_WIRE_STRUCT(Shutdown);
 ALDIS_MESSAGE_CODEC(set_destination, SetDestination, 0, ALDIS_CODEC(SetDestination));
+ALDIS_MESSAGE_CODEC(pause, Pause, 0, ALDIS_CODEC(Pause));
+ALDIS_MESSAGE_CODEC(resume, Resume, 0, ALDIS_CODEC(Resume));
+ALDIS_MESSAGE_CODEC(shutdown, Shutdown, 0, ALDIS_CODEC(Shutdown));
 
 /* What may be sent. */
-static aldis_type *const order_types[] = {&set_destination_type};
+static aldis_type *const order_types[] = {&set_destination_type, &pause_type, &resume_type,
+                                          &shutdown_type};
 union order {
     SetDestination set_destination;
+    Pause pause;
+    Resume resume;
+    Shutdown shutdown;
 };
 
 /* An order is a few bytes; newer versions may add fields. */

@@ -4,9 +4,10 @@
  * A client connects to the stream socket and sends orders one after the other:
  *
  *     1 byte     length of the receiver's name, 1 .. 63
- *     n bytes    the receiver's name: ship-1, ship-2, ... in the order of the scenario's fleets
- *     a frame    as aldis_wire_encode makes it (docs/design/wire.md); the only type is the
- *                SetDestination of space/proto/space.proto
+ *     n bytes    the receiver's name: ship-1, ship-2, ... in the order of the scenario's fleets;
+ *                station-1, ... in that of its stations; rescue
+ *     a frame    as aldis_wire_encode makes it (docs/design/wire.md); the types are SetDestination
+ *                (for ships), Pause, Resume and Shutdown of space/proto/space.proto
  *
  * Each is answered by one line, in the same order: "ok" (it was taken, and comes at the start of
  * the next window), or "error ALDIS_ECODEC: ..." with the reason. After an order whose length

@@ -37,8 +37,10 @@ struct station_page {
     uint32_t queue; /**< ships that wait */
     uint32_t berths_taken;
     uint32_t served;
-    bool open; /**< it has started before: what starts is a restart */
-    bool shut; /**< its mind has closed the docks */
+    bool open;   /**< it has started before: what starts is a restart */
+    bool shut;   /**< its mind has closed the docks */
+    bool paused; /**< an order has */
+    bool ends;   /**< it is being shut down: it stops when its berths are empty */
     WeatherLevel weather;
     uint32_t weather_region;
     aldis_ns weather_until_ns;

@@ -91,7 +91,7 @@ bool space_station_look(const struct space_progress *progress, uint32_t number,
                                        .dockings = page->dockings,
                                        .fuel = (double)page->account.fuel / FUEL_NANO,
                                        .credits = (double)page->account.credits / CENTS,
-                                       .shut = page->shut};
+                                       .shut = page->shut || page->paused || page->ends};
     if (page->grants > 0)
         out->wait_mean_s = (double)page->wait_total_ns * 1e-9 / (double)page->grants;
     return true;

@@ -110,6 +110,8 @@ ALDIS_WIRE_STRUCT(Pause);
 ALDIS_WIRE_STRUCT(Resume);
 ALDIS_WIRE_STRUCT(GetStatus);
 ALDIS_WIRE_STRUCT(ShipStatus);
+ALDIS_WIRE_STRUCT(StationStatus);
+ALDIS_WIRE_STRUCT(RescueStatus);
 ALDIS_WIRE_STRUCT(Refused);
 
 #define SPACE_MESSAGE(name, M) ALDIS_MESSAGE_CODEC(name, M, 0, ALDIS_CODEC(M))
@@ -147,6 +149,8 @@ SPACE_MESSAGE(pause, Pause);
 SPACE_MESSAGE(resume, Resume);
 SPACE_MESSAGE(get_status, GetStatus);
 SPACE_MESSAGE(ship_status, ShipStatus);
+SPACE_MESSAGE(station_status, StationStatus);
+SPACE_MESSAGE(rescue_status, RescueStatus);
 SPACE_MESSAGE(refused, Refused);
 /* clang-format on */
 
@@ -260,6 +264,10 @@ ALDIS_MESSAGE(ship_course, struct ship_course);
     X(kind, market_order)                                                                          \
     X(kind, trade_settled)                                                                         \
     X(kind, weather_alert)                                                                         \
+    X(kind, shutdown)                                                                              \
+    X(kind, pause)                                                                                 \
+    X(kind, resume)                                                                                \
+    X(kind, get_status)                                                                            \
     X(kind, aldis_delivered)                                                                       \
     X(kind, berth_due)                                                                             \
     X(kind, market_due)
@@ -270,6 +278,9 @@ ALDIS_MESSAGE(ship_course, struct ship_course);
     X(kind, distress_signal)                                                                       \
     X(kind, stand_down)                                                                            \
     X(kind, trade_answer)                                                                          \
+    X(kind, pause)                                                                                 \
+    X(kind, resume)                                                                                \
+    X(kind, get_status)                                                                            \
     X(kind, tug_due)
 #define TRAFFIC_PROTOCOL(X, kind) X(kind, ship_course) X(kind, traffic_due)
 #define LEDGER_PROTOCOL(X, kind) X(kind, ship_berthed) X(kind, ship_refused) X(kind, ship_held)

@@ -39,6 +39,7 @@ struct rescue {
     uint32_t busy; /* tugs */
     uint32_t helped, left_out;
     uint64_t heard; /* calls so far */
+    bool paused;    /* no tug sets out */
     struct call calls[CALLS_MAX];
 };
 
@@ -233,7 +234,7 @@ static uint32_t next_call(const struct rescue *self)
 static aldis_err send_tugs(struct rescue *self, aldis_ctx *ctx)
 {
     aldis_err err = ALDIS_OK;
-    while (err == ALDIS_OK && self->busy < plan_of(self)->tugs) {
+    while (err == ALDIS_OK && !self->paused && self->busy < plan_of(self)->tugs) {
         uint32_t next = next_call(self);
         if (next == CALLS_MAX)
             break;
@@ -308,6 +309,45 @@ static aldis_err rescue_on_trade_answer(struct rescue_actor *actor, const TradeA
     if (ours)
         chronicle_settled(self->chart->chronicle, ctx, account_of(self), responder, msg);
     tell_settled(ctx, msg, account_of(self), base_signal_ns(self, ctx, aldis_sender(ctx)));
+    return ALDIS_OK;
+}
+
+/* ---- Control ---- */
+
+/* Tugs that are out go on; calls are heard, and keep their turns. */
+static aldis_err rescue_on_pause(struct rescue_actor *actor, const Pause *msg, aldis_ctx *ctx)
+{
+    (void)msg;
+    bounds_work(actor->page->chart, ctx, ACTOR_RESCUE);
+    actor->page->paused = true;
+    return ALDIS_OK;
+}
+
+static aldis_err rescue_on_resume(struct rescue_actor *actor, const Resume *msg, aldis_ctx *ctx)
+{
+    (void)msg;
+    bounds_work(actor->page->chart, ctx, ACTOR_RESCUE);
+    actor->page->paused = false;
+    return send_tugs(actor->page, ctx);
+}
+
+static aldis_err rescue_on_get_status(struct rescue_actor *actor, const GetStatus *msg,
+                                      aldis_ctx *ctx)
+{
+    (void)msg;
+    const struct rescue *self = actor->page;
+    bounds_work(self->chart, ctx, ACTOR_RESCUE);
+    if (aldis_id_is_nobody(aldis_sender(ctx)))
+        return aldis_fail(ctx, "status asked for nobody");
+    NEW_MESSAGE(RescueStatus, status);
+    status.paused = self->paused;
+    status.tugs = plan_of(self)->tugs;
+    status.busy = self->busy;
+    for (uint32_t i = 0; i < CALLS_MAX; i++)
+        status.calls += self->calls[i].state == CALL_WAITS || self->calls[i].state == CALL_NEXT;
+    status.fuel = (uint64_t)self->account->fuel;
+    (void)reply_after(ctx, base_signal_ns(self, ctx, aldis_sender(ctx)), &rescue_status_type,
+                      &status, sizeof status);
     return ALDIS_OK;
 }
 

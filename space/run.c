@@ -41,6 +41,15 @@ static aldis_spawn_opts on_shard_of(const struct run *run, uint32_t account, con
                               .shard = chronicle_shard(run->chart.chronicle, account)};
 }
 
+/* So that messages from outside can name it. */
+static aldis_err name_actor(const struct run *run, aldis_id actor, const char *kind,
+                            uint32_t number)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s-%u", kind, number);
+    return aldis_system_register(run->system, actor, name);
+}
+
 static aldis_err spawn_services(struct run *run)
 {
     const struct scenario *scenario = run->scenario;
@@ -53,6 +62,8 @@ static aldis_err spawn_services(struct run *run)
     if (err == ALDIS_OK && scenario->rescue.tugs > 0)
         err = aldis_system_spawn_raw(run->system, &run->kinds[ACTOR_RESCUE], &opts,
                                      &run->chart.rescue.id);
+    if (err == ALDIS_OK && scenario->rescue.tugs > 0 && run->opts->named)
+        err = aldis_system_register(run->system, run->chart.rescue.id, "rescue");
     if (err == ALDIS_OK && scenario->hazards.count > 0) {
         hazards_ref hazards;
         err = aldis_spawn(run->system, hazards, &hazards, &opts);
@@ -76,6 +87,8 @@ static aldis_err spawn_stations(struct run *run)
         aldis_spawn_opts opts = on_shard_of(run, i, &arg, sizeof arg);
         err = aldis_system_spawn_raw(run->system, &run->kinds[ACTOR_STATION], &opts,
                                      &run->stations[i].id);
+        if (err == ALDIS_OK && run->opts->named)
+            err = name_actor(run, run->stations[i].id, "station", i + 1);
     }
     return err;
 }
@@ -98,14 +111,6 @@ static void choose_home(const struct scenario *scenario, const struct scenario_f
     while (!scenario_station_takes(&scenario->stations.items[home], class))
         home = (home + 1) % scenario->stations.count;
     ship->station = (uint16_t)home;
-}
-
-/* So that messages from outside can name it. */
-static aldis_err name_ship(const struct run *run, ship_ref ship, uint32_t number)
-{
-    char name[32];
-    snprintf(name, sizeof name, "ship-%u", number);
-    return aldis_system_register(run->system, ship.id, name);
 }
 
 /* Many ships start in portions, a nanosecond apart: what it takes to start one is then free for the
@@ -137,7 +142,7 @@ static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet 
         if (page->place_in_line == 0)
             leader = ship.id;
         if (err == ALDIS_OK && run->opts->named)
-            err = name_ship(run, ship, fleet->first + i + 1);
+            err = name_actor(run, ship.id, "ship", fleet->first + i + 1);
         if (err == ALDIS_OK)
             err = start_portion(run, fleet->first + i + 1);
     }

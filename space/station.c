@@ -121,7 +121,8 @@ static aldis_err grant(struct station *self, aldis_ctx *ctx, const struct dock_a
     return arm_patience(self, ctx, answer->berth, answer->change);
 }
 
-/* Closed by the weather; its mind closes them otherwise: see page->shut. */
+/* Closed by the weather; otherwise its mind closes them, or an order: see page->shut, paused, ends.
+ * */
 static bool is_storm(const struct station *self, aldis_ns now_ns)
 {
     return self->page->weather == WEATHER_EXTREME && self->page->weather_until_ns > now_ns;
@@ -138,7 +139,7 @@ static aldis_err serve_queue(struct station *self, aldis_ctx *ctx)
         refuse(self, ctx, late, REFUSAL_QUEUE_FULL, visit);
         give_back(self, ctx, late);
     }
-    bool open = !is_storm(self, aldis_now(ctx));
+    bool open = !is_storm(self, aldis_now(ctx)) && !self->page->paused;
     while (open && err == ALDIS_OK && dock_next(self->dock, aldis_now(ctx), &answer))
         err = grant(self, ctx, &answer);
     return err;
@@ -157,7 +158,9 @@ static Refusal judge_request(struct station *self, const RequestDocking *msg, al
         return REFUSAL_BAD_SPECS;
     station_think(self, ctx);
     bool waits = dock_visit(self->dock, aldis_sender(ctx)) == msg->visit;
-    bool closed = !waits && (self->page->shut || is_storm(self, aldis_now(ctx)));
+    const struct station_page *page = self->page;
+    bool closed =
+        !waits && (page->shut || page->paused || page->ends || is_storm(self, aldis_now(ctx)));
     return closed ? REFUSAL_CLOSED : REFUSAL_NONE;
 }
 
@@ -221,6 +224,18 @@ static aldis_err answer_request(struct station *self, const RequestDocking *msg,
     return ALDIS_OK;
 }
 
+/* Keep the page's figures of the docks up to date. */
+static void note_docks(struct station *self, aldis_ctx *ctx)
+{
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < self->dock->berth_count; i++)
+        taken += self->dock->berths[i].state != BERTH_FREE;
+    self->page->berths_taken = taken;
+    self->page->queue = self->dock->queue_count;
+    if (self->page->ends && taken == 0)
+        (void)aldis_stop(ctx, aldis_self(ctx)); /* the last one has left */
+}
+
 static aldis_err station_on_request_docking(struct station *self, const RequestDocking *msg,
                                             aldis_ctx *ctx)
 {
@@ -245,7 +260,7 @@ static aldis_err station_on_request_docking(struct station *self, const RequestD
         err = answer_request(self, msg, ctx);
     if (!dock_has(self->dock, ship))
         give_back(self, ctx, ship); /* it was refused */
-    station_note_docks(self);
+    note_docks(self, ctx);
     return err;
 }
 
@@ -254,15 +269,6 @@ static aldis_ns draw_service(const struct station *self, aldis_ctx *ctx)
 {
     aldis_ns mean_ns = self->dock->station->service_ns;
     return mean_ns - mean_ns / 4 + (aldis_ns)aldis_random_below(ctx, (uint64_t)mean_ns / 2 + 1);
-}
-
-void station_note_docks(struct station *self)
-{
-    uint32_t taken = 0;
-    for (uint32_t i = 0; i < self->dock->berth_count; i++)
-        taken += self->dock->berths[i].state != BERTH_FREE;
-    self->page->berths_taken = taken;
-    self->page->queue = self->dock->queue_count;
 }
 
 static aldis_err station_on_docked(struct station *self, const Docked *msg, aldis_ctx *ctx)
@@ -298,7 +304,7 @@ static aldis_err station_on_undock(struct station *self, const Undock *msg, aldi
         return ALDIS_OK;
     let_go(self, ctx, aldis_sender(ctx));
     aldis_err err = serve_queue(self, ctx);
-    station_note_docks(self);
+    note_docks(self, ctx);
     return err;
 }
 
@@ -323,7 +329,7 @@ static aldis_err station_on_aldis_delivered(struct station *self, const aldis_de
         return ALDIS_OK;
     let_go(self, ctx, msg->id.to);
     aldis_err err = serve_queue(self, ctx);
-    station_note_docks(self);
+    note_docks(self, ctx);
     return err;
 }
 
@@ -353,7 +359,7 @@ static aldis_err station_on_berth_due(struct station *self, const struct berth_d
     }
     let_go(self, ctx, ship);
     aldis_err err = serve_queue(self, ctx);
-    station_note_docks(self);
+    note_docks(self, ctx);
     return err;
 }
 
@@ -373,8 +379,90 @@ static aldis_err station_on_weather_alert(struct station *self, const WeatherAle
     self->page->weather = msg->level;
     self->page->weather_until_ns = msg->until_ns;
     err = serve_queue(self, ctx); /* it may be over */
-    station_note_docks(self);
+    note_docks(self, ctx);
     return err;
+}
+
+/* ---- Control ---- */
+
+/* Nobody comes in until it is resumed; who waits keeps its place, and who is in is served. */
+static aldis_err station_on_pause(struct station *self, const Pause *msg, aldis_ctx *ctx)
+{
+    (void)msg;
+    bounds_work(self->chart, ctx, ACTOR_STATION);
+    self->page->paused = true;
+    return ALDIS_OK;
+}
+
+static aldis_err station_on_resume(struct station *self, const Resume *msg, aldis_ctx *ctx)
+{
+    (void)msg;
+    bounds_work(self->chart, ctx, ACTOR_STATION);
+    self->page->paused = false;
+    aldis_err err = serve_queue(self, ctx);
+    note_docks(self, ctx);
+    return err;
+}
+
+/* Whoever waits or is on the way is refused by name, as are those who ask until the end; who is in
+ * a berth has been served, and has the usual time to trade and to leave. */
+static aldis_err station_on_shutdown(struct station *self, const Shutdown *msg, aldis_ctx *ctx)
+{
+    (void)msg;
+    bounds_work(self->chart, ctx, ACTOR_STATION);
+    aldis_err err = ALDIS_OK;
+    self->page->ends = true;
+    while (self->dock->queue_count > 0) {
+        struct dock_place place = self->dock->queue[0];
+        let_go(self, ctx, place.ship);
+        refuse(self, ctx, place.ship, REFUSAL_CLOSED, place.visit);
+    }
+    for (uint32_t i = 0; i < self->dock->berth_count; i++) {
+        struct dock_berth berth = self->dock->berths[i];
+        if (berth.state == BERTH_TAKEN && end_service(self, ctx, &berth)) {
+            aldis_err armed =
+                arm_patience(self, ctx, i, dock_served(self->dock, i, aldis_now(ctx)));
+            err = err != ALDIS_OK ? err : armed;
+        } else if (berth.state == BERTH_TAKEN || berth.state == BERTH_HELD) {
+            let_go(self, ctx, berth.ship);
+            if (berth.state == BERTH_HELD)
+                refuse(self, ctx, berth.ship, REFUSAL_CLOSED, berth.visit);
+        }
+    }
+    note_docks(self, ctx);
+    return err;
+}
+
+static const char *state_of(const struct station *self, aldis_ns now_ns)
+{
+    if (self->page->ends)
+        return "ends";
+    if (self->page->paused)
+        return "paused";
+    return self->page->shut || is_storm(self, now_ns) ? "closed" : "open";
+}
+
+static aldis_err station_on_get_status(struct station *self, const GetStatus *msg, aldis_ctx *ctx)
+{
+    (void)msg;
+    bounds_work(self->chart, ctx, ACTOR_STATION);
+    if (aldis_id_is_nobody(aldis_sender(ctx)))
+        return aldis_fail(ctx, "status asked for nobody");
+    const struct account *account = &self->page->account;
+    NEW_MESSAGE(StationStatus, status);
+    snprintf(status.state, sizeof status.state, "%s", state_of(self, aldis_now(ctx)));
+    status.station = self->index;
+    status.berths = self->dock->berth_count;
+    status.berths_taken = self->page->berths_taken;
+    status.queue = self->page->queue;
+    status.spares = self->page->spares;
+    status.fuel = (uint64_t)account->fuel;
+    status.credits = account->credits;
+    status.stock_count = (pb_size_t)account->shape->kinds;
+    memcpy(status.stock, account_goods(account), status.stock_count * sizeof status.stock[0]);
+    /* One that cannot be told does not want to know: the runtime has counted it. */
+    (void)station_reply(self, ctx, &station_status_type, &status, sizeof status);
+    return ALDIS_OK;
 }
 
 /* ---- The market and the services: station_market.c ---- */
@@ -449,7 +537,7 @@ static void station_undelivered(void *state, const aldis_undelivered *notice, al
     if (notice->reason != ALDIS_ESTALE || !let_go(self, ctx, notice->to))
         return;
     (void)serve_queue(self, ctx); /* without memory for its timer a permission does not expire */
-    station_note_docks(self);
+    note_docks(self, ctx);
 }
 
 /* ---- Life ---- */

@@ -23,9 +23,6 @@ struct station_arg {
     uint32_t unused;
 };
 
-/** Keep the page's figures of the docks up to date. */
-void station_note_docks(struct station *self);
-
 /** The delay of a message to a ship, or whoever it is: see signals_delay. Who is in the docks, or
  *  waits for a berth, is here. */
 aldis_ns station_signal_ns(const struct station *self, aldis_ctx *ctx, aldis_id to);

@@ -107,6 +107,27 @@ def orders_reach_their_ships_and_a_replay_repeats_them():
 
 
 @case
+def stations_and_tugs_are_paused_and_shut_down():
+    run = Run()
+
+    def control(receiver, type_name):
+        name = receiver.encode()
+        return bytes([len(name)]) + name + frame(b"", type_name=type_name)
+
+    with run.connect() as client:
+        for receiver, type_name in (("station-1", "pause"), ("station-1", "resume"), ("station-2", "shutdown"),
+                                    ("ship-1", "pause"), ("rescue", "pause")):
+            check_equal(ask(client, control(receiver, type_name)), ["ok"], f"{type_name} of {receiver}")
+        answers = ask(client, control("rescue", "shutdown"))
+        check(answers[0].startswith("error ALDIS_EUNACCEPTED: "), answers[0])
+        check(ask(client, control("station-6", "pause"))[0].startswith("error ALDIS_ENOTFOUND: "), "no such station")
+    report, _ = run.finish()
+    sent = {name: report["messages"][name]["sent"] - report["messages"][name]["rejected"]
+            for name in ("pause", "resume", "shutdown")}
+    check_equal(sent, {"pause": 3, "resume": 1, "shutdown": 1}, "orders")
+
+
+@case
 def bad_orders_are_answered_and_the_next_one_is_heard():
     run = Run()
     good, bad_sum = order("ship-1", 1), bytearray(order("ship-1", 1))

@@ -74,6 +74,9 @@ TEST(every_message_comes_back_as_it_was)
     ROUND_TRIP(pause, Pause, message.unused = 0);
     ROUND_TRIP(resume, Resume, message.unused = 0);
     ROUND_TRIP(get_status, GetStatus, message.unused = 0);
+    ROUND_TRIP(station_status, StationStatus, memcpy(message.state, "open", 5);
+               message.stock_count = 2; message.stock[1] = 7);
+    ROUND_TRIP(rescue_status, RescueStatus, message.tugs = 4);
     ROUND_TRIP(ship_status, ShipStatus, memcpy(message.state, "flying", 7));
     ROUND_TRIP(refused, Refused, memcpy(message.message, "propose_trade", 14));
 }
