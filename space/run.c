@@ -398,6 +398,7 @@ static aldis_err make_system(struct run *run)
                                      .shards = opts->shards,
                                      .actors_max = slots_for(run),
                                      .memory_max = run->scenario->limits.memory,
+                                     .dead_letters_max = 16, /* nobody reads them */
                                      .lookahead_ns = run->scenario->lookahead_ns};
     bounds_make_kinds(&run->scenario->limits, run->kinds);
     aldis_err err = aldis_system_create(&system_opts, &run->system);

@@ -546,6 +546,8 @@ static void deliver_to_ended(struct aldis__worker *worker, struct aldis__msg *ms
         break;
     }
     default:
+        if (aldis_id_equal(msg->from, msg->to))
+            msg->flags &= (uint8_t)~ALDIS__MSG_NOTICE; /* who is to be told has ended itself */
         aldis__refuse(worker, msg, ALDIS__DEAD, ALDIS_ESTALE);
         return;
     }

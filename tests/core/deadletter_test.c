@@ -309,6 +309,34 @@ TEST_EACH(only_the_one_that_was_named_may_read)
     fixture_settle(f);
 }
 
+static aldis_err remind_self_and_stop(struct puppet *self, const struct act *act, aldis_ctx *ctx)
+{
+    (void)self;
+    puppet_ref me = {.id = aldis_self(ctx)};
+    for (uint64_t i = 0; i < act->a; i++)
+        EXPECT_OK(aldis_send_after(ctx, ALDIS_SECOND, me, num, i));
+    EXPECT_OK(aldis_stop(ctx, me.id));
+    return ALDIS_OK;
+}
+
+/* Who has ended is not told of what it had sent itself: nobody would hear that. In virtual time, in
+ * which such a message is under way until its time comes, of a million actors that are stopped. */
+TEST(to_an_actor_that_has_ended_nothing_is_told_of_its_own_messages)
+{
+    struct fixture f = {.clock = ALDIS_CLOCK_VIRTUAL, .workers = 1};
+    fixture_open(&f, NULL);
+    puppet_ref p = fixture_spawn(&f, NULL, NULL);
+    fixture_tell(&f, p, remind_self_and_stop, (struct act){.a = 5});
+    CHECK_OK(aldis_system_run(f.system, 2 * ALDIS_SECOND, NULL));
+    aldis_stats stats;
+    CHECK_OK(aldis_system_stats(f.system, &stats));
+    CHECK_UINT(aldis_stats_type(&stats, "num")->dead, 5);
+    const aldis_type_stats *told = aldis_stats_type(&stats, "aldis.undelivered");
+    CHECK_UINT(told ? told->sent : 0, 0);
+    aldis_stats_fini(&stats);
+    fixture_close(&f);
+}
+
 TEST_EACH(a_stop_reports_what_it_dropped)
 {
     char *text = NULL;
