@@ -110,7 +110,7 @@ static void check_fleet(struct schema_reader *reader, const struct yaml_node *no
     fleet->first = scenario->ship_count;
     fleet->line = line_of(node);
     scenario->ship_count += fleet->count;
-    if (scenario->ship_count > SCENARIO_SHIPS_MAX)
+    if (scenario->ship_count > SCENARIO_SHIPS_MAX && fleet->first <= SCENARIO_SHIPS_MAX)
         schema_error(reader, node, "too many ships", "%d in all fleets", SCENARIO_SHIPS_MAX);
     if (fleet->mind > 0 && fleet->formation > 0)
         schema_error(reader, node, "a mind and a formation",

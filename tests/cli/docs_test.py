@@ -7,6 +7,7 @@ A block below `<!-- report: COMMAND -->` is what the command prints on standard 
 command, up to the first line that begins so. Figures that differ from run to run (seconds, megabytes) may differ.
 `docs_test.py --write` fills the blocks in.
 """
+import json
 import os
 import re
 import shlex
@@ -88,6 +89,25 @@ def commands_can_be_given_as_they_stand():
         finally:
             shutil.rmtree(cwd)
     check(count >= 10, f"only {count} commands")
+
+
+@case
+def fields_of_reports_and_events_are_in_the_page():
+    page = read("docs/running.md")
+    cwd = folder()
+    try:
+        done = give("build/aldis run scenarios/crowded.yaml --until 3m --quiet --json --realtime=1000000 "
+                    "--events events && build/aldis run scenarios/storm.yaml --quiet --events more", cwd)
+        check_equal(done.returncode, 0, f"status; {done.stderr}")
+        names = set(json.loads(done.stdout.splitlines()[0]))
+        for name in ("events", "more"):
+            with open(os.path.join(cwd, name), encoding="utf-8") as file:
+                for event in map(json.loads, file):
+                    names |= set(event) | {event["event"]}
+    finally:
+        shutil.rmtree(cwd)
+    check({"held", "let_in", "limited", "weather", "trade_settled", "hazard_over", "pace"} <= names, names)
+    check_equal([name for name in sorted(names) if f"`{name}`" not in page], [], "not in the page")
 
 
 @case

@@ -128,6 +128,13 @@ def a_permission_that_nobody_can_use_is_a_warning():
 
 
 @case
+def too_many_ships_are_told_once():
+    _, err = expect(65, "check", HARBOUR, "--set", "fleets.traders.count=16000000")
+    check_in("fleets[1]: found too many ships, allowed: 16000000 in all fleets", err)
+    check_equal(err.count("\n"), 1, "lines")
+
+
+@case
 def a_name_may_have_dots_and_equals_signs():
     path = write("small.yaml", SMALL)
     _, err = expect(65, "check", path, "--set", "stations.b.c=d.berths=0")
