@@ -27,24 +27,24 @@ static const char *end_text(aldis_run_end end_reason)
 {
     switch (end_reason) {
     case ALDIS_RUN_UNTIL:
-        return "its time was up";
+        return "time is up";
     case ALDIS_RUN_IDLE:
-        return "nothing was left to happen";
+        return "nothing is left to happen";
     case ALDIS_RUN_HALTED:
-        return "it was ended before";
+        return "ended before its time";
     case ALDIS_RUN_LOOP:
-        return "messages without delay went round";
+        return "messages go round";
     case ALDIS_RUN_LAG:
-        return "it fell too far behind";
+        return "too far behind";
     }
-    return "for no known reason";
+    return "nobody knows why";
 }
 
 #define STATE_NAME(name) #name,
 static const char *const state_names[] = {SPACE_SHIP_STATES(STATE_NAME)};
 #undef STATE_NAME
 
-/* ---- For people ---- */
+/* ---- For people: no line is longer than 80 columns, as long as the figures are not ---- */
 
 enum { MANY_SHIPS = 10000 };
 
@@ -56,8 +56,8 @@ static double seconds(aldis_ns ns)
 static void print_pace(const aldis_pace_report *p, FILE *out)
 {
     fprintf(out,
-            "behind the wall clock p50 %.3f ms, p99 %.3f ms, max %.3f ms of %" PRIu64
-            " windows; inputs %" PRIu64 ", refused %" PRIu64 "\n",
+            "behind the wall clock p50 %.1f ms, p99 %.1f ms, max %.1f ms of %" PRIu64
+            " windows\ninputs %" PRIu64 ", refused %" PRIu64 "\n",
             (double)p->lag_ns_p50 * 1e-6, (double)p->lag_ns_p99 * 1e-6,
             (double)p->lag_ns_max * 1e-6, p->windows, p->inputs, p->refused);
 }
@@ -98,12 +98,12 @@ static void print_head(const struct space_report *r, FILE *out)
 static void print_ships(const struct space_report *r, FILE *out)
 {
     uint64_t all = 0;
-    fprintf(out, "%-20s", "ships");
-    for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT; i++) {
-        fprintf(out, "  %s %" PRIu64, state_names[i], r->ships[i]);
+    for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT; i++)
         all += r->ships[i];
-    }
-    fprintf(out, "  all %" PRIu64 "\n", all);
+    fprintf(out, "%-20s  all %" PRIu64 "\n", "ships", all);
+    for (uint32_t i = 0; i < SPACE_SHIP_STATE_COUNT; i++)
+        fprintf(out, "  %s %" PRIu64, state_names[i], r->ships[i]);
+    fputc('\n', out);
     fprintf(out, "%-20s  %" PRIu64 ", refused %" PRIu64 "\n", "dockings", r->dockings, r->refusals);
     if (r->near_misses > 0)
         fprintf(out, "%-20s  %" PRIu64 "\n", "near misses", r->near_misses);
@@ -131,17 +131,18 @@ static void print_limits(const struct space_limits_report *l, FILE *out)
     if (l->mailboxes)
         fprintf(out,
                 "%-20s  dropped %" PRIu64 " (%" PRIu64 " had waited too long%s), rejected %" PRIu64
-                ", senders parked %" PRIu64 " times\n",
-                "mailboxes", l->dropped, l->shed, l->faults ? "; faults included" : "", l->rejected,
-                l->parked);
+                "\n",
+                "mailboxes", l->dropped, l->shed, l->faults ? "; faults included" : "",
+                l->rejected);
+    if (l->mailboxes && l->parked > 0)
+        fprintf(out, "%-20s  %" PRIu64 " times a sender had to wait\n", "", l->parked);
     if (l->memory_max > 0)
         fprintf(out, "%-20s  %.1f MB of %.1f MB at most, refused %" PRIu64 " times\n", "memory",
                 (double)l->memory_peak / 1e6, (double)l->memory_max / 1e6, l->memory_refusals);
     if (l->rate)
         fprintf(out, "%-20s  refused %" PRIu64 " requests\n", "docking rate", l->over_rate);
     if (l->credit)
-        fprintf(out,
-                "%-20s  %" PRIu64 " requests held back for p50 %.1f s, p99 %.1f s, max %.1f s\n",
+        fprintf(out, "%-20s  %" PRIu64 " held back for p50 %.1f s, p99 %.1f s, max %.1f s\n",
                 "docking credit", l->holds.count, seconds(l->holds.p50_ns),
                 seconds(l->holds.p99_ns), seconds(l->holds.max_ns));
     if (l->given)
@@ -151,8 +152,8 @@ static void print_limits(const struct space_limits_report *l, FILE *out)
 static void print_type(const aldis_type_stats *t, const char *name, FILE *out)
 {
     fprintf(out,
-            "%-20s  %9" PRIu64 " %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64
-            " %8" PRIu64 "\n",
+            "%-20s %9" PRIu64 " %9" PRIu64 " %8" PRIu64 " %7" PRIu64 " %7" PRIu64 " %6" PRIu64
+            " %6" PRIu64 "\n",
             name, t->sent, t->handled, t->rejected, t->dropped, t->expired, t->dead, t->queued);
 }
 
@@ -162,7 +163,7 @@ static void print_text(const struct space_report *r, FILE *out)
     print_ships(r, out);
     print_stations(r, out);
     print_limits(&r->limits, out);
-    fprintf(out, "%-20s  %9s %9s %8s %8s %8s %8s %8s\n", "message", "sent", "handled", "rejected",
+    fprintf(out, "%-20s %9s %9s %8s %7s %7s %6s %6s\n", "message", "sent", "handled", "rejected",
             "dropped", "expired", "dead", "queued");
     for (size_t i = 0; i < r->stats.type_count; i++)
         if (r->stats.types[i].sent > 0)

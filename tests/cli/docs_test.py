@@ -58,9 +58,15 @@ def read(page):
         return file.read()
 
 
+def renewed(found):
+    """A block with what is printed now; as it was, if only that differs which always does."""
+    now = printed(found[2], found[3])
+    return found[0] if VARIES.sub("N", now) == VARIES.sub("N", found[4]) else found[1] + now + found[5]
+
+
 def write_all():
     for page in PAGES:
-        text = BLOCK.sub(lambda found: found[1] + printed(found[2], found[3]) + found[5], read(page))
+        text = BLOCK.sub(renewed, read(page))
         with open(os.path.join(SOURCE, page), "w", encoding="utf-8") as file:
             file.write(text)
 

@@ -30,7 +30,7 @@ def a_paced_run_is_the_run_without_pace_and_says_how_it_kept_up():
 def the_text_report_says_so_too():
     out, _ = expect(0, *WORDS, "--realtime=300")
     check(re.search(r"^behind the wall clock p50 [\d.]+ ms, p99 [\d.]+ ms, max [\d.]+ ms of \d+ "
-                    r"windows; inputs 0, refused 0$", out, re.MULTILINE), out)
+                    r"windows\ninputs 0, refused 0$", out, re.MULTILINE), out)
 
 
 @case
