@@ -70,6 +70,7 @@ void ship_free_extra(struct ship *self)
     free(extra->hazards);
     free(extra->plan);
     free(extra->rare);
+    free(extra->errand);
     free(extra);
     self->extra = NULL;
 }
@@ -77,7 +78,8 @@ void ship_free_extra(struct ship *self)
 void ship_drop_extra(struct ship *self, aldis_ns now_ns)
 {
     const struct ship_extra *extra = self->extra;
-    if (!extra || (self->flags & (SHIP_LEADS | SHIP_CALLED)) || self->mission != MISSION_OWN)
+    if (!extra || extra->errand || (self->flags & (SHIP_LEADS | SHIP_CALLED)) ||
+        self->mission != MISSION_OWN)
         return;
     const struct ship_rare *rare = extra->rare;
     if (rare && (rare->weather.until_ns > now_ns || rare->formation.leader.bits != 0))
@@ -109,8 +111,10 @@ void ship_enter(struct ship *self, aldis_ctx *ctx, enum space_ship_state state)
 {
     self->due_ns = ALDIS_FOREVER;
     self->phase = PHASE_NONE;
-    if (state == SHIP_idle || state == SHIP_flying || state == SHIP_emergency)
+    if (state == SHIP_idle || state == SHIP_flying || state == SHIP_emergency) {
         ship_close_credit(self, ctx);
+        ship_end_errand(self, ctx);
+    }
     self->flags &= (uint8_t)~SHIP_JOINING;
     chronicle_state(ship_chart(self)->chronicle, ctx, self, state);
     if (self->state == SHIP_flying && state != SHIP_flying)
@@ -158,6 +162,7 @@ static aldis_err shut_down(struct ship *self, const Shutdown *msg, aldis_ctx *ct
     (void)msg;
     if (self->state == SHIP_docking || self->state == SHIP_docked || self->state == SHIP_trading)
         ship_give_up(self, ctx);
+    ship_end_errand(self, ctx);
     ship_lead(self, ctx, true);
     if (self->state == SHIP_flying)
         ship_tell_course(self, ctx, true);

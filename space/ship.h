@@ -73,6 +73,12 @@ struct ship_plan {
     OfferItem items[]; /**< MANIFEST_ITEMS_MAX at most; the last one first */
 };
 
+/** An order to trade that it has taken on, and what has come of it so far. */
+struct ship_errand {
+    aldis_id giver; /**< nobody: it came from outside, and cannot be told */
+    TradeAnswer outcome;
+};
+
 /** What few ships need. */
 struct ship_rare {
     struct {
@@ -108,6 +114,7 @@ struct ship_extra {
     struct ship_hazard *hazards; /**< known ones; those of the past are free places */
     struct ship_plan *plan;      /**< NULL: none */
     struct ship_rare *rare;      /**< NULL: all zero */
+    struct ship_errand *errand;  /**< NULL: none; its plan is what is to be bought */
     uint32_t hazard_count;       /**< of `hazards`: SHIP_HAZARDS_MAX at most */
 };
 
@@ -305,6 +312,8 @@ aldis_err ship_dock_on(struct ship *self, aldis_ctx *ctx);
 
 /** Served, in the berth: sell, refuel, be repaired, buy. */
 aldis_err ship_begin_business(struct ship *self, aldis_ctx *ctx);
+/** The order to trade that it has taken on is over: tell whoever gave it what came of it. */
+void ship_end_errand(struct ship *self, aldis_ctx *ctx);
 /** Ask again what is not answered. Called whenever a ship's timer is due. */
 void ship_press_trade(struct ship *self, aldis_ctx *ctx);
 /** Offer fuel to a ship in distress, for nothing. */

@@ -281,7 +281,8 @@ SHIP_ACTION(served_here, service_done)
 {
     if (!is_of_visit(self, msg->visit, ctx))
         return ALDIS_OK;
-    return ship_has_mind(self) ? ship_think_in_berth(self, ctx) : ship_begin_business(self, ctx);
+    bool thinks = ship_has_mind(self) && !(self->extra && self->extra->errand);
+    return thinks ? ship_think_in_berth(self, ctx) : ship_begin_business(self, ctx);
 }
 
 /* Its crew is taken care of, and is well by the end of the service. A repair is paid for. */

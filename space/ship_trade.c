@@ -10,6 +10,8 @@
 #include "mind_leaves.h"
 #include "ship.h"
 
+#include <stdlib.h>
+
 /* ---- What is asked again until it is answered ---- */
 
 static aldis_err send_offer(const struct ship *self, aldis_ctx *ctx)
@@ -44,6 +46,45 @@ static aldis_err leave_market(struct ship *self, aldis_ctx *ctx)
     return ship_rest(self, ctx);
 }
 
+static struct ship_errand *errand_of(const struct ship *self)
+{
+    return self->extra ? self->extra->errand : NULL;
+}
+
+void ship_end_errand(struct ship *self, aldis_ctx *ctx)
+{
+    struct ship_errand *errand = errand_of(self);
+    if (!errand)
+        return;
+    self->extra->errand = NULL;
+    if (account_is_open(&self->account)) /* who knows; the goods may still come */
+        errand->outcome.reason = REFUSAL_EXPIRED;
+    else if (!errand->outcome.accepted && errand->outcome.reason == REFUSAL_NONE)
+        errand->outcome.reason = REFUSAL_STATE; /* it did not come to that */
+    const aldis_send_opts opts = {.delay_ns = ship_signal_ns(self, ctx, errand->giver)};
+    if (!aldis_id_is_nobody(errand->giver)) /* one that has ended does not want to know */
+        (void)aldis_ctx_send_opts_raw(ctx, errand->giver, &trade_answer_type, &errand->outcome,
+                                      sizeof errand->outcome, &opts);
+    free(errand);
+}
+
+/* What was bought of what it was ordered to buy, or why not. */
+static void note_errand(const struct ship *self, bool accepted, Refusal reason,
+                        const struct terms *terms)
+{
+    struct ship_errand *errand = errand_of(self);
+    if (!errand || self->phase != PHASE_BUY)
+        return;
+    if (!accepted) {
+        errand->outcome.reason = reason;
+        return;
+    }
+    errand->outcome.accepted = true;
+    errand->outcome.credits += terms->credits;
+    for (uint32_t i = 0; i < self->account.shape->kinds; i++)
+        errand->outcome.goods[i] += terms->goods[i];
+}
+
 /* Hold what the order may cost and send it. false: it cannot be paid for, or sent. */
 static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint32_t resource,
                         uint64_t quantity, uint64_t limit)
@@ -59,9 +100,12 @@ static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint3
     else if (resource < SCENARIO_COMMODITIES_MAX)
         most.goods[resource] = side == ORDER_SELL ? (int32_t)quantity : -(int32_t)quantity;
     aldis_ns until_ns = aldis_now(ctx) + TRADE_VALID_NS;
-    if (account_hold(&self->account, &most, ship_station(self).id, self->station, until_ns) !=
-        ACCOUNT_DONE)
+    enum account_verdict verdict =
+        account_hold(&self->account, &most, ship_station(self).id, self->station, until_ns);
+    if (verdict != ACCOUNT_DONE) {
+        note_errand(self, false, account_refusal(verdict), NULL);
         return false;
+    }
     struct pending *pending = self->account.dealings->pending;
     chronicle_offered(ship_chart(self)->chronicle, ctx, ship_account(self), pending, &most);
     memset(&pending->offer, 0, sizeof pending->offer);
@@ -160,13 +204,20 @@ static const enum ship_phase next_phase[] = {[PHASE_SELL] = PHASE_FUEL,
                                              [PHASE_PRICES] = PHASE_BUY,
                                              [PHASE_BUY] = PHASE_NONE};
 
+/* With an order to trade, what it is to buy is known. */
+static void go_to_next_phase(struct ship *self)
+{
+    bool ordered = self->phase == PHASE_REPAIR && errand_of(self);
+    self->phase = (ordered ? PHASE_BUY : next_phase[self->phase]) & 15u;
+}
+
 /* Go on with what can be done; when there is no more, leave. */
 static aldis_err do_business(struct ship *self, aldis_ctx *ctx)
 {
     while (self->phase != PHASE_NONE) {
         if (do_phase(self, ctx))
             return ship_arm(self, ctx, TRADE_AGAIN_NS);
-        self->phase = next_phase[self->phase] & 15u;
+        go_to_next_phase(self);
     }
     return leave_market(self, ctx);
 }
@@ -180,7 +231,7 @@ static aldis_err next_business(struct ship *self, aldis_ctx *ctx)
         return self->state == SHIP_idle ? ship_rest(self, ctx) : ship_arm(self, ctx, ASK_AGAIN_NS);
     }
     if (self->phase != PHASE_SELL && self->phase != PHASE_BUY)
-        self->phase = next_phase[self->phase] & 15u;
+        go_to_next_phase(self);
     return do_business(self, ctx);
 }
 
@@ -238,6 +289,7 @@ SHIP_ACTION(trade_hear, trade_answer)
     if (!ours)
         return ALDIS_OK; /* a copy: it was settled before */
     chronicle_settled(ship_chart(self)->chronicle, ctx, ship_account(self), responder, msg);
+    note_errand(self, msg->accepted, msg->reason, &terms);
     if (repair && msg->accepted)
         self->flags &= (uint8_t)~SHIP_DAMAGED;
     return self->state == SHIP_trading ? next_business(self, ctx) : ALDIS_OK;
@@ -424,19 +476,21 @@ static Refusal judge_items(const struct ship *self, const ProcessTradeOffer *msg
     return value > (uint64_t)self->account.credits ? REFUSAL_NO_MONEY : REFUSAL_NONE;
 }
 
-/* In its berth: what is offered there is bought of the station. */
+/* In its berth: what is offered there is bought of the station, when the ship has been served, has
+ * fuel and is repaired. Who has ordered it is told then. */
 SHIP_ACTION(offer_here, process_trade_offer)
 {
-    Refusal reason = judge_items(self, msg);
+    Refusal reason = errand_of(self) ? REFUSAL_BUSY : judge_items(self, msg);
     if (reason != REFUSAL_NONE)
         return ship_refuse(self, ctx, &process_trade_offer_type, reason);
     struct ship_plan *plan = ship_plan(self, msg->items_count);
-    if (!plan)
+    struct ship_errand *errand = plan ? calloc(1, sizeof *errand) : NULL;
+    if (!errand)
         return ALDIS_ENOMEM;
     memcpy(plan->items, msg->items, msg->items_count * sizeof plan->items[0]);
-    ship_enter(self, ctx, SHIP_trading);
-    self->phase = PHASE_BUY;
-    return do_business(self, ctx);
+    errand->giver = aldis_sender(ctx);
+    self->extra->errand = errand;
+    return ALDIS_OK;
 }
 
 SHIP_ACTION(offer_refuse, process_trade_offer)

@@ -274,10 +274,60 @@ TEST(an_ordered_trade_is_made_above_1000_credits)
     CHECK_INT(seen.refusal.reason, REFUSAL_NO_MONEY);
     CHECK_UINT(account_goods(&page->account)[0], 0);
     SAY(0, process_trade_offer, .items_count = 2, .items = {{0, 90, 1100}, {1, 10, 2100}});
-    stage_run(now_ns() + ALDIS_SECOND);
+    stage_run(now_ns() + 15 * ALDIS_SECOND);
     CHECK_UINT(account_goods(&page->account)[0], 90);
     CHECK_UINT(account_goods(&page->account)[1], 10);
     CHECK(page->account.credits < 1000000 - 90 * 1000);
+    CHECK_UINT(seen.accepted, 1); /* and whoever gave the order is told what was bought */
+    CHECK_INT(seen.trade.goods[0], -90);
+    CHECK_INT(seen.trade.goods[1], -10);
+    CHECK_INT(seen.trade.credits, 1000000 - page->account.credits);
+    CHECK_INT(seen.trade.reason, REFUSAL_NONE);
+    stage_close();
+}
+
+/* The order waits for the end of the service, and so does the ship. */
+TEST(an_order_to_trade_does_not_break_off_the_service)
+{
+    struct ship *page = open_with(0);
+    dock();
+    page->flags |= SHIP_DAMAGED;
+    SAY(0, process_trade_offer, .items_count = 1, .items = {{0, 200, 1000}}); /* below its price */
+    stage_run(now_ns() + 3 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "docked");
+    CHECK_UINT(seen.refused_messages + seen.offers_answered, 0);
+    SAY(0, process_trade_offer, .items_count = 1, .items = {{0, 200, 1000}});
+    CHECK_INT(seen.refusal.reason, REFUSAL_BUSY); /* one at a time */
+    stage_run(now_ns() + 12 * ALDIS_SECOND);
+    CHECK_STR(stage_state(0), "idle");
+    CHECK_UINT(stage.books.stations[0].served, 1);
+    CHECK(!(page->flags & SHIP_DAMAGED));
+    CHECK_UINT(account_goods(&page->account)[0], 0);
+    CHECK_UINT(seen.offers_answered, 1);
+    CHECK_UINT(seen.accepted, 0);
+    CHECK_INT(seen.trade.reason, REFUSAL_PRICE);
+    stage_close();
+}
+
+TEST(who_gave_an_order_to_trade_hears_when_it_came_to_nothing)
+{
+    open_with(0);
+    dock();
+    SAY(0, process_trade_offer, .items_count = 1, .items = {{0, 100, 1100}});
+    ORDER(0, shutdown, 0);
+    CHECK_UINT(seen.offers_answered, 1);
+    CHECK_UINT(seen.accepted, 0);
+    CHECK_INT(seen.trade.reason, REFUSAL_STATE);
+    stage_close();
+
+    struct ship *page = open_with(0); /* its purse is empty by then */
+    dock();
+    SAY(0, process_trade_offer, .items_count = 1, .items = {{0, 100, 1100}});
+    page->account.credits -= 990000;
+    stage.books.stations[1].account.credits += 990000;
+    stage_run(now_ns() + 15 * ALDIS_SECOND);
+    CHECK_UINT(seen.offers_answered, 1);
+    CHECK_INT(seen.trade.reason, REFUSAL_NO_MONEY);
     stage_close();
 }
 
