@@ -134,6 +134,33 @@ enum mind_fault mind_make(struct mind_tree *tree, const struct mind_leaf *leaves
     return fault;
 }
 
+/* The first leaf that steers among the nodes first .. end - 1; end: none does. */
+static uint32_t first_steering(const struct mind_tree *tree, uint32_t first, uint32_t end)
+{
+    while (first < end &&
+           !(tree->nodes[first].kind == MIND_leaf && tree->leaves[tree->nodes[first].leaf].steers))
+        first++;
+    return first;
+}
+
+bool mind_steers_twice(const struct mind_tree *tree, uint32_t *out_one, uint32_t *out_other)
+{
+    const struct mind_node *nodes = tree->nodes;
+    for (uint32_t i = 0; i < tree->count; i++) {
+        uint32_t steering = 0;
+        for (uint32_t child = i + 1; nodes[i].kind == MIND_parallel && child < nodes[i].end;
+             child = nodes[child].end) {
+            uint32_t leaf = first_steering(tree, child, nodes[child].end);
+            if (leaf == nodes[child].end)
+                continue;
+            *(steering++ == 0 ? out_one : out_other) = leaf;
+            if (steering == 2)
+                return true;
+        }
+    }
+    return false;
+}
+
 size_t mind_bytes(const struct mind_tree *tree)
 {
     return sizeof(struct mind) + tree->words * sizeof(aldis_ns);

@@ -82,7 +82,8 @@ struct mind_leaf {
                              aldis_ns *memory, bool starts);
     /** It was running and is to stop. NULL: nothing is to be undone. */
     void (*halt)(struct mind_turn *turn, const struct mind_value *value, aldis_ns *memory);
-    bool asks; /**< a question: it never runs, does nothing, and may be asked at any time */
+    bool steers; /**< gives the actor orders that another one of these would countermand */
+    bool asks;   /**< a question: it never runs, does nothing, and may be asked at any time */
     enum mind_param param;
     double min, max;          /**< of the value; a time's in seconds */
     const char *const *words; /**< MIND_WORD; ends with NULL */
@@ -136,6 +137,10 @@ enum mind_fault {
  */
 enum mind_fault mind_make(struct mind_tree *tree, const struct mind_leaf *leaves, uint32_t budget,
                           const struct mind_step *steps, uint32_t count, uint32_t *out_step);
+
+/** Do two children of one parallel, which run at once, hold leaves that steer? Gives one of each:
+ *  numbers of nodes, which are those of the steps. */
+bool mind_steers_twice(const struct mind_tree *tree, uint32_t *out_one, uint32_t *out_other);
 
 /** "a node without children". Static. */
 const char *mind_fault_text(enum mind_fault fault);

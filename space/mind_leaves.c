@@ -340,6 +340,7 @@ LEAF(raid)
 #define DAY_S 86400.0
 #define ASKS(name_, tick_) .name = (name_), .tick = (tick_), .asks = true
 #define ACTS(name_, tick_) .name = (name_), .tick = (tick_)
+#define STEERS(name_, tick_) ACTS(name_, tick_), .steers = true
 
 const struct mind_leaf ship_leaves[] = {
     {ASKS("has_goal", has_goal)},
@@ -350,12 +351,12 @@ const struct mind_leaf ship_leaves[] = {
     {ASKS("call_heard", call_heard)},
     {ASKS("hazard_near", hazard_near), .param = MIND_DISTANCE, .max = 1e9},
     {ASKS("chance", has_chance), .param = MIND_NUMBER, .max = 1},
-    {ACTS("choose", choose), .param = MIND_WORD, .words = choices},
-    {ACTS("dock", dock)},
-    {ACTS("visit", visit), .halt = end_visit},
+    {STEERS("choose", choose), .param = MIND_WORD, .words = choices},
+    {STEERS("dock", dock)},
+    {STEERS("visit", visit), .halt = end_visit},
     {ACTS("wait", wait_for), .param = MIND_TIME, .min = 1e-3, .max = 30 * DAY_S},
-    {ACTS("trade", trade)},
-    {ACTS("answer_call", answer_call)},
+    {STEERS("trade", trade)},
+    {STEERS("answer_call", answer_call)},
     {ACTS("raid", raid), .param = MIND_DISTANCE, .max = 1e9},
     {.name = NULL}};
 

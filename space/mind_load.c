@@ -316,10 +316,25 @@ static void read_node(struct reading *reading, const struct yaml_node *node, uin
 
 /* ---- Minds ---- */
 
+/* Two children of a parallel would steer the same ship. */
+static void steering_error(const struct reading *reading, uint32_t one, uint32_t other)
+{
+    char found[160], list[120] = "";
+    for (const struct mind_leaf *leaf = reading->leaves; leaf->name; leaf++)
+        if (leaf->steers)
+            schema_list(list, sizeof list, leaf->name);
+    snprintf(found, sizeof found,
+             "a parallel that steers twice at once: %s in line %u, %s in line %u",
+             reading->steps[one].leaf, reading->places[one]->line, reading->steps[other].leaf,
+             reading->places[other]->line);
+    schema_error(reading->reader, reading->places[other], found,
+                 "what steers (%s) in one child of a parallel only", list);
+}
+
 static void make_tree(struct schema_reader *reader, struct scenario_mind *mind,
                       const struct reading *reading)
 {
-    uint32_t where;
+    uint32_t where, other;
     enum mind_fault fault = mind_make(&mind->tree, reading->leaves, mind->budget, reading->steps,
                                       reading->count, &where);
     if (fault == MIND_BAD_VALUE)
@@ -329,6 +344,8 @@ static void make_tree(struct schema_reader *reader, struct scenario_mind *mind,
         schema_error(reader, reading->places[where], mind_fault_text(fault),
                      "a tree of 1 to %d nodes, each with the children that it needs",
                      MIND_NODES_MAX);
+    else if (mind_steers_twice(&mind->tree, &where, &other))
+        steering_error(reading, where, other);
 }
 
 static void read_mind_tree(struct schema_reader *reader, const struct yaml_node *node, void *field)

@@ -91,6 +91,54 @@ TEST(minds_that_use_themselves_are_refused_with_the_line)
             12, "too many nodes");
 }
 
+/* One ship cannot be steered to two places: both leaves are named, also those of other trees. */
+TEST(a_parallel_that_steers_twice_is_refused_with_both_lines)
+{
+    refused("minds:\n"
+            "  - name: m\n"
+            "    tree:\n"
+            "      parallel:\n"
+            "        need: 2\n"
+            "        of:\n"
+            "          - sequence:\n"
+            "            - choose: route\n"
+            "            - dock\n"
+            "          - sequence:\n"
+            "            - wait: 20 s\n"
+            "            - choose: nearest\n"
+            "            - visit\n",
+            22, "steers twice at once: choose in line 18, choose in line 22");
+    refused("minds:\n"
+            "  - {name: a, tree: {retry: {do: visit}}}\n"
+            "  - name: m\n"
+            "    tree:\n"
+            "      repeat:\n"
+            "        do:\n"
+            "          parallel: {need: 1, of: [{wait: 5 s}, answer_call, {invert: {use: a}}]}\n",
+            12, "steers twice at once: answer_call in line 17, visit in line 12");
+    refused("minds:\n  - {name: m, tree: {parallel: {need: 1, of: [trade, {use: patrol}]}}}\n", 12,
+            "trade in line 12, ");
+}
+
+/* What only asks, waits or raids may go on beside what steers; so may whatever excludes it. */
+TEST(a_parallel_may_steer_in_one_child)
+{
+    static struct scenario_errors errors;
+    struct scenario *scenario;
+    static const char text[] = HEAD FLEET(
+        "m") "minds:\n  - {name: m, tree: {parallel: {need: 2, of: [\n"
+             "      {selector: [{sequence: [{choose: route}, dock, trade]}, visit, answer_call]},\n"
+             "      {sequence: [{wait: 20 s}, {raid: 50 u}]}, has_goal]}}}\n";
+    CHECK_INT(scenario_parse("minds", text, strlen(text), &scenario, &errors), SCENARIO_OK);
+    scenario_destroy(scenario);
+    const struct mind_plan *plan;
+    for (uint32_t i = 0, one, other; (plan = mind_plan_at(i)); i++) {
+        static struct mind_tree tree;
+        CHECK_INT(mind_make(&tree, ship_leaves, 0, plan->steps, plan->count, NULL), MIND_FINE);
+        CHECK(!mind_steers_twice(&tree, &one, &other));
+    }
+}
+
 /* ---- What ships do ---- */
 
 static struct ship *begin(const char *text)
