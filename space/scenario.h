@@ -81,6 +81,7 @@ struct scenario_class {
     uint32_t offer_floor;       /**< credits: an offer above it is taken */
     uint32_t peer_offer_floor;  /**< credits: the same from another ship */
     double distress_range;      /**< u: an idle ship goes to the help of one nearer than this */
+    double formation_range;     /**< u: a leader takes followers that are nearer than this */
     double hazard_radius;       /**< u: of the hazard that its emergency is to others */
     double formation_rate;      /**< 1/s: velocity = rate x offset to the slot */
     double push_rate;           /**< 1/s: a hazard drives it away by rate x (radius - distance) */

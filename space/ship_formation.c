@@ -52,7 +52,7 @@ SHIP_ACTION(follower_hear, formation_request)
     if (!rare)
         return ALDIS_ENOMEM;
     struct vec way = vec_sub(vec_of(&msg->position), ship_place(self, aldis_now(ctx)));
-    if (vec_length(way) >= ship_class(self)->distress_range)
+    if (vec_length(way) >= ship_class(self)->formation_range)
         return answer_follower(self, ctx, false, REFUSAL_TOO_FAR, (struct vec){0, 0, 0});
     aldis_id *slot = &rare->formation.followers[msg->place_in_line - 1];
     if (!aldis_id_is_nobody(*slot) && !aldis_id_equal(*slot, from))

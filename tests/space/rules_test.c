@@ -574,6 +574,21 @@ TEST(a_formation_asked_for_is_given_a_slot)
     stage_close();
 }
 
+/* How far it goes to help has nothing to do with it. */
+TEST(a_leader_takes_followers_within_its_formation_range)
+{
+    struct scenario *scenario = stage_parse(open_space);
+    scenario->classes.items[0].distress_range = 0;
+    scenario->classes.items[0].formation_range = 50;
+    open_at(scenario, 0);
+    SAY(0, formation_request, .kind = FORMATION_CONVOY, .place_in_line = 2, .position = {0, 49, 0});
+    CHECK(seen.slot.accepted);
+    SAY(0, formation_request, .kind = FORMATION_CONVOY, .place_in_line = 3, .position = {0, 50, 0});
+    CHECK(!seen.slot.accepted);
+    CHECK_INT(seen.slot.reason, REFUSAL_TOO_FAR);
+    stage_close();
+}
+
 TEST(a_formation_is_joined_from_where_the_station_is_now)
 {
     struct ship *page = open_round(0);
