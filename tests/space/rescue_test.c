@@ -83,6 +83,24 @@ TEST(a_call_waits_for_a_tug_that_is_free)
     stage_close();
 }
 
+/* It would give a unit, half of the tank; it has 0.3 of one, and then nothing. */
+TEST(no_more_fuel_is_given_than_there_is)
+{
+    open_with(2);
+    stage.books.stations[0].account.fuel += stage.books.rescue.fuel - 300000000;
+    stage.books.rescue.fuel = 300000000;
+    dry(0);
+    wait_for(0, "flying");
+    CHECK_INT(stage.books.rescue.fuel, 0);
+    int64_t burnt = page_of(0)->account.burnt - 2 * (int64_t)FUEL_NANO;
+    CHECK_INT(page_of(0)->account.fuel + burnt, 300000000);
+    dry(1);
+    stage_wait(600);
+    CHECK_STR(stage_state(1), "emergency");
+    CHECK_INT(page_of(1)->account.fuel, 0);
+    stage_close();
+}
+
 static aldis_ns wait_ns(uint32_t number)
 {
     return rescue_wait_ns(stage.books.rescue_page, ship_account(page_of(number)), stage_now());

@@ -310,6 +310,27 @@ TEST(a_repair_takes_time_and_a_part)
     CHECK(fabs(damaged_s - sound_s - 30) < 0.1);
 }
 
+/* A station without parts takes its order, and refuses it: the ship leaves as it came, and has paid
+ * nothing for a repair. */
+TEST(a_repair_that_is_refused_mends_nothing)
+{
+    stage_open(quiet(""), 1);
+    stage_station(0);
+    stage.books.stations[0].spares = 0;
+    struct ship *ship = stage_ship(0, 0);
+    ship->flags |= SHIP_DAMAGED;
+    int64_t credits = ship->account.credits;
+    CHECK_OK(aldis_send(stage.system, stage.ships[0], initiate_docking, .station = 0));
+    stage_run(2 * ALDIS_MINUTE);
+    CHECK_STR(stage_state(0), "idle");
+    CHECK_UINT(stage.books.stations[0].served, 1);
+    CHECK_UINT(stage_type("market_order").handled, 1);
+    CHECK_UINT(stage_type("trade_answer").handled, 1);
+    CHECK(ship->flags & SHIP_DAMAGED);
+    CHECK_INT(ship->account.credits, credits);
+    stage_close();
+}
+
 /* Docks, and says when its service was over. */
 static aldis_ns served_at(uint32_t ship)
 {
