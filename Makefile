@@ -36,7 +36,8 @@ all: packages $(BUILD)/build.ninja
 run: packages $(BUILD)/build.ninja
 	$(call build,aldis,$(BUILD)/aldis)
 	$(BUILD)/aldis run $(SCENARIO)
-	@echo; echo "docs/running.md explains each line. To see the ships fly: $(BUILD)/aldis run $(SCENARIO) --watch"
+	@echo; echo "What each line says: docs/running.md. To see the ships fly:"
+	@echo "  $(BUILD)/aldis run $(SCENARIO) --watch"
 
 test: all
 	@tools/run_tests.py $(BUILD) $(TESTFLAGS)
