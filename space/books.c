@@ -2,6 +2,7 @@
 /* books.c: see books.h. */
 #include "books.h"
 
+#include "bulletin.h"
 #include "dock.h"
 #include "mind_leaves.h"
 #include "ship.h"
@@ -43,7 +44,8 @@ uint64_t scenario_bytes_needed(const struct scenario *scenario)
         ship += CREDIT_BYTES;
     uint64_t station = sizeof(struct station_page) + STATION_BYTES;
     return scenario->ship_count * ship + scenario->stations.count * station +
-           docks_bytes(scenario) / 2 + minds_bytes(scenario) + FIXED_BYTES;
+           docks_bytes(scenario) / 2 + bulletin_bytes(scenario) + minds_bytes(scenario) +
+           FIXED_BYTES;
 }
 
 uint32_t books_accounts(const struct books *books)
@@ -110,10 +112,12 @@ static bool make_room(struct books *books, const struct scenario *scenario)
     books->kins = calloc(scenario->fleets.count, sizeof *books->kins);
     books->ships = aligned_alloc(64, ships);
     books->docks = calloc(1, docks_bytes(scenario) + 1);
+    books->bulletin = bulletin_create(scenario);
     if (books->ships)
         memset(books->ships, 0, ships);
     bool minds = minds_init(&books->minds, scenario);
-    return books->stations && books->kins && books->ships && books->docks && minds;
+    return books->stations && books->kins && books->ships && books->docks && books->bulletin &&
+           minds;
 }
 
 /* Permission, docked, served and undock are messages; so are an order, of fuel, and its answer. */
@@ -174,6 +178,7 @@ void books_fini(struct books *books)
     free(books->kins);
     free(books->ids);
     free(books->docks);
+    bulletin_destroy(books->bulletin);
     free(books->hazard_page);
     free(books->rescue_page);
     free(books->weather_page);

@@ -16,8 +16,9 @@
 
 #include <aldis/rate.h>
 
-struct ship;
+struct bulletin;
 struct chronicle;
+struct ship;
 
 /** A course that passes a hazard keeps this far off its centre, as a part of its radius. */
 #define HAZARD_BERTH 1.1
@@ -79,6 +80,7 @@ struct books {
     uint32_t station_count, ship_count, kinds;
     struct totals start; /**< when the run began */
     struct minds minds;
+    struct bulletin *bulletin;     /**< the prices that all may know */
     uint64_t near_misses;          /**< that traffic control has named */
     uint64_t near_misses_left_out; /**< courses and pairs that it had no room for */
 };
@@ -87,7 +89,6 @@ struct chart {
     const struct scenario *scenario;
     struct books *books;         /**< each actor looks at its own page, and at those of the dead */
     const station_ref *stations; /**< of the scenario's stations, in their order */
-    const uint32_t *prices;      /**< cents, of each station's goods at the start */
     ledger_ref ledger;
     rescue_ref rescue;   /**< nobody: there is none */
     traffic_ref traffic; /**< nobody: there is none */
@@ -143,6 +144,9 @@ struct totals books_totals(const struct books *books);
  *  not, and how much. The actors must be at rest. */
 bool books_balance(const struct books *books, const struct scenario *scenario, char *text,
                    size_t size);
+
+/** A station buys so much below the price, and sells so much above it. */
+#define MARKET_SPREAD_PERCENT 2
 
 /** Cents for one tonne of a station's goods at a stock: the commodity's price at its target, more
  *  below it and less above it, within the commodity's swing. */

@@ -121,18 +121,6 @@ static const struct scenario_goods *goods_at(const struct ship *self, uint32_t s
     return ship_chart(self)->scenario->stations.items[station].goods;
 }
 
-/* Credits a tonne that the best of the goods here gains there, by the published prices. */
-static double gain_at(const struct ship *self, uint32_t station)
-{
-    const uint32_t *here = &ship_chart(self)->prices[self->station * SCENARIO_COMMODITIES_MAX];
-    const uint32_t *there = &ship_chart(self)->prices[station * SCENARIO_COMMODITIES_MAX];
-    uint32_t best = 0;
-    for (uint32_t i = 0; i < self->account.shape->kinds; i++)
-        if (here[i] > 0 && there[i] > here[i] && there[i] - here[i] > best)
-            best = there[i] - here[i];
-    return best;
-}
-
 /* Tonnes an hour that it makes; or uses of what is in the hold or is made where the ship is. */
 static double goods_of(const struct ship *self, uint32_t station, bool makes)
 {
@@ -148,13 +136,15 @@ static double goods_of(const struct ship *self, uint32_t station, bool makes)
     return tonnes;
 }
 
-static double worth(const struct ship *self, enum choice choice, uint32_t station, double distance)
+/* Of all that it can reach, the best has the most of this; nothing is not worth a way. */
+static double worth(const struct ship *self, enum choice choice, uint32_t station, double distance,
+                    aldis_ns now_ns)
 {
     switch (choice) {
     case CHOOSE_NEAREST:
         return 1 / (1 + distance);
     case CHOOSE_PROFIT:
-        return gain_at(self, station);
+        return ship_gain_at(self, station, now_ns);
     case CHOOSE_PRODUCER:
         return goods_of(self, station, true) / (1 + distance);
     case CHOOSE_CONSUMER:
@@ -186,7 +176,7 @@ LEAF(choose)
         if (!ship_fits(self, i) || distance * 1.1 >= reach ||
             (i == self->station && choice != CHOOSE_NEAREST))
             continue;
-        double found = worth(self, choice, i, distance);
+        double found = worth(self, choice, i, distance, turn->now_ns);
         if (found > best) {
             best = found;
             chosen = i;

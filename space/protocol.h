@@ -40,7 +40,7 @@
 #define MANIFEST_ITEMS_MAX 16
 #define RESOURCE_FUEL 16u
 #define RESOURCE_REPAIR 17u
-#define RESOURCES 18u
+#define RESOURCE_ASHORE 18u /**< what the crew spends there; in orders only */
 
 _Static_assert(SCENARIO_COMMODITIES_MAX == 16, "the schema's counts");
 
@@ -82,7 +82,7 @@ ALDIS_WIRE_STRUCT(Undock);
 ALDIS_WIRE_STRUCT(ServiceDone);
 ALDIS_WIRE_STRUCT(RequestPrices);
 ALDIS_WIRE_STRUCT_RULES(RequestServices, ALDIS_WIRE_RANGE(RequestServices, fuel, 0, 1e18));
-ALDIS_WIRE_STRUCT_RULES(MarketOrder, ALDIS_WIRE_RANGE(MarketOrder, resource, 0, RESOURCE_REPAIR),
+ALDIS_WIRE_STRUCT_RULES(MarketOrder, ALDIS_WIRE_RANGE(MarketOrder, resource, 0, RESOURCE_ASHORE),
                         ALDIS_WIRE_RANGE(MarketOrder, quantity, 1, 1e18),
                         ALDIS_WIRE_RANGE(MarketOrder, limit, 0, 1e12),
                         ALDIS_WIRE_RANGE(MarketOrder, valid_until_ns, 0, TIME_NS_MAX));

@@ -149,29 +149,13 @@ static aldis_err spawn_fleet(const struct run *run, const struct scenario_fleet 
     return err;
 }
 
-/* The prices that all know: those of the stations' stocks at the start. */
-static void publish_prices(struct run *run)
-{
-    const struct scenario *scenario = run->scenario;
-    for (uint32_t i = 0; i < scenario->stations.count; i++) {
-        for (uint32_t j = 0; j < scenario->market.commodities.count; j++) {
-            const struct scenario_goods *goods = &scenario->stations.items[i].goods[j];
-            if (goods->target > 0)
-                run->prices[i * SCENARIO_COMMODITIES_MAX + j] = (uint32_t)market_price(
-                    &scenario->market.commodities.items[j], goods, goods->stock);
-        }
-    }
-}
-
 static aldis_err spawn_all(struct run *run)
 {
     const struct scenario *scenario = run->scenario;
     run->chart.scenario = scenario;
     run->chart.books = &run->books;
     run->chart.stations = run->stations;
-    run->chart.prices = run->prices;
     run->chart.early_ns = run->opts->live ? EARLY_NS : 0;
-    publish_prices(run);
     aldis_err err = spawn_services(run);
     if (err == ALDIS_OK)
         err = spawn_stations(run);
@@ -434,8 +418,7 @@ static aldis_err set_up(struct run *run)
     if (report->bytes_needed > report->bytes_at_hand)
         return ALDIS_ENOMEM;
     run->stations = calloc(scenario->stations.count, sizeof *run->stations);
-    run->prices = calloc(scenario->stations.count, SCENARIO_COMMODITIES_MAX * sizeof *run->prices);
-    if (!run->stations || !run->prices || !books_init(&run->books, scenario, &run->chart))
+    if (!run->stations || !books_init(&run->books, scenario, &run->chart))
         return ALDIS_ENOMEM;
     if ((run->opts->events || run->opts->witness) && !books_note_ids(&run->books))
         return ALDIS_ENOMEM;
@@ -468,7 +451,6 @@ aldis_err space_run(const struct scenario *scenario, const struct space_run_opts
     witness_destroy(run.witness);
     books_fini(&run.books);
     aldis_stats_fini(&run.seen);
-    free(run.prices);
     free(run.stations);
     return err;
 }

@@ -20,7 +20,6 @@ struct run {
     struct ledger_page ledger;
     aldis_behaviour kinds[SCENARIO_ACTORS]; /* with the scenario's mailboxes */
     station_ref *stations;
-    uint32_t *prices;
     aldis_ns checked_ns;       /* all was there at this time */
     struct holdings *holdings; /* and who had it; NULL: not every window is looked at */
     struct witness *witness;   /* and what was handled since; NULL: not noted */

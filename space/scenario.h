@@ -26,6 +26,7 @@
 
 /** Fuel is kept in nano: 1e-9 of the unit that tanks and stocks are given in. */
 #define FUEL_NANO 1000000000
+#define FUEL_MILLI 1000000
 #define CENTS 100
 
 struct scenario_body {
@@ -78,6 +79,7 @@ struct scenario_class {
     double tank;                /**< units of fuel */
     double burn;                /**< units of fuel for each u */
     uint32_t purse;             /**< credits at the start */
+    double crew_share;          /**< of what it has above its purse, spent at each market */
     uint32_t offer_floor;       /**< credits: an offer above it is taken */
     uint32_t peer_offer_floor;  /**< credits: the same from another ship */
     double distress_range;      /**< u: an idle ship goes to the help of one nearer than this */

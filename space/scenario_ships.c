@@ -36,6 +36,7 @@ static const struct schema_key class_keys[] = {
     CLASS_KEY("tank", NUMBER, OPTIONAL, tank, 1e-6, 1e3),
     CLASS_KEY("burn", NUMBER, OPTIONAL, burn, 0, 1e6),
     CLASS_KEY("purse", COUNT, OPTIONAL, purse, 0, 4e9),
+    CLASS_KEY("crew_share", NUMBER, OPTIONAL, crew_share, 0, 1),
     CLASS_KEY("offer_floor", COUNT, OPTIONAL, offer_floor, 0, 4e9),
     CLASS_KEY("peer_offer_floor", COUNT, OPTIONAL, peer_offer_floor, 0, 4e9),
     CLASS_KEY("distress_range", DISTANCE, OPTIONAL, distress_range, 0, 1e9),

@@ -30,6 +30,8 @@
 #define TRADE_AGAIN_NS (5 * ALDIS_SECOND)
 #define TRADE_VALID_NS (30 * ALDIS_SECOND)
 #define CALL_AGAIN_NS (60 * ALDIS_SECOND)
+/* After so many markets in a row without a sale a ship asks a sixteenth less than it did. */
+#define SHIP_UNSOLD_MAX 24
 
 /** Within a state. */
 enum ship_phase {
@@ -41,6 +43,7 @@ enum ship_phase {
     PHASE_SELL,
     PHASE_FUEL,
     PHASE_REPAIR,
+    PHASE_ASHORE, /**< trading: its crew spends its share */
     PHASE_BUY,
     PHASE_PEER, /**< trading: with another ship */
 };
@@ -131,7 +134,7 @@ struct ship_kin {
     uint32_t number;        /**< of the fleet */
 };
 
-/** A ship's page. Behind it are its goods, and the prices that it remembers of them. */
+/** A ship's page. Behind it are its goods, and prices: ship_prices(). */
 struct ship {
     struct account account;
     struct motion motion;
@@ -161,11 +164,12 @@ struct ship {
     unsigned place_in_line : 3; /**< in its formation; 0: it leads, or there is none */
     unsigned ill : 1;           /**< its crew wants quarters at the next berth */
     unsigned untold : 2;        /**< looks since the sky was told where it is: see nearby.h */
+    unsigned unsold : 5;        /**< markets in a row that it has left with goods, none sold */
 };
 _Static_assert(sizeof(struct ship) == 160, "bytes per ship");
 _Static_assert(SCENARIO_STATIONS_MAX < UINT16_MAX && SCENARIO_FLEETS_MAX <= UINT16_MAX, "ids");
 _Static_assert(SPACE_SHIP_STATE_COUNT <= 8 && PHASE_PEER < 16 && MISSION_FOLLOW < 4, "bits");
-_Static_assert(SCENARIO_FORMATION_MAX <= 8 && NEARBY_LOOKS <= 4, "bits");
+_Static_assert(SCENARIO_FORMATION_MAX <= 8 && NEARBY_LOOKS <= 4 && SHIP_UNSOLD_MAX < 32, "bits");
 
 static inline const struct ship_kin *ship_kin(const struct ship *self)
 {
@@ -194,10 +198,17 @@ static inline uint32_t ship_account(const struct ship *self)
 {
     return ship_kin(self)->first_account + ship_number(self);
 }
-/** What its last stop paid for each commodity, cents a tonne: known_station says which that was. */
-static inline uint32_t *ship_known(const struct ship *self)
+/** Cents a tonne. Of goods that it has (ship_has): what they have cost on average, rounded up. Of
+ *  all others: what the station known_station pays, as last heard; 0: it does not know. */
+static inline uint32_t *ship_prices(const struct ship *self)
 {
     return account_goods(&self->account) + self->account.shape->kinds;
+}
+/** Does it have goods of that kind, held for a trade or not? */
+static inline bool ship_has(const struct ship *self, uint32_t good)
+{
+    const struct pending *pending = account_pending(&self->account);
+    return account_goods(&self->account)[good] > 0 || (pending && pending->held.goods[good] > 0);
 }
 /** Of a page, with the goods and the prices. */
 static inline size_t ship_page_bytes(uint32_t kinds)
@@ -350,10 +361,20 @@ void ship_follow(struct ship *self, double seconds, const struct thrust *thrust,
 /** The next station to go to. */
 uint32_t ship_choose_station(struct ship *self, aldis_ctx *ctx);
 /** What to buy here for the station it goes to next: into the plan of its extra part. */
-void ship_choose_goods(struct ship *self, const MarketPrices *prices);
-
+void ship_choose_goods(struct ship *self, const MarketPrices *prices, aldis_ns now_ns);
+/** Cents that it expects to earn by going to a station next, of what it has and of what it can buy
+ *  where it is, less the fuel. */
+double ship_gain_at(const struct ship *self, uint32_t station, aldis_ns now_ns);
+/** Tonnes of a commodity that it could sell at a station, the last of them for what it has cost. */
+uint64_t ship_sellable(const struct ship *self, uint32_t station, uint32_t good, aldis_ns now_ns);
+/** At any price: its purse does not last for fuel and repair. */
+bool ship_must_sell(const struct ship *self);
 /** Remember what its station pays. */
 void ship_remember(struct ship *self, const MarketPrices *prices);
+/** Tonnes of a commodity have come into its hold, for so many cents in all. */
+void ship_note_bought(struct ship *self, uint32_t good, uint64_t tonnes, uint64_t cents);
+/** Goods have left its hold. What those had cost that it has no more of is forgotten. */
+void ship_note_given(struct ship *self);
 
 /* ---- Actions: what a message does in a state (SHIP_TABLE in ship.c) ---- */
 

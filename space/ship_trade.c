@@ -90,7 +90,7 @@ static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint3
                         uint64_t quantity, uint64_t limit)
 {
     struct terms most = {0};
-    if (quantity == 0)
+    if (quantity == 0 || (limit == 0 && resource == RESOURCE_ASHORE))
         return false;
     uint64_t units = resource == RESOURCE_FUEL ? FUEL_NANO : 1;
     if (side == ORDER_BUY)
@@ -123,18 +123,56 @@ static bool place_order(struct ship *self, aldis_ctx *ctx, OrderSide side, uint3
     return false;
 }
 
-/* All of one thing that it has, at any price that the station may offer. */
+/* Of one thing that it has as much as the station takes for what it has cost; all of it, at any
+ * price, if it must. */
 static bool sell_something(struct ship *self, aldis_ctx *ctx)
 {
-    const struct scenario_market *market = &ship_chart(self)->scenario->market;
+    const struct scenario_goods *goods =
+        ship_chart(self)->scenario->stations.items[self->station].goods;
+    bool must = ship_must_sell(self);
     for (uint32_t i = self->visit.goods; i < self->account.shape->kinds; i++) {
-        const struct scenario_commodity *commodity = &market->commodities.items[i];
-        uint64_t worst = (uint64_t)(commodity->price - commodity->swing) * CENTS * 9 / 10;
         self->visit.goods = (uint8_t)(i + 1);
-        if (place_order(self, ctx, ORDER_SELL, i, account_goods(&self->account)[i], worst))
+        if (goods[i].target == 0)
+            continue;
+        uint64_t tonnes = must ? account_goods(&self->account)[i]
+                               : ship_sellable(self, self->station, i, aldis_now(ctx));
+        if (place_order(self, ctx, ORDER_SELL, i, tonnes, must ? 0 : ship_prices(self)[i]))
             return true;
     }
     return false;
+}
+
+/* One more market that it may leave with all that it had. */
+static void count_unsold(struct ship *self)
+{
+    bool loaded = false;
+    for (uint32_t i = 0; i < self->account.shape->kinds; i++)
+        loaded |= account_goods(&self->account)[i] > 0;
+    self->unsold = loaded ? (self->unsold + 1u) & 31u : 0;
+    if (self->unsold <= SHIP_UNSOLD_MAX)
+        return;
+    self->unsold = 0;
+    for (uint32_t i = 0; i < self->account.shape->kinds; i++)
+        if (ship_has(self, i))
+            ship_prices(self)[i] -= ship_prices(self)[i] / 16;
+}
+
+/* Whatever has come into its hold has had its price. */
+static void note_settled(struct ship *self, const struct offer *offer, const TradeAnswer *answer)
+{
+    for (uint32_t i = 0; i < self->account.shape->kinds; i++) {
+        if (answer->goods[i] > 0)
+            self->unsold = 0;
+        uint64_t tonnes = answer->goods[i] < 0 ? (uint64_t)-answer->goods[i] : 0, price = 0;
+        if (tonnes > 0 && offer->is_order)
+            ship_note_bought(self, i, tonnes, (uint64_t)answer->credits);
+        for (uint32_t j = 0; !offer->is_order && j < offer->trade.requesting_count; j++)
+            if (offer->trade.requesting[j].resource == i)
+                price = offer->trade.requesting[j].max_price;
+        if (tonnes > 0 && !offer->is_order)
+            ship_note_bought(self, i, tonnes, tonnes * price);
+    }
+    ship_note_given(self);
 }
 
 static bool buy_fuel(struct ship *self, aldis_ctx *ctx)
@@ -151,6 +189,16 @@ static bool buy_fuel(struct ship *self, aldis_ctx *ctx)
     /* Less than a hundredth of a tank is not worth the trouble. */
     return missing >= self->account.shape->tank / 100 &&
            place_order(self, ctx, ORDER_BUY, RESOURCE_FUEL, (uint64_t)missing, price);
+}
+
+/* Cents that its crew spends ashore: a share of what the ship has earned. Less than a few credits
+ * is not worth the trouble. */
+static uint64_t crew_share(const struct ship *self)
+{
+    const struct scenario_class *class = ship_class(self);
+    double share = (double)(self->account.credits - (int64_t) class->purse * CENTS) *
+                   (ship_fleet(self)->trades ? class->crew_share : 0);
+    return share >= 10 * CENTS ? (uint64_t)share : 0;
 }
 
 static bool buy_goods(struct ship *self, aldis_ctx *ctx)
@@ -184,6 +232,8 @@ static bool do_phase(struct ship *self, aldis_ctx *ctx)
     case PHASE_REPAIR:
         return (self->flags & SHIP_DAMAGED) && place_order(self, ctx, ORDER_BUY, RESOURCE_REPAIR, 1,
                                                            (uint64_t)station->repair_price * CENTS);
+    case PHASE_ASHORE:
+        return place_order(self, ctx, ORDER_BUY, RESOURCE_ASHORE, 1, crew_share(self));
     case PHASE_PRICES:
         return ask_prices(self, ctx);
     case PHASE_BUY:
@@ -198,11 +248,9 @@ static bool do_phase(struct ship *self, aldis_ctx *ctx)
     return false;
 }
 
-static const enum ship_phase next_phase[] = {[PHASE_SELL] = PHASE_FUEL,
-                                             [PHASE_FUEL] = PHASE_REPAIR,
-                                             [PHASE_REPAIR] = PHASE_PRICES,
-                                             [PHASE_PRICES] = PHASE_BUY,
-                                             [PHASE_BUY] = PHASE_NONE};
+static const enum ship_phase next_phase[] = {
+    [PHASE_SELL] = PHASE_FUEL,     [PHASE_FUEL] = PHASE_REPAIR, [PHASE_REPAIR] = PHASE_ASHORE,
+    [PHASE_ASHORE] = PHASE_PRICES, [PHASE_PRICES] = PHASE_BUY,  [PHASE_BUY] = PHASE_NONE};
 
 /* With an order to trade, what it is to buy is known. */
 static void go_to_next_phase(struct ship *self)
@@ -242,6 +290,7 @@ aldis_err ship_begin_business(struct ship *self, aldis_ctx *ctx)
     ship_enter(self, ctx, SHIP_trading);
     self->phase = PHASE_SELL;
     self->visit.goods = 0;
+    count_unsold(self);
     return do_business(self, ctx);
 }
 
@@ -264,7 +313,8 @@ SHIP_ACTION(prices_plan, market_prices)
         return ALDIS_OK;
     if (self->order == 0)
         ship_set_goal(self, ship_choose_station(self, ctx));
-    ship_choose_goods(self, msg);
+    ship_choose_goods(self, msg, aldis_now(ctx));
+    ship_remember(self, msg);
     return next_business(self, ctx);
 }
 
@@ -281,8 +331,10 @@ SHIP_ACTION(trade_hear, trade_answer)
                 aldis_id_equal(pending->peer, aldis_sender(ctx));
     struct terms terms = account_answer_terms(msg);
     uint32_t responder = ours ? pending->peer_account : 0;
-    bool repair =
-        ours && pending->offer.is_order && pending->offer.order.resource == RESOURCE_REPAIR;
+    struct offer offer;
+    if (ours)
+        offer = pending->offer;
+    bool repair = ours && offer.is_order && offer.order.resource == RESOURCE_REPAIR;
     if (ours && !account_settle(account, msg->number, msg->accepted ? &terms : NULL))
         return aldis_fail(ctx, "an answer to a trade on other terms");
     tell_settled(ctx, msg, ship_account(self), ship_signal_ns(self, ctx, aldis_sender(ctx)));
@@ -292,6 +344,8 @@ SHIP_ACTION(trade_hear, trade_answer)
     note_errand(self, msg->accepted, msg->reason, &terms);
     if (repair && msg->accepted)
         self->flags &= (uint8_t)~SHIP_DAMAGED;
+    if (msg->accepted)
+        note_settled(self, &offer, msg);
     return self->state == SHIP_trading ? next_business(self, ctx) : ALDIS_OK;
 }
 
@@ -303,8 +357,27 @@ SHIP_ACTION(trade_close, trade_settled)
 
 /* ---- From ship to ship ---- */
 
-/* The offered goods at their unit values, against the requested ones at the highest price that is
- * paid for them; who owes the difference pays it. Unknown goods: false. */
+/* What is requested, at the highest price that is paid for it. Unknown goods: false. */
+static bool add_request(const struct ship *self, const RequestItem *item, struct terms *out,
+                        uint64_t *paid)
+{
+    uint64_t price = (uint64_t)item->quantity * item->max_price;
+    if (item->quantity > INT32_MAX / 16)
+        return false;
+    if (item->resource == RESOURCE_FUEL) {
+        out->fuel -= (int64_t)item->quantity * FUEL_MILLI;
+        *paid += (price + 999) / 1000;
+        return true;
+    }
+    if (item->resource >= self->account.shape->kinds)
+        return false;
+    out->goods[item->resource] -= (int32_t)item->quantity;
+    *paid += price;
+    return true;
+}
+
+/* The offered goods at their unit values, against the requested ones; who owes the difference pays
+ * it. Unknown goods: false. */
 static bool terms_of_offer(const struct ship *self, const TradeOffer *msg, struct terms *out,
                            uint64_t *out_value)
 {
@@ -318,13 +391,9 @@ static bool terms_of_offer(const struct ship *self, const TradeOffer *msg, struc
         out->goods[item->commodity] += (int32_t)item->tonnes;
         *out_value += (uint64_t)item->tonnes * item->unit_value;
     }
-    for (uint32_t i = 0; i < msg->requesting_count; i++) {
-        const RequestItem *item = &msg->requesting[i];
-        if (item->resource >= self->account.shape->kinds || item->quantity > INT32_MAX / 16)
+    for (uint32_t i = 0; i < msg->requesting_count; i++)
+        if (!add_request(self, &msg->requesting[i], out, &paid))
             return false;
-        out->goods[item->resource] -= (int32_t)item->quantity;
-        paid += (uint64_t)item->quantity * item->max_price;
-    }
     out->credits = (int64_t)paid - (int64_t)*out_value;
     return true;
 }
@@ -360,6 +429,9 @@ static Refusal judge_offer(const struct ship *self, const TradeOffer *msg, struc
         return REFUSAL_STATE;
     if (!msg->gift && value <= floor)
         return REFUSAL_TOO_LITTLE;
+    /* It sells no fuel that it may need itself. */
+    if (terms->fuel < 0 && self->account.fuel + terms->fuel < self->account.shape->tank / 2)
+        return REFUSAL_NO_STOCK;
     int64_t room = account_fuel_room(&self->account);
     if (msg->gift && terms->fuel > room)
         terms->fuel = room;
@@ -386,6 +458,11 @@ SHIP_ACTION(peer_consider, trade_offer)
         return refuse_offer(self, ctx, &trade, reason);
     TradeAnswer taken;
     account_answer(&trade, &taken);
+    for (uint32_t i = 0; i < msg->offering_count; i++)
+        if (msg->offering[i].tonnes > 0)
+            ship_note_bought(self, msg->offering[i].commodity, msg->offering[i].tonnes,
+                             (uint64_t)msg->offering[i].tonnes * msg->offering[i].unit_value);
+    ship_note_given(self);
     chronicle_taken(ship_chart(self)->chronicle, ctx, ship_account(self), msg->account, &taken);
     aldis_err err = answer_offer(self, ctx, &trade);
     return err == ALDIS_OK && self->state == SHIP_emergency ? ship_recover(self, ctx) : err;

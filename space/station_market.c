@@ -8,11 +8,10 @@
  * stock, purse or limit is matched for as much as is possible, and the rest of it is void. */
 #include "station.h"
 
+#include "bulletin.h"
 #include "chronicle.h"
 
 #include <aldis/timer.h>
-
-#define SPREAD_PERCENT 2
 
 static const struct scenario_station *plan_of(const struct station *self)
 {
@@ -32,8 +31,8 @@ static int64_t price_for(const struct station *self, uint32_t good, uint64_t ton
     int64_t middle = market_price(commodity_of(self, good), goods,
                                   side == ORDER_BUY ? stock - half : stock + half);
     if (side == ORDER_BUY)
-        return (middle * (100 + SPREAD_PERCENT) + 99) / 100;
-    return middle * (100 - SPREAD_PERCENT) / 100;
+        return (middle * (100 + MARKET_SPREAD_PERCENT) + 99) / 100;
+    return middle * (100 - MARKET_SPREAD_PERCENT) / 100;
 }
 
 /* ---- Prices ---- */
@@ -149,6 +148,10 @@ static Refusal match_order(const struct station *self, const MarketOrder *msg, s
         return REFUSAL_UNKNOWN_GOODS;
     if (msg->resource == RESOURCE_FUEL)
         return match_fuel(self, msg, out);
+    if (msg->resource == RESOURCE_ASHORE && msg->quantity == 1) {
+        out->credits = (int64_t)msg->limit;
+        return REFUSAL_NONE;
+    }
     if (msg->resource != RESOURCE_REPAIR)
         return REFUSAL_UNKNOWN_GOODS;
     out->credits = (int64_t)plan_of(self)->repair_price * CENTS;
@@ -229,12 +232,27 @@ aldis_err station_arm_market(const struct station *self, aldis_ctx *ctx)
     return aldis_timer_every_raw(ctx, &opts, &market_due_type, NULL, 0, &timer);
 }
 
+/* For all ships to read. */
+static void publish(const struct station *self, aldis_ns now_ns)
+{
+    struct bulletin *bulletin = self->chart->books->bulletin;
+    const struct account *account = &self->page->account;
+    for (uint32_t i = 0; i < account->shape->kinds; i++)
+        if (plan_of(self)->goods[i].target > 0)
+            bulletin_tell(bulletin, self->index, i,
+                          market_price(commodity_of(self, i), &plan_of(self)->goods[i],
+                                       account_goods(account)[i]),
+                          now_ns);
+    bulletin_tell_funds(bulletin, self->index, account->credits, now_ns);
+}
+
 aldis_err station_open_market(struct station *self, aldis_ctx *ctx)
 {
     self->page->open = true;
     for (uint32_t i = 0; i < self->page->account.shape->kinds; i++)
         if (plan_of(self)->goods[i].target > 0)
             self->page->told[i] = price_for(self, i, 0, ORDER_BUY);
+    publish(self, aldis_now(ctx));
     return station_arm_market(self, ctx);
 }
 
@@ -318,6 +336,7 @@ aldis_err station_produce(struct station *self, aldis_ctx *ctx)
     for (uint32_t i = 0; i < self->page->account.shape->kinds; i++)
         make_and_use(self, i, now_ns);
     self->page->market_ns = now_ns;
+    publish(self, now_ns);
     tell_changes(self, ctx);
     return ALDIS_OK;
 }

@@ -222,8 +222,11 @@ def what_a_fault_plan_loses_is_told_from_what_a_mailbox_drops():
 @case
 def who_is_put_off_does_not_ask_before_its_time():
     events = os.path.join(FOLDER, "rate.jsonl")
+    # Who goes to help another meanwhile asks when it is back.
+    alone = [word for name in ("courier", "merchant", "hauler", "survey")
+             for word in ("--set", f"classes.{name}.distress_range=0 u")]
     out, _ = expect(0, "run", HARBOUR, "--quiet", "--json", "--until", "20m", "--events", events,
-                    "--set", "limits.docking_rate={requests: 2, per: 1 min, burst: 1}")
+                    "--set", "limits.docking_rate={requests: 2, per: 1 min, burst: 1}", *alone)
     refused = json.loads(out)["limits"]["docking_rate"]["refused"]
     check(refused > 50, out)
     again, put_off, asked = {}, 0, 0

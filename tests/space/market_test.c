@@ -329,7 +329,7 @@ TEST(a_ship_follows_the_prices_that_it_remembers)
     update.changes_count = 2;
     update.changes[0] = (PriceChange){.resource = 0, .change = 100, .buys_at = 4321};
     update.changes[1] = (PriceChange){.resource = RESOURCE_FUEL, .change = 1, .buys_at = 1};
-    uint32_t *known = ship_known(ship);
+    uint32_t *known = ship_prices(ship);
     known[0] = 77;
     static const uint16_t remembered[] = {0, 1, 2}; /* none, this one, that one */
     for (uint32_t i = 0; i < 3; i++) {
@@ -359,7 +359,7 @@ TEST(who_stays_near_knows_what_a_station_pays)
         int64_t price =
             market_price(&scenario->market.commodities.items[0],
                          &scenario->stations.items[0].goods[0], account_goods(&page->account)[0]);
-        CHECK_UINT(ship_known(ship)[0], (uint32_t)(price * 98 / 100));
+        CHECK_UINT(ship_prices(ship)[0], (uint32_t)(price * 98 / 100));
     }
     CHECK(stage_type("market_update").handled > 10);
     stage_close();

@@ -123,7 +123,7 @@ TEST(what_is_negative_infinite_or_no_number_is_refused_by_name)
     }
     REFUSED(distress_signal, DistressSignal, "severity", message.severity = 11);
     REFUSED(market_order, MarketOrder, "quantity", message.quantity = 0);
-    REFUSED(market_order, MarketOrder, "resource", message.quantity = 1; message.resource = 18);
+    REFUSED(market_order, MarketOrder, "resource", message.quantity = 1; message.resource = 19);
     REFUSED(handle_emergency, HandleEmergency, "kind", message.kind = (EmergencyKind)5);
 }
 

@@ -20,7 +20,6 @@ struct stage {
     struct ledger_page ledger;
     station_ref stations[16];
     ship_ref ships[64];
-    uint32_t prices[16 * SCENARIO_COMMODITIES_MAX];
 };
 
 static struct stage stage;
@@ -45,16 +44,9 @@ static inline void stage_open(struct scenario *scenario, uint32_t workers)
         opts.lookahead_ns = scenario->lookahead_ns;
     CHECK_OK(aldis_system_create(&opts, &stage.system));
     CHECK(books_init(&stage.books, scenario, &stage.chart));
-    for (uint32_t i = 0; i < scenario->stations.count; i++)
-        for (uint32_t j = 0; j < scenario->market.commodities.count; j++)
-            if (scenario->stations.items[i].goods[j].target > 0)
-                stage.prices[i * SCENARIO_COMMODITIES_MAX + j] = (uint32_t)market_price(
-                    &scenario->market.commodities.items[j], &scenario->stations.items[i].goods[j],
-                    scenario->stations.items[i].goods[j].stock);
     stage.chart = (struct chart){.scenario = scenario,
                                  .books = &stage.books,
                                  .stations = stage.stations,
-                                 .prices = stage.prices,
                                  .chronicle = chronicle_create(aldis_system_shards(stage.system),
                                                                scenario->stations.count,
                                                                scenario->ship_count, false)};
