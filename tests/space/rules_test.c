@@ -249,6 +249,31 @@ TEST(an_offer_without_room_or_money_is_refused)
     stage_close();
 }
 
+/* Thousandths of a unit, paid by the unit; never more than half a tank. */
+TEST(a_ship_sells_fuel_that_it_can_spare)
+{
+    struct ship *page = open_with(0);
+    int64_t tank = page->account.shape->tank, credits = page->account.credits;
+    SAY(0, trade_offer, .number = 1, .account = 2, .valid_until_ns = ALDIS_HOUR,
+        .offering_count = 1, .offering = {{0, 6, 10000}}, .requesting_count = 1,
+        .requesting = {{RESOURCE_FUEL, 501, 5000}});
+    CHECK_UINT(seen.accepted, 0);
+    CHECK_INT(seen.trade.reason, REFUSAL_NO_STOCK);
+    SAY(0, trade_offer, .number = 2, .account = 2, .valid_until_ns = ALDIS_HOUR,
+        .offering_count = 1, .offering = {{0, 6, 10000}}, .requesting_count = 1,
+        .requesting = {{RESOURCE_FUEL, 250, 5001}});
+    CHECK_UINT(seen.accepted, 1);
+    CHECK_INT(seen.trade.fuel, -tank / 4);
+    CHECK_INT(page->account.fuel, tank * 3 / 4);
+    /* A quarter of 50.01 credits, rounded up, less 600 for the goods. */
+    CHECK_INT(page->account.credits, credits + 1251 - 60000);
+    CHECK_UINT(account_goods(&page->account)[0], 6);
+    CHECK_UINT(ship_prices(page)[0], 10000);
+    stage.books.start.fuel -= tank / 4; /* the peer, which is not in the books, has it */
+    take_back(page);
+    stage_close();
+}
+
 /* Docked, a ship is offered what the station sells. */
 static void dock(void)
 {
