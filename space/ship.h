@@ -288,8 +288,13 @@ bool ship_is_at_station(const struct ship *self);
 
 /* ---- ship_hazard.c ---- */
 
-/** Let the hazards that it is in drive it off its course. It has an extra part. */
-void ship_drift(struct ship *self, aldis_ns now_ns, double seconds);
+/** Let the hazards that it is in drive it off its course, each while it lives. It has an extra
+ *  part. */
+void ship_drift(struct ship *self, aldis_ns from_ns, aldis_ns to_ns);
+/** Can a hazard that it knows of drive it in this time? It has an extra part. */
+bool ship_may_drift(const struct ship *self, aldis_ns from_ns, aldis_ns to_ns);
+/** When it has to look again for what it knows of: after most_ns at most. It has an extra part. */
+aldis_ns ship_watch_ns(const struct ship *self, aldis_ns now_ns, aldis_ns most_ns);
 /** u/s at which hazards drive it from a place. It has an extra part. */
 struct vec ship_push_at(const struct ship *self, struct vec place, aldis_ns now_ns);
 /** Turn its aim: round the nearest hazard in the way, and against the push at the goal. */

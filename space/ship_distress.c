@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ship_distress.c: emergencies, a ship's own and those of others. See ship.h. Layer: space.
  *
- * A ship in an emergency brakes, calls for help, and calls again until it is over. Of those that
- * answer it takes the first and sends the others back; one that does not come in time is given up.
- * Engine, hull and crew are mended by a helper, or in the end by the ship's own crew; pirates go
- * when somebody comes, or when they have had enough; an empty tank waits for fuel. */
+ * A ship in an emergency brakes, lies where it is driven, and calls for help until it is over. Of
+ * those that answer it takes the first and sends the others back; one that does not come in time is
+ * given up. Engine, hull and crew are mended by a helper, or in the end by the ship's own crew;
+ * pirates go when somebody comes, or when they have had enough; an empty tank waits for fuel. */
 #include "chronicle.h"
 #include "maths.h"
 #include "mind_leaves.h"

@@ -13,6 +13,10 @@
 /* After bad weather ships leave one by one, within this time. */
 #define CLEARANCE_NS ALDIS_MINUTE
 
+/* Of a step in which a hazard may drive it; a longer one has longer pieces. */
+#define PIECE_NS (100 * ALDIS_MS)
+#define PIECES_MAX 1024
+
 /* ---- Where and how fast ---- */
 
 struct vec ship_station_position(const struct ship *self, aldis_ns now_ns)
@@ -168,7 +172,7 @@ static void fly_and_brake(struct ship *self, const struct thrust *thrust, double
         fly_dry(self, thrust, seconds - low, ship_reach(self));
 }
 
-static void move_for(struct ship *self, aldis_ns now_ns, double seconds)
+static void fly_for(struct ship *self, aldis_ns now_ns, double seconds)
 {
     struct thrust thrust = ship_thrust(self, now_ns);
     double way = 0;
@@ -183,16 +187,36 @@ static void move_for(struct ship *self, aldis_ns now_ns, double seconds)
     } else if (!fly_all(self, &thrust, seconds)) {
         fly_and_brake(self, &thrust, seconds, now_ns);
     }
-    if (self->extra)
-        ship_drift(self, now_ns, seconds);
+}
+
+/* Where a hazard may drive it, thrust and push take turns in pieces so short that it does not
+ * matter which comes first: so its looks do not show. */
+static void move_on(struct ship *self, aldis_ns from_ns, aldis_ns to_ns)
+{
+    bool drifts =
+        self->extra && self->extra->hazard_count > 0 && ship_may_drift(self, from_ns, to_ns);
+    if (!drifts) {
+        fly_for(self, to_ns, (double)(to_ns - from_ns) * 1e-9);
+        return;
+    }
+    aldis_ns piece_ns = (to_ns - from_ns) / PIECES_MAX;
+    if (piece_ns < PIECE_NS)
+        piece_ns = PIECE_NS;
+    while (from_ns < to_ns) {
+        aldis_ns next_ns = to_ns - from_ns > piece_ns ? from_ns + piece_ns : to_ns;
+        self->moved_ns = next_ns;
+        fly_for(self, to_ns, (double)(next_ns - from_ns) * 1e-9);
+        ship_drift(self, from_ns, next_ns);
+        from_ns = next_ns;
+    }
 }
 
 void ship_move(struct ship *self, aldis_ns now_ns)
 {
-    double seconds = (double)(now_ns - self->moved_ns) * 1e-9;
+    aldis_ns from_ns = self->moved_ns;
     self->moved_ns = now_ns;
-    if (seconds > 0)
-        move_for(self, now_ns, seconds);
+    if (now_ns > from_ns)
+        move_on(self, from_ns, now_ns);
 }
 
 void ship_brake(struct ship *self, aldis_ns now_ns)
@@ -210,6 +234,8 @@ static aldis_err keep_course(struct ship *self, aldis_ctx *ctx, bool turned)
 {
     struct thrust thrust = ship_thrust(self, aldis_now(ctx));
     aldis_ns tick_ns = ship_chart(self)->scenario->tick_ns;
+    if (self->extra)
+        tick_ns = ship_watch_ns(self, aldis_now(ctx), tick_ns);
     tell_way(self, ctx);
     if (turned || self->untold == 0)
         ship_tell_course(self, ctx, false);
@@ -372,8 +398,10 @@ SHIP_PASS(step_still, update_position)
 /* dt more seconds on the way: it may arrive in them, and does not fly past. */
 SHIP_ACTION(step_on, update_position)
 {
-    ship_move(self, aldis_now(ctx));
-    move_for(self, aldis_now(ctx), msg->dt);
+    aldis_ns now_ns = aldis_now(ctx);
+    ship_move(self, now_ns);
+    move_on(self, now_ns, now_ns + (aldis_ns)(msg->dt * 1e9));
+    self->moved_ns = now_ns;
     return self->state == SHIP_flying ? look(self, ctx) : ALDIS_OK;
 }
 

@@ -11,6 +11,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* One that knows of a hazard looks as often as this, however long its tick. */
+#define HAZARD_LOOK_NS ALDIS_SECOND
+
 static struct vec centre_of(const struct ship_hazard *hazard, aldis_ns now_ns)
 {
     double age = (double)(now_ns - hazard->at_ns) * 1e-9;
@@ -19,17 +22,51 @@ static struct vec centre_of(const struct ship_hazard *hazard, aldis_ns now_ns)
 
 /* ---- Being pushed ---- */
 
-void ship_drift(struct ship *self, aldis_ns now_ns, double seconds)
+/* In an emergency it has no engine to go back with: where it means to lie is driven off, too. */
+void ship_drift(struct ship *self, aldis_ns from_ns, aldis_ns to_ns)
 {
     double push = ship_class(self)->push_rate;
+    struct vec before = self->motion.position;
     for (uint32_t i = 0; i < self->extra->hazard_count; i++) {
         const struct ship_hazard *hazard = &self->extra->hazards[i];
-        if (hazard->until_ns <= now_ns)
+        aldis_ns end_ns = hazard->until_ns < to_ns ? hazard->until_ns : to_ns;
+        if (end_ns <= from_ns)
             continue;
-        struct vec centre = centre_of(hazard, now_ns);
-        self->motion.position =
-            motion_pushed(self->motion.position, centre, hazard->radius, push, seconds);
+        struct vec centre = centre_of(hazard, from_ns + (end_ns - from_ns) / 2);
+        self->motion.position = motion_pushed(self->motion.position, centre, hazard->radius, push,
+                                              (double)(end_ns - from_ns) * 1e-9);
     }
+    if (self->state == SHIP_emergency)
+        self->aim = vec_add(self->aim, vec_sub(self->motion.position, before));
+}
+
+bool ship_may_drift(const struct ship *self, aldis_ns from_ns, aldis_ns to_ns)
+{
+    double seconds = (double)(to_ns - from_ns) * 1e-9, speed = vec_length(self->motion.velocity);
+    if (speed < ship_class(self)->speed)
+        speed = ship_class(self)->speed;
+    for (uint32_t i = 0; i < self->extra->hazard_count; i++) {
+        const struct ship_hazard *hazard = &self->extra->hazards[i];
+        if (hazard->until_ns <= from_ns)
+            continue;
+        struct vec way = vec_sub(centre_of(hazard, from_ns), self->motion.position);
+        double most = (speed + vec_length(hazard->velocity)) * seconds;
+        if (vec_length(way) < hazard->radius + most)
+            return true;
+    }
+    return false;
+}
+
+aldis_ns ship_watch_ns(const struct ship *self, aldis_ns now_ns, aldis_ns most_ns)
+{
+    for (uint32_t i = 0; i < self->extra->hazard_count; i++) {
+        aldis_ns left_ns = self->extra->hazards[i].until_ns - now_ns;
+        if (left_ns <= 0)
+            continue;
+        most_ns = most_ns < HAZARD_LOOK_NS ? most_ns : HAZARD_LOOK_NS;
+        most_ns = most_ns < left_ns ? most_ns : left_ns;
+    }
+    return most_ns;
 }
 
 struct vec ship_push_at(const struct ship *self, struct vec place, aldis_ns now_ns)
@@ -223,7 +260,7 @@ SHIP_ACTION(hazard_note, navigation_hazard)
         return ALDIS_OK;
     bool is_news = place->until_ns <= now_ns || place->key != told.key || told.until_ns <= now_ns ||
                    told.radius != place->radius;
-    if (is_news && self->state == SHIP_flying)
+    if (is_news && (self->state == SHIP_flying || self->state == SHIP_emergency))
         ship_move(self, now_ns); /* so far by what it knew */
     *place = told;
     return is_news && self->state == SHIP_flying && self->mission != MISSION_FOLLOW

@@ -244,3 +244,99 @@ TEST(a_ship_gets_through_any_hazards)
         stage_close();
     }
 }
+
+/* ---- The push is right at any step ---- */
+
+static const aldis_ns ticks[] = {100 * ALDIS_MS, ALDIS_SECOND, 10 * ALDIS_SECOND, ALDIS_MINUTE,
+                                 5 * ALDIS_MINUTE};
+#define TICKS (sizeof ticks / sizeof ticks[0])
+
+static struct ship *open_at_tick(aldis_ns tick_ns, double speed)
+{
+    struct scenario *scenario = stage_parse(open_space);
+    scenario->tick_ns = tick_ns;
+    scenario->classes.items[0].speed = speed;
+    stage_open(scenario, 1);
+    stage_station(0);
+    stage_station(1);
+    struct ship *page = stage_ship(CUTTER, 0);
+    stage_run(ALDIS_SECOND);
+    return page;
+}
+
+/* 20 u off its centre, for so many seconds. */
+static void tell_for(uint32_t ship, struct vec centre, double seconds)
+{
+    aldis_ns now_ns = stage_now();
+    CHECK_OK(aldis_send(stage.system, stage.ships[ship], navigation_hazard, .number = 1,
+                        .radius = 100, .location = {centre.x, centre.y, centre.z}, .at_ns = now_ns,
+                        .until_ns = now_ns + (aldis_ns)(seconds * 1e9)));
+}
+
+/* In an emergency it looks once a minute. What is told in between pushes for as long as it lives,
+ * and a ship whose engine has failed does not fly back. */
+TEST(in_an_emergency_a_hazard_pushes_while_it_lives)
+{
+    static const struct {
+        double told_s, lives_s;
+    } cases[] = {{1, 50}, {58, 4}, {1, 4}, {30, 90}, {59.5, 200}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ship *page = open_at_tick(ALDIS_SECOND, 20);
+        CHECK_OK(aldis_send(stage.system, stage.ships[CUTTER], handle_emergency,
+                            .kind = EMERGENCY_ENGINE_FAILURE));
+        stage_wait(cases[i].told_s);
+        CHECK_STR(stage_state(CUTTER), "emergency");
+        tell_for(CUTTER, (struct vec){-20, 0, 0}, cases[i].lives_s);
+        int64_t fuel = page->account.fuel;
+        stage_wait(330);
+        double pushed = 80 * (1 - exp(-0.05 * cases[i].lives_s));
+        printf("# told %g s after its look, for %g s: %.3f u, by the rule %.3f u\n",
+               cases[i].told_s, cases[i].lives_s, page->motion.position.x, pushed);
+        CHECK(fabs(page->motion.position.x - pushed) < 0.01);
+        CHECK_INT(page->account.fuel, fuel);
+        CHECK_STR(stage_state(CUTTER), "emergency");
+        stage_close();
+    }
+}
+
+/* It brakes in a hazard: thrust and push at once. */
+TEST(a_ship_that_brakes_in_a_hazard_comes_to_rest_where_any_tick_says)
+{
+    struct vec ends[TICKS];
+    for (size_t i = 0; i < TICKS; i++) {
+        struct ship *page = open_at_tick(ticks[i], 20);
+        CHECK_OK(aldis_send(stage.system, stage.ships[CUTTER], set_destination, .station = 1));
+        stage_wait(20);
+        CHECK_OK(aldis_send(stage.system, stage.ships[CUTTER], handle_emergency,
+                            .kind = EMERGENCY_ENGINE_FAILURE));
+        stage_wait(0.1);
+        struct vec there = {page->motion.position.x + 30, -40, 0};
+        tell_for(CUTTER, there, 30);
+        stage_wait(179);
+        ends[i] = page->motion.position;
+        printf("# tick %g s: %.3f %.3f\n", (double)ticks[i] * 1e-9, ends[i].x, ends[i].y);
+        CHECK(ends[i].y > 20);
+        CHECK(vec_length(vec_sub(ends[i], ends[0])) < 0.5);
+        stage_close();
+    }
+}
+
+/* At 1 u/s a hazard drives it where it will, and for as long as it lives. */
+TEST(a_hazard_pushes_a_slow_ship_alike_at_any_tick)
+{
+    double ends[TICKS];
+    for (size_t i = 0; i < TICKS; i++) {
+        struct ship *page = open_at_tick(ticks[i], 1);
+        CHECK_OK(aldis_send(stage.system, stage.ships[CUTTER], set_destination, .station = 1));
+        stage_wait(40.3);
+        tell_for(CUTTER, (struct vec){40, 20, 0}, 30);
+        stage_wait(30.0005); /* for it to be heard */
+        CHECK_OK(aldis_send(stage.system, stage.ships[CUTTER], pause, 0));
+        stage_wait(0.02);
+        ends[i] = page->motion.position.y;
+        printf("# tick %g s: y %.3f\n", (double)ticks[i] * 1e-9, ends[i]);
+        CHECK(ends[i] < -30);
+        CHECK(fabs(ends[i] - ends[0]) < 0.5);
+        stage_close();
+    }
+}
