@@ -364,6 +364,78 @@ TEST(a_route_beyond_the_range_of_a_ship_is_warned_of)
     expect_warnings(change("speed: 20 u/s", "burn: 0\n    speed: 20 u/s"), 0, "");
 }
 
+/* Stations of which neighbours in the list are near, and the farthest are 298 places apart. */
+TEST(of_many_stations_each_pair_is_a_leg_of_a_random_route)
+{
+    static char text[65536];
+    size_t size = (size_t)snprintf(text, sizeof text,
+                                   "name: many\nduration: 1 h\nunits_per_AU: 1000\n"
+                                   "bodies:\n  - {name: Sun}\n");
+    for (int i = 0; i < 300; i++) /* out along a line, and back between */
+        size += (size_t)snprintf(text + size, sizeof text - size,
+                                 "  - {name: B%d, at: [%d u, 0 u, 0 u]}\n", i,
+                                 10 + (i < 150 ? 2 * i : 2 * (299 - i) + 1));
+    size += (size_t)snprintf(text + size, sizeof text - size, "stations:\n");
+    for (int i = 0; i < 300; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size,
+                                 "  - {name: S%d, body: B%d, radius: 0 u, berths: 1, service: 5 "
+                                 "s}\n",
+                                 i, i);
+    snprintf(text + size, sizeof text - size,
+             "classes: [{name: tug, speed: 20 u/s, acceleration: 1 u/s2}]\n"
+             "fleets: [{name: tugs, class: tug, count: 1, route: random}]\n");
+    expect_warnings(text, 1,
+                    "x.yaml:608: warning: fleets[0] \"tugs\": from \"S150\" to \"S0\" it is 299 u "
+                    "at the start, and class \"tug\" comes 100 u far (tank / burn); there is no "
+                    "rescue service: a ship that runs dry waits until another one passes\n");
+}
+
+/* Near each other at the start, on both sides of the sun later; and what never comes so far apart
+ * in the run is no leg to warn of. */
+TEST(a_route_that_becomes_too_long_is_warned_of)
+{
+#define TWO_ORBITS(duration)                                                                       \
+    "name: two\nduration: " duration "\nunits_per_AU: 1000\n"                                      \
+    "bodies:\n"                                                                                    \
+    "  - {name: Sun}\n"                                                                            \
+    "  - {name: A, orbit: {semi_major_axis: 60 u, eccentricity: 0, inclination: 0 deg,\n"          \
+    "     ascending_node: 0 deg, perihelion: 0 deg, mean_longitude: 0 deg, period: 10 d}}\n"       \
+    "  - {name: B, orbit: {semi_major_axis: 70 u, eccentricity: 0, inclination: 0 deg,\n"          \
+    "     ascending_node: 0 deg, perihelion: 0 deg, mean_longitude: 0 deg, period: 20 d}}\n"       \
+    "stations:\n"                                                                                  \
+    "  - {name: Alpha, body: A, radius: 0 u, berths: 1, service: 5 s}\n"                           \
+    "  - {name: Beta, body: B, radius: 0 u, berths: 1, service: 5 s}\n"                            \
+    "classes: [{name: tug, speed: 20 u/s, acceleration: 1 u/s2}]\n"                                \
+    "fleets: [{name: tugs, class: tug, count: 1, route: random}]\n"
+    expect_warnings(TWO_ORBITS("30 d"), 1,
+                    "x.yaml:14: warning: fleets[0] \"tugs\": from \"Beta\" to \"Alpha\" it is 130 "
+                    "u after 10 d, and class \"tug\" comes 100 u far (tank / burn); there is no "
+                    "rescue service: a ship that runs dry waits until another one passes\n");
+    expect_warnings(TWO_ORBITS("3 d"), 0, "");
+#undef TWO_ORBITS
+}
+
+TEST(shipped_scenarios_have_no_leg_beyond_their_ranges)
+{
+    static const char *const names[] = {"harbour",   "trade-routes", "distress", "storm",
+                                        "rush-hour", "minds",        "signals",  "galaxy"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[256];
+        snprintf(path, sizeof path, SCENARIOS "/%s.yaml", names[i]);
+        struct scenario *scenario;
+        CHECK_INT(scenario_load_with(path, NULL, 0, &scenario, &errors), SCENARIO_OK);
+        char *said = NULL;
+        size_t size;
+        FILE *out = open_memstream(&said, &size);
+        (void)scenario_warnings_print(scenario, "x", out);
+        fclose(out);
+        if (strstr(said, "comes"))
+            test_fail(__FILE__, __LINE__, "%s: %s", names[i], said);
+        free(said);
+        scenario_destroy(scenario);
+    }
+}
+
 TEST(what_is_no_scenario_is_refused)
 {
     EXPECT("",
