@@ -17,7 +17,7 @@ enum {
     FIXED_BYTES = 9 << 20,    /* the program, the runtime's shards, the chronicle */
     STATION_BYTES = 8 * 1024, /* its actor, its timers, its trades */
     ACTOR_BYTES = 210,        /* a ship's cell, word and state, its timer under way */
-    PLACE_BYTES = 90,         /* where it is */
+    PLACE_BYTES = 60,         /* where it is */
     FLIGHT_BYTES = 700,       /* its course as traffic control knows it, and its box */
     BUSY_BYTES = 250, /* messages besides its timer in the pools of all workers; warnings; trades */
     CREDIT_BYTES = 1500, /* its credit stream, at both ends */

@@ -45,8 +45,7 @@ typedef struct aldis_place_opts {
     uint32_t events_max;  /**< of one watch, not yet sent, before an enter and its leave cancel each
                                other: 1 .. 2^24; default 4096 */
     aldis_ns refresh_ns;  /**< live: least time between two grids; default 10 ms */
-    bool lookup;          /**< aldis_place_where() is to be answered: costs 64 to 128 bytes a
-                               member, and time for each that has moved in a window */
+    bool lookup;          /**< aldis_place_where() is to be answered */
 } aldis_place_opts;
 
 /** What a watcher is told: somebody has entered or left its sphere, or moved within it. */

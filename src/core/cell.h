@@ -96,7 +96,7 @@ struct aldis__cell {
     uint32_t draws;       /* random numbers drawn for that message: two from each Philox block */
     uint32_t child_index; /* its place in the parent's list of children */
     uint32_t spawned;     /* how many actors it has spawned */
-    uint32_t member;      /* virtual time: where it stands in a place: see messaging/place.h */
+    _Atomic(uint32_t) member; /* virtual time: where it stands in a place: see messaging/place.h */
 };
 _Static_assert(sizeof(struct aldis__cell) == 128, "one line for a turn, one for the rest");
 

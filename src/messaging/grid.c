@@ -8,27 +8,98 @@
 enum {
     BUCKETS_MIN = 16,
     STRAYS_MIN = 32,
-    ROW_COST = 8 /* looking for a row costs as much as looking at so many spots */
+    STRAYS_SHARE = 16, /* one in so many may be a stray or a hole */
+    ROW_COST = 8       /* looking for a row costs as much as looking at so many spots */
 };
 
 void aldis__grid_init(struct aldis__grid *grid)
 {
-    *grid = (struct aldis__grid){.cell = 1, .inverse = 1};
+    *grid = (struct aldis__grid){.is_loose = true, .cell = 1, .inverse = 1};
 }
 
 void aldis__grid_fini(struct aldis__grid *grid)
 {
     free(grid->spots);
     free(grid->ends);
-    *grid = (struct aldis__grid){.cell = 1, .inverse = 1};
+    free(grid->order);
+    aldis__grid_init(grid);
 }
 
-/* ------------------------------------------------------------------ building */
-
-static uint32_t strays_for(size_t total)
+void aldis__grid_clear(struct aldis__grid *grid)
 {
-    uint32_t root = (uint32_t)sqrt((double)total);
-    return root > STRAYS_MIN ? root : STRAYS_MIN;
+    grid->sorted = grid->strays = grid->live = grid->holes = grid->strays_max = 0;
+    grid->is_loose = true;
+}
+
+/* ------------------------------------------------------------------ changing */
+
+static uint32_t used(const struct aldis__grid *grid)
+{
+    return grid->sorted + grid->strays;
+}
+
+bool aldis__grid_reserve(struct aldis__grid *grid, uint32_t more)
+{
+    size_t needed = (size_t)used(grid) + more + grid->strays_max;
+    if (needed <= grid->spots_capacity && grid->spots)
+        return true;
+    size_t capacity = needed + needed / 16 + STRAYS_MIN;
+    struct aldis__spot *spots = realloc(grid->spots, capacity * sizeof *spots);
+    if (!spots)
+        return false;
+    grid->spots = spots;
+    grid->spots_capacity = capacity;
+    return true;
+}
+
+uint32_t aldis__grid_add(struct aldis__grid *grid, const struct aldis__spot *spot)
+{
+    uint32_t at = grid->sorted + grid->strays++;
+    grid->spots[at] = *spot;
+    grid->live++;
+    grid->is_loose = grid->is_loose || grid->strays + grid->holes > grid->strays_max;
+    return at;
+}
+
+static void leave_hole(struct aldis__grid *grid, uint32_t at)
+{
+    grid->spots[at].x = (double)NAN;
+    grid->holes++;
+}
+
+uint32_t aldis__grid_stray(struct aldis__grid *grid, uint32_t at, const aldis_point *to)
+{
+    struct aldis__spot *spot = &grid->spots[at];
+    if (at < grid->sorted && aldis__grid_bucket(grid, spot->x, spot->y, spot->z) !=
+                                 aldis__grid_bucket(grid, to->x, to->y, to->z)) {
+        if (grid->strays + grid->holes < grid->strays_max) {
+            struct aldis__spot *stray = &grid->spots[used(grid)];
+            stray->id = spot->id;
+            leave_hole(grid, at);
+            at = grid->sorted + grid->strays++;
+            spot = stray;
+        } else {
+            grid->is_loose = true;
+        }
+    }
+    spot->x = to->x;
+    spot->y = to->y;
+    spot->z = to->z;
+    return at;
+}
+
+void aldis__grid_remove(struct aldis__grid *grid, uint32_t at)
+{
+    leave_hole(grid, at);
+    grid->live--;
+}
+
+/* ------------------------------------------------------------------ sorting */
+
+static uint32_t strays_for(uint32_t live)
+{
+    uint32_t share = live / STRAYS_SHARE;
+    return share > STRAYS_MIN ? share : STRAYS_MIN;
 }
 
 /* The power of two that is nearest below, or the cell itself. */
@@ -39,120 +110,84 @@ static double round_cell(double cell)
     return ldexp(1, exponent - 1);
 }
 
-bool aldis__grid_begin(struct aldis__grid *grid, size_t total, double cell)
+/* As many buckets as there are spots, or up to twice as many, all empty. */
+static bool make_buckets(struct aldis__grid *grid)
 {
     size_t buckets = BUCKETS_MIN;
-    while (buckets < 2 * total)
+    while (buckets < grid->live)
         buckets *= 2;
-    uint32_t strays = strays_for(total);
-    /* The arrays in use change only when both are there. */
-    struct aldis__spot *spots = grid->spots;
-    uint32_t *ends = grid->ends;
-    size_t capacity = grid->spots_capacity;
-    if (total + strays > capacity) {
-        capacity = total + total / 4 + strays;
-        spots = malloc(capacity * sizeof *spots);
-    }
-    if (buckets + 2 > grid->ends_capacity)
-        ends = malloc((buckets + 2) * sizeof *ends);
-    if (!spots || !ends) {
-        if (spots != grid->spots)
-            free(spots);
-        if (ends != grid->ends)
-            free(ends);
-        return false;
-    }
-    if (spots != grid->spots) {
-        free(grid->spots);
-        grid->spots = spots;
-        grid->spots_capacity = capacity;
-    }
-    if (ends != grid->ends) {
-        free(grid->ends);
-        grid->ends = ends;
+    if (buckets + 2 > grid->ends_capacity) {
+        free(grid->ends); /* nothing of it is needed: not both at once */
+        grid->ends_capacity = 0;
+        grid->ends = malloc((buckets + 2) * sizeof *grid->ends);
+        if (!grid->ends)
+            return false;
         grid->ends_capacity = buckets + 2;
     }
     memset(grid->ends, 0, (buckets + 2) * sizeof *grid->ends);
     grid->mask = (uint32_t)buckets - 1;
-    grid->sorted = grid->live = (uint32_t)total;
-    grid->strays = grid->holes = grid->counted = 0;
-    grid->strays_max = strays;
+    return true;
+}
+
+/* Counting sort (Seward 1954; Knuth, TAOCP 3, 5.2). Counts stand two places on, so that summing up
+ * and placing each move them by one. */
+bool aldis__grid_plan(struct aldis__grid *grid, double cell)
+{
+    uint32_t total = used(grid), sum = 0;
+    uint32_t *order = malloc((total + (size_t)1) * sizeof *order);
+    if (!order || !aldis__grid_reserve(grid, strays_for(grid->live)) || !make_buckets(grid)) {
+        free(order);
+        return false;
+    }
     grid->cell = round_cell(cell);
     grid->inverse = 1 / grid->cell;
-    return true;
-}
-
-static inline uint32_t bucket_at(const struct aldis__grid *grid, const struct aldis__spot *spot)
-{
-    uint32_t row =
-        aldis__grid_row(aldis__grid_cell_of(grid, spot->y), aldis__grid_cell_of(grid, spot->z));
-    return (row + (uint32_t)aldis__grid_cell_of(grid, spot->x)) & grid->mask;
-}
-
-void aldis__grid_count(struct aldis__grid *grid, struct aldis__member *members, size_t count)
-{
-    /* Two places on, so that summing up and filling each move it by one. */
-    uint32_t *counts = grid->ends + 2;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bucket = bucket_at(grid, &members[i].spot);
-        members[i].at = bucket;
-        counts[bucket]++;
+    for (uint32_t s = 0; s < total; s++) {
+        const struct aldis__spot *spot = &grid->spots[s];
+        order[s] = ALDIS__SPOT_NONE;
+        if (isnan(spot->x))
+            continue;
+        order[s] = aldis__grid_bucket(grid, spot->x, spot->y, spot->z);
+        grid->ends[order[s] + 2]++;
     }
-    grid->counted += (uint32_t)count;
-    if (grid->counted < grid->sorted)
-        return;
-    uint32_t sum = 0;
-    for (uint32_t b = 0; b <= grid->mask; b++) {
-        sum += grid->ends[b + 1];
-        grid->ends[b + 1] = sum;
-    }
-    grid->counted = 0;
-}
-
-void aldis__grid_fill(struct aldis__grid *grid, struct aldis__member *members, size_t count)
-{
     uint32_t *next = grid->ends + 1;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t at = next[members[i].at]++;
-        grid->spots[at] = members[i].spot;
-        members[i].at = at;
+    for (uint32_t b = 0; b <= grid->mask; b++) {
+        sum += next[b];
+        next[b] = sum;
     }
-}
-
-/* ------------------------------------------------------------------ changing */
-
-static void leave_hole(struct aldis__grid *grid, uint32_t at)
-{
-    grid->spots[at].x = (double)NAN;
-    grid->holes++;
-}
-
-bool aldis__grid_move(struct aldis__grid *grid, struct aldis__member *member)
-{
-    uint32_t at = member->at;
-    if (at != ALDIS__SPOT_NONE && (at >= grid->sorted || bucket_at(grid, &grid->spots[at]) ==
-                                                             bucket_at(grid, &member->spot))) {
-        grid->spots[at] = member->spot;
-        return true;
-    }
-    if (grid->strays + grid->holes >= grid->strays_max || !grid->spots)
-        return false;
-    if (at != ALDIS__SPOT_NONE)
-        leave_hole(grid, at);
-    else
-        grid->live++;
-    member->at = grid->sorted + grid->strays++;
-    grid->spots[member->at] = member->spot;
+    for (uint32_t s = 0; s < total; s++)
+        if (order[s] != ALDIS__SPOT_NONE)
+            order[s] = next[order[s]]++;
+    grid->order = order;
     return true;
 }
 
-void aldis__grid_remove(struct aldis__grid *grid, struct aldis__member *member)
+/* Cycle by cycle, each of which ends where it began or in a hole. Who has not left its cell is
+ * brought a few places on, so this is mostly a sweep. */
+void aldis__grid_arrange(struct aldis__grid *grid)
 {
-    if (member->at == ALDIS__SPOT_NONE)
-        return;
-    leave_hole(grid, member->at);
-    grid->live--;
-    member->at = ALDIS__SPOT_NONE;
+    uint32_t total = used(grid), *order = grid->order;
+    struct aldis__spot *spots = grid->spots;
+    for (uint32_t s = 0; s < total; s++) {
+        uint32_t to = order[s];
+        if (to == s || to == ALDIS__SPOT_NONE)
+            continue;
+        struct aldis__spot carried = spots[s];
+        order[s] = ALDIS__SPOT_NONE;
+        while (to != ALDIS__SPOT_NONE) {
+            struct aldis__spot next = spots[to];
+            uint32_t next_to = order[to];
+            spots[to] = carried;
+            order[to] = to;
+            carried = next;
+            to = next_to;
+        }
+    }
+    free(order);
+    grid->order = NULL;
+    grid->sorted = grid->live;
+    grid->strays = grid->holes = 0;
+    grid->strays_max = strays_for(grid->live);
+    grid->is_loose = false;
 }
 
 /* ------------------------------------------------------------------ looking */

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 /* grid.h: positions, sorted by cell. Layer: messaging.
  *
- * Space is cut into cubes; a cube's spots lie side by side in one array, which is made by counting
- * sort. Cells are found by a hash, so the world has no size, and an outlier costs nothing: cell
- * (i, j, k) belongs to bucket h(j, k) + i. So the cells of a row along x are neighbours in the
- * array, too, and a sphere is a handful of runs. Two rows may share buckets: what is found is
- * compared with the row that was meant, or it would be found twice.
+ * Space is cut into cubes; a cube's spots lie side by side in one array, which is put in order by
+ * counting sort, in place. Cells are found by a hash, so the world has no size, and an outlier
+ * costs nothing: cell (i, j, k) belongs to bucket h(j, k) + i. So the cells of a row along x are
+ * neighbours in the array, too, and a sphere is a handful of runs. Two rows may share buckets: what
+ * is found is compared with the row that was meant, or it would be found twice.
  *
  * A few positions may change without a new sort: a spot that leaves its bucket leaves a hole, whose
  * x is NaN and so in no sphere, and becomes a stray behind the sorted ones, where all queries look.
- * There are at most about sqrt(n) strays and holes; with more it is time to build again.
+ * At most one in sixteen is a stray or a hole; with more, or where many change at once, all is
+ * sorted anew.
  *
  * Everything is exact: cells only leave out what cannot be inside. Plain data, no locks: built and
  * changed by one thread, while nobody reads. */
 #ifndef ALDIS_MESSAGING_GRID_H
 #define ALDIS_MESSAGING_GRID_H
 
-#include <aldis/types.h>
+#include <aldis/place.h>
 #include <math.h>
 
 struct aldis__spot {
@@ -24,45 +25,44 @@ struct aldis__spot {
     aldis_id id;
 };
 
-#define ALDIS__SPOT_NONE UINT32_MAX
-
-/* One who has a position: what the grid is made of. */
-struct aldis__member {
-    struct aldis__spot spot; /* the newest */
-    uint32_t at;             /* of its spot in the grid; ALDIS__SPOT_NONE: in none yet. While it is
-                                being built, its bucket */
-    uint32_t flags;          /* the place's own */
-};
+#define ALDIS__SPOT_NONE (UINT32_MAX >> 1) /* more than there can be */
 
 struct aldis__grid {
     struct aldis__spot *spots; /* by bucket, then the strays */
     uint32_t *ends;            /* bucket b: spots ends[b] .. ends[b + 1] - 1 */
+    uint32_t *order;           /* between plan and arrange: where each spot goes */
     uint32_t sorted, strays;
     uint32_t live;       /* spots that are no holes */
-    uint32_t strays_max; /* strays and holes for which there is room */
+    uint32_t strays_max; /* so many strays and holes there may be */
     uint32_t holes;
-    uint32_t counted; /* while it is built */
-    uint32_t mask;    /* buckets - 1; their number is a power of two */
+    uint32_t mask; /* buckets - 1; their number is a power of two */
+    bool is_loose; /* spots are no more where their cells are: to be sorted before anybody looks */
     size_t spots_capacity, ends_capacity;
     double cell, inverse; /* powers of two */
 };
 
-/** An empty grid. */
+/** An empty grid, which is loose. */
 void aldis__grid_init(struct aldis__grid *grid);
 void aldis__grid_fini(struct aldis__grid *grid);
+/** Nobody is in it any more; its memory is kept. */
+void aldis__grid_clear(struct aldis__grid *grid);
 
-/** Begin to sort `total` members anew, in cells of `cell` (rounded to a power of two). False: out
- *  of memory; the grid is as it was. */
-bool aldis__grid_begin(struct aldis__grid *grid, size_t total, double cell);
-/** Count all members, in parts; then fill in the same ones in the same order, which tells each
- *  where its spot is. */
-void aldis__grid_count(struct aldis__grid *grid, struct aldis__member *members, size_t count);
-void aldis__grid_fill(struct aldis__grid *grid, struct aldis__member *members, size_t count);
+/** Make room for `more` spots, and for as many strays as there may be. False: out of memory; the
+ *  grid is as it was. */
+bool aldis__grid_reserve(struct aldis__grid *grid, uint32_t more);
 
-/** One member has moved, or is new. False: there is no room for one more stray: build again. */
-bool aldis__grid_move(struct aldis__grid *grid, struct aldis__member *member);
+/** Put in one more, for whom there is room: a stray. Returns where it is. */
+uint32_t aldis__grid_add(struct aldis__grid *grid, const struct aldis__spot *spot);
+/** A spot leaves its bucket, or goes where it is (aldis__grid_move). */
+uint32_t aldis__grid_stray(struct aldis__grid *grid, uint32_t at, const aldis_point *to);
 /** It is there no more. */
-void aldis__grid_remove(struct aldis__grid *grid, struct aldis__member *member);
+void aldis__grid_remove(struct aldis__grid *grid, uint32_t at);
+
+/** Sort all spots into cells of `cell` (rounded to a power of two), in place. The plan says in
+ *  `order` where each spot goes, if it is no hole; then they are brought there. Those of one bucket
+ *  stay in the order that they had. False: out of memory; nothing has moved. */
+bool aldis__grid_plan(struct aldis__grid *grid, double cell);
+void aldis__grid_arrange(struct aldis__grid *grid);
 
 /* What a query asks for. */
 struct aldis__ball {
@@ -142,6 +142,27 @@ static inline bool aldis__grid_narrow(const struct aldis__grid *grid,
     run[0] = first > cover->x0 ? first : cover->x0;
     run[1] = last < cover->x1 ? last : cover->x1;
     return true;
+}
+
+/** The bucket of a point. */
+static inline uint32_t aldis__grid_bucket(const struct aldis__grid *grid, double x, double y,
+                                          double z)
+{
+    uint32_t row = aldis__grid_row(aldis__grid_cell_of(grid, y), aldis__grid_cell_of(grid, z));
+    return (row + (uint32_t)aldis__grid_cell_of(grid, x)) & grid->mask;
+}
+
+/** One has moved. Returns where its spot is now. A grid that is loose only writes it down. */
+static inline uint32_t aldis__grid_move(struct aldis__grid *grid, uint32_t at,
+                                        const aldis_point *to)
+{
+    struct aldis__spot *spot = &grid->spots[at];
+    if (!grid->is_loose)
+        return aldis__grid_stray(grid, at, to);
+    spot->x = to->x;
+    spot->y = to->y;
+    spot->z = to->z;
+    return at;
 }
 
 /* Called for each spot inside, with the square of its distance. */

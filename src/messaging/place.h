@@ -2,11 +2,11 @@
 /* place.h: the places of a system, inside. Layer: messaging. See docs/design/place.md.
  *
  * A place has a part for each shard: the positions of the actors that live there, which only the
- * owner of the shard writes. In virtual time a handler writes its actor's position there and notes
- * that it has changed; at the window's end, when nothing runs, the notes of all parts go into the
- * grid, in the order of the shards. So inside a window the grid stands still, and is read without a
- * lock. Live, a part has a lock, and the keeper copies all parts into a new grid, which is shared
- * by counted references: one for each worker that reads it.
+ * owner of the shard writes. In virtual time a part has a list of what changes in a window; at the
+ * window's end, when nothing runs, the lists of all parts go into the grid, in the order of the
+ * shards. So inside a window the grid and the members stand still, and are read without a lock.
+ * Live, a part has a lock, and the keeper copies all parts into a new grid, which is shared by
+ * counted references: one for each worker that reads it.
  *
  * Locks, live: the place's is never taken while a part's is held, nor the other way round. */
 #ifndef ALDIS_MESSAGING_PLACE_H
@@ -19,31 +19,43 @@
 
 enum { ALDIS__EXPONENT_STEPS = 16 };
 
-/* Flags of a member. A member that is not in the map is found by its cell, which has the number of
- * the place and the member's index: mostly an actor is in one place. Live, when others may ask
- * where an actor is, all are in the map. */
-enum { ALDIS__MEMBER_CHANGED = 1, ALDIS__MEMBER_GONE = 2, ALDIS__MEMBER_MAPPED = 4 };
+/* A member that is not in the map is found by its cell, which has the number of the place and the
+ * member's index: mostly an actor is in one place. Live, when others may ask where an actor is, all
+ * are in the map. */
 enum { ALDIS__MEMBER_INDEX_BITS = 24 };
+#define ALDIS__MEMBER_NONE UINT32_MAX
+/* At the end of a window, in a member's `at`: it leaves. */
+#define ALDIS__MEMBER_GONE (UINT32_C(1) << 31)
 
 struct aldis__place;
+
+/* What a member has done last in this window. */
+struct aldis__place_change {
+    aldis_point to; /* x NaN: it leaves */
+    uint32_t index; /* of the member: from `count` on, of those who join */
+    uint32_t unused;
+};
 
 struct aldis__place_part {
     _Alignas(64) pthread_mutex_t lock; /* live */
     struct aldis__place *place;
-    struct aldis__member *members; /* dense */
+    /* The members, dense. Virtual time: written at the end of a window only. */
+    uint32_t *at;               /* virtual: of each, its spot in the grid; live: set since the last
+                                   grid, 0 or 1 */
+    struct aldis__spot *newest; /* live: who and where */
     uint32_t count, capacity;
     uint32_t *map; /* by id: index in members + 1, 0: free; open addressing, at most half full */
     uint32_t map_mask, mapped;
-    uint32_t next; /* after the member that was looked for last: a window sweeps through them */
     uint32_t shard;
     /* virtual time: since the window began */
-    uint32_t *changed; /* indices of members */
-    uint32_t changed_count, changed_capacity, joined;
     bool listed; /* on its worker's list */
-    /* virtual time, in a place with lookup: who is where as of the window's start. A table as `map`
-     * is, of the spots themselves; written at the end of a window only. */
-    struct aldis__spot *seen;
-    uint32_t seen_mask, seen_count;
+    struct aldis__place_change *changes;
+    uint32_t change_count, change_capacity;
+    uint32_t change_usual; /* so many there are in a window: so much memory is kept for them */
+    uint32_t leaves;       /* of the changes; counted at the end of the window */
+    aldis_id *joiners;
+    uint32_t joined, joiner_capacity;
+    uint32_t unnoted; /* joiners for which the map is needed */
     _Atomic(uint64_t) sets, merged;
 };
 
@@ -78,11 +90,12 @@ struct aldis__place {
     _Atomic(uint64_t) version;        /* live: moves with `grid` */
     pthread_mutex_t lock;             /* live */
     struct aldis__shared_grid *spare; /* live: to be used again; under lock */
-    struct aldis__member *staging;    /* live: the keeper's copy of all parts */
-    size_t staging_capacity;
-    _Atomic(bool) asked; /* live: the keeper has been told that something changed */
-    aldis_ns built_ns;   /* live: the keeper's */
+    _Atomic(bool) asked;              /* live: the keeper has been told that something changed */
+    aldis_ns built_ns;                /* live: the keeper's */
 
+    uint64_t queries_seen;  /* of all seats, when they were counted last */
+    uint64_t queries_usual; /* so many there may be in a window */
+    uint64_t stray_looks;   /* at strays, by the queries since it was sorted */
     int64_t exponents_seen; /* of all seats, when the cell was chosen last */
     uint64_t radii_seen;
     double cell; /* 0: none chosen yet */
@@ -115,8 +128,6 @@ struct aldis__places *aldis__places_create(aldis_system *system);
 void aldis__places_destroy(struct aldis__places *places);
 /** An actor that may have positions has ended; its word still tells where it lived. */
 void aldis__places_forget(struct aldis__places *places, aldis_id actor);
-/** A window has ended: apply what has changed in it. False: out of memory. */
-bool aldis__places_end_window(struct aldis__places *places);
 
 /* For what lies above the parts. */
 
@@ -130,7 +141,7 @@ static inline struct aldis__place *aldis__place_at(struct aldis__places *places,
 }
 
 /** The edge of the cells for a new grid, from the radii that were asked for. */
-double aldis__place_choose_cell(struct aldis__place *place, uint64_t total);
+double aldis__place_choose_cell(struct aldis__place *place, const struct aldis__grid *grid);
 
 /** Check a handler's context and find the place. NULL: see aldis_error_last. */
 struct aldis__place *aldis__place_enter(aldis_ctx *ctx, const char *call, aldis_place handle);
@@ -144,7 +155,8 @@ const struct aldis__grid *aldis__place_look(struct aldis__place *place,
 void *aldis__place_scratch(struct aldis__place *place, struct aldis__worker *worker, size_t bytes);
 /** At the end of the window, the keeper is to look. From a handler of this worker. */
 void aldis__place_list(struct aldis__worker *worker, struct aldis__place_part *part);
-/** The newest position of an actor, at the end of a window or (live) from the keeper. */
+/** The position of an actor: as of the window's start, or, at its end, the new one; live, the
+ *  newest. */
 bool aldis__place_position(struct aldis__place *place, aldis_id actor, aldis_point *out_at);
 /** Live: make a new grid from all parts. From the keeper. False: out of memory. */
 bool aldis__place_build_live(struct aldis__place *place);
@@ -160,12 +172,49 @@ static inline uint32_t aldis__place_home(uint32_t mask, aldis_id actor)
     return (uint32_t)(spread >> 32) & mask;
 }
 
-/* where.c: at the end of a window, in a place with lookup */
+/* members.c */
 
-/** There is to be room for all members of the part. False: out of memory. */
-bool aldis__seen_reserve(struct aldis__place_part *part);
-void aldis__seen_put(struct aldis__place_part *part, const struct aldis__spot *spot);
-void aldis__seen_drop(struct aldis__place_part *part, aldis_id actor);
+/** What the cell of a member says that is not in the map; 0: no cell can. */
+static inline uint32_t aldis__member_note(const struct aldis__place_part *part, uint32_t index)
+{
+    uint32_t number = part->place->number;
+    bool fits = number < UINT32_C(1) << (32 - ALDIS__MEMBER_INDEX_BITS) &&
+                index < UINT32_C(1) << ALDIS__MEMBER_INDEX_BITS;
+    return fits ? number << ALDIS__MEMBER_INDEX_BITS | index : 0;
+}
+
+uint32_t aldis__member_find_mapped(const struct aldis__place_part *part, aldis_id actor);
+
+/** The index of an actor in the part of its shard, in virtual time: from `count` on, it joins in
+ *  this window. ALDIS__MEMBER_NONE: it is no member, or joins and is not noted in its cell. */
+static inline uint32_t aldis__member_find(const struct aldis__place_part *part,
+                                          struct aldis__cell *cell, aldis_id actor)
+{
+    /* Relaxed: who asks from another shard does not care for what changes in this window. */
+    uint32_t note = aldis__load_relaxed(&cell->member);
+    if (aldis__likely(note >> ALDIS__MEMBER_INDEX_BITS == part->place->number))
+        return note & ((UINT32_C(1) << ALDIS__MEMBER_INDEX_BITS) - 1);
+    return part->mapped ? aldis__member_find_mapped(part, actor) : ALDIS__MEMBER_NONE;
+}
+
+static inline struct aldis__cell *aldis__member_cell(const struct aldis__place_part *part,
+                                                     aldis_id actor)
+{
+    aldis_system *system = part->place->system;
+    return aldis__system_cell(system, aldis__id_index(actor, system->node_base));
+}
+
+/** Room for so many members more, and for so many of them in the map. False: out of memory. */
+bool aldis__members_reserve(struct aldis__place_part *part, uint32_t more, uint32_t mapped);
+/** The member at this index is to be found by the map. */
+void aldis__member_map(struct aldis__place_part *part, uint32_t index);
+/** The last one takes its place. `actor`: who it was. */
+void aldis__member_remove(struct aldis__place_part *part, uint32_t index, aldis_id actor);
+
+/* settle.c */
+
+/** A window has ended: apply what has changed in it. False: out of memory. */
+bool aldis__places_end_window(struct aldis__places *places);
 
 /* keeper.c */
 aldis_err aldis__keeper_spawn(struct aldis__place *place);

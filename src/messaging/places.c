@@ -33,35 +33,21 @@ static void let_go(struct aldis__place *place, struct aldis__shared_grid *shared
     }
 }
 
-static bool stage(struct aldis__place *place, size_t count)
+/* All parts, as they are now, into a grid. */
+static bool copy_parts(struct aldis__place *place, struct aldis__grid *grid)
 {
-    if (count <= place->staging_capacity)
-        return true;
-    size_t capacity = 2 * count;
-    struct aldis__member *staging = realloc(place->staging, capacity * sizeof *staging);
-    if (!staging)
-        return false;
-    place->staging = staging;
-    place->staging_capacity = capacity;
-    return true;
-}
-
-/* A copy of all parts. */
-static bool copy_parts(struct aldis__place *place, size_t *out_count)
-{
-    size_t count = 0;
     bool good = true;
+    aldis__grid_clear(grid);
     for (uint32_t s = 0; good && s < place->system->shard_count; s++) {
         struct aldis__place_part *part = &place->parts[s];
         pthread_mutex_lock(&part->lock);
-        good = stage(place, count + part->count);
+        good = aldis__grid_reserve(grid, part->count);
         for (uint32_t i = 0; good && i < part->count; i++) {
-            part->members[i].flags &= ~(uint32_t)ALDIS__MEMBER_CHANGED;
-            place->staging[count++] = part->members[i];
+            (void)aldis__grid_add(grid, &part->newest[i]);
+            part->at[i] = 0; /* seen */
         }
         pthread_mutex_unlock(&part->lock);
     }
-    *out_count = count;
     return good;
 }
 
@@ -81,18 +67,13 @@ static struct aldis__shared_grid *new_shared(struct aldis__place *place)
 
 bool aldis__place_build_live(struct aldis__place *place)
 {
-    size_t count;
-    if (!copy_parts(place, &count))
-        return false;
     struct aldis__shared_grid *shared = new_shared(place);
     if (!shared)
         return false;
-    if (place->cell == 0) /* no radius is known yet, and the parts are others' */
-        place->cell = 1;
-    bool good = aldis__grid_begin(&shared->grid, count, aldis__place_choose_cell(place, count));
+    bool good = copy_parts(place, &shared->grid) &&
+                aldis__grid_plan(&shared->grid, aldis__place_choose_cell(place, &shared->grid));
     if (good) {
-        aldis__grid_count(&shared->grid, place->staging, count);
-        aldis__grid_fill(&shared->grid, place->staging, count);
+        aldis__grid_arrange(&shared->grid);
         aldis__tally(&place->builds, 1);
     }
     shared->refs = 1;
@@ -132,8 +113,11 @@ const struct aldis__grid *aldis__place_look(struct aldis__place *place,
         aldis__store_relaxed(&seat->exponents, aldis__load_relaxed(&seat->exponents) + exponent);
         aldis__tally(&seat->radii, 1);
     }
-    if (place->system->virtual_time)
+    if (place->system->virtual_time) {
+        if (place->grid->grid.strays) /* what looking at them costs is to be counted */
+            aldis__place_list(worker, &place->parts[worker->ctx.shard->index]);
         return &place->grid->grid;
+    }
     /* Relaxed: see aldis__place_build_live(). */
     if (!seat->grid || seat->version != aldis__load_relaxed(&place->version))
         take_newest(place, seat);
@@ -167,15 +151,15 @@ static void destroy_place(struct aldis__place *place)
         aldis__grid_fini(&place->spare->grid);
     free(place->spare);
     for (uint32_t s = 0; place->parts && s < place->system->shard_count; s++) {
-        free(place->parts[s].members);
+        free(place->parts[s].at);
+        free(place->parts[s].newest);
         free(place->parts[s].map);
-        free(place->parts[s].changed);
-        free(place->parts[s].seen);
+        free(place->parts[s].changes);
+        free(place->parts[s].joiners);
         pthread_mutex_destroy(&place->parts[s].lock);
     }
     aldis__watches_destroy(place->watches);
     pthread_mutex_destroy(&place->lock);
-    free(place->staging);
     free(place->parts);
     free(place->seats);
     free(place);

@@ -8,9 +8,14 @@
 
 enum { MEMBERS = 400, WORLDS = 10, QUERIES = 40 };
 
+struct member {
+    struct aldis__spot spot;
+    uint32_t at; /* of its spot in the grid, or ALDIS__SPOT_NONE */
+};
+
 struct world {
     uint64_t state; /* of the random numbers */
-    struct aldis__member members[MEMBERS];
+    struct member members[MEMBERS];
     uint32_t count;
     uint32_t seen[MEMBERS + 1]; /* by id */
     struct aldis__grid grid;
@@ -79,18 +84,26 @@ static void place_member(struct world *w, unsigned kind, uint32_t i)
     w->members[i].spot = spot;
 }
 
-static void build(struct world *w)
+static void check_spots(struct world *w)
+{
+    CHECK_UINT(w->grid.live, w->count);
+    for (uint32_t i = 0; i < w->count; i++) {
+        const struct aldis__spot *spot = &w->grid.spots[w->members[i].at];
+        CHECK_UINT(spot->id.bits, w->members[i].spot.id.bits);
+        CHECK(spot->x == w->members[i].spot.x && spot->y == w->members[i].spot.y &&
+              spot->z == w->members[i].spot.z);
+    }
+}
+
+static void sort(struct world *w)
 {
     static const double cells[] = {1e-90, 0.5, 3, 40, 1000, 1e20, 1e150};
-    double cell = cells[draw(w) % (sizeof cells / sizeof cells[0])];
-    uint32_t first = w->count / 3;
-    CHECK(aldis__grid_begin(&w->grid, w->count, cell));
-    aldis__grid_count(&w->grid, w->members, first);
-    aldis__grid_count(&w->grid, w->members + first, w->count - first);
-    aldis__grid_fill(&w->grid, w->members, first);
-    aldis__grid_fill(&w->grid, w->members + first, w->count - first);
+    CHECK(aldis__grid_plan(&w->grid, cells[draw(w) % (sizeof cells / sizeof cells[0])]));
     for (uint32_t i = 0; i < w->count; i++)
-        CHECK_UINT(w->grid.spots[w->members[i].at].id.bits, w->members[i].spot.id.bits);
+        w->members[i].at = w->grid.order[w->members[i].at];
+    aldis__grid_arrange(&w->grid);
+    CHECK_UINT(w->grid.sorted, w->count);
+    check_spots(w);
 }
 
 static void begin_world(struct world *w, uint64_t seed, unsigned kind)
@@ -100,10 +113,12 @@ static void begin_world(struct world *w, uint64_t seed, unsigned kind)
     w->state = seed;
     w->count = (uint32_t)(draw(w) % MEMBERS);
     for (uint32_t i = 0; i < w->count; i++) {
-        w->members[i] = (struct aldis__member){.spot.id.bits = i + 1, .at = ALDIS__SPOT_NONE};
+        w->members[i] = (struct member){.spot.id.bits = i + 1};
         place_member(w, kind, i);
+        CHECK(aldis__grid_reserve(&w->grid, i % 3 ? 1 : 3));
+        w->members[i].at = aldis__grid_add(&w->grid, &w->members[i].spot);
     }
-    build(w);
+    sort(w);
 }
 
 static void see(void *arg, const struct aldis__spot *spot, double distance2)
@@ -133,9 +148,8 @@ static void check_query(struct world *w, uint64_t seed, unsigned kind)
     memset(w->seen, 0, sizeof w->seen);
     aldis__grid_scan(&w->grid, &ball, see, w);
     for (uint32_t i = 0; i < w->count; i++) {
-        const struct aldis__member *member = &w->members[i];
-        bool inside = member->at != ALDIS__SPOT_NONE &&
-                      aldis__ball_distance2(&ball, &member->spot) <= ball.radius * ball.radius;
+        const struct member *member = &w->members[i];
+        bool inside = aldis__ball_distance2(&ball, &member->spot) <= ball.radius * ball.radius;
         if (w->seen[member->spot.id.bits] != inside)
             test_fail(__FILE__, __LINE__,
                       "seed %" PRIu64 " world %u, ball (%g, %g, %g) %g: member %u at (%g, %g, %g) "
@@ -157,25 +171,38 @@ TEST(grid_finds_what_looking_at_everybody_finds)
         }
 }
 
+/* One leaves, and its number is free for the next one. */
+static void remove_member(struct world *w, uint32_t i)
+{
+    aldis__grid_remove(&w->grid, w->members[i].at);
+    struct member gone = w->members[i];
+    w->members[i] = w->members[--w->count];
+    w->members[w->count] = gone;
+}
+
 /* Few changes, or as many as there is room for: also those that go back and forth. */
 static void change(struct world *w, unsigned kind)
 {
-    uint32_t i = (uint32_t)(draw(w) % w->count);
-    struct aldis__member *member = &w->members[i];
-    if (draw(w) % 4 == 0) {
-        aldis__grid_remove(&w->grid, member);
-        return;
+    uint32_t i = draw(w) % 3 ? (uint32_t)(draw(w) % (w->count + 1)) : w->count;
+    if (draw(w) % 16 == 0)
+        w->grid.is_loose = true; /* many are to change */
+    if (i == w->count) {
+        if (w->count == MEMBERS)
+            return;
+        if (w->members[i].spot.id.bits == 0)
+            w->members[i].spot.id.bits = i + 1;
+        place_member(w, kind, i);
+        CHECK(aldis__grid_reserve(&w->grid, 1));
+        w->members[i].at = aldis__grid_add(&w->grid, &w->members[i].spot);
+        w->count++;
+    } else if (draw(w) % 4 == 0) {
+        remove_member(w, i);
+    } else {
+        place_member(w, kind, i);
+        const struct aldis__spot *to = &w->members[i].spot;
+        w->members[i].at =
+            aldis__grid_move(&w->grid, w->members[i].at, &(aldis_point){to->x, to->y, to->z});
     }
-    place_member(w, kind, i);
-    if (aldis__grid_move(&w->grid, member))
-        return;
-    /* No room: a new grid of those that are left. */
-    uint32_t kept = 0;
-    for (uint32_t k = 0; k < w->count; k++)
-        if (w->members[k].at != ALDIS__SPOT_NONE || k == i)
-            w->members[kept++] = w->members[k];
-    w->count = kept;
-    build(w);
 }
 
 TEST(grid_stays_right_while_members_move_come_and_go)
@@ -184,9 +211,13 @@ TEST(grid_stays_right_while_members_move_come_and_go)
     for (uint64_t seed = 0; seed < 60; seed++)
         for (unsigned kind = 0; kind < WORLDS; kind++) {
             begin_world(&w, seed, kind);
-            for (unsigned q = 0; q < QUERIES && w.count; q++) {
-                for (uint64_t changes = draw(&w) % 12; changes > 0 && w.count; changes--)
+            for (unsigned q = 0; q < QUERIES; q++) {
+                for (uint64_t changes = draw(&w) % 12; changes > 0; changes--)
                     change(&w, kind);
+                check_spots(&w);
+                if (w.grid.is_loose)
+                    sort(&w);
+                CHECK(w.grid.strays <= w.grid.strays_max);
                 check_query(&w, seed, kind);
             }
             aldis__grid_fini(&w.grid);
@@ -200,7 +231,9 @@ TEST(grid_of_nobody_finds_nobody)
     aldis__grid_init(&w.grid);
     struct aldis__ball ball = {0, 0, 0, 1e150};
     aldis__grid_scan(&w.grid, &ball, see, &w);
-    CHECK(aldis__grid_begin(&w.grid, 0, 1));
+    CHECK(aldis__grid_reserve(&w.grid, 0));
+    CHECK(aldis__grid_plan(&w.grid, 1));
+    aldis__grid_arrange(&w.grid);
     aldis__grid_scan(&w.grid, &ball, see, &w);
     for (size_t i = 0; i <= MEMBERS; i++)
         CHECK_UINT(w.seen[i], 0);
