@@ -546,7 +546,7 @@ static aldis_err grant_credit(const struct station *self, aldis_ctx *ctx)
 {
     uint32_t total = self->chart->scenario->limits.docking_credit.total;
     const aldis_credit_terms terms = {
-        .window = 1, .total = total, .streams_max = 1 << 20, .manual = true};
+        .window = 1, .total = total, .streams_max = 1 << 20, .manual = true, .lasting = true};
     return total > 0 ? aldis_credit_accept(ctx, &terms) : ALDIS_OK;
 }
 

@@ -30,6 +30,8 @@ typedef struct aldis_credit_terms {
                                an equal share; what others leave unused is taken back for it */
     uint32_t streams_max; /**< senders at a time: 1 .. 2^20; default 65536 */
     bool manual;          /**< credit comes back by aldis_credit_grant, not by the handler's end */
+    bool lasting;         /**< with manual: what is owed outlives a restart of the receiver, which
+                               then has to know of it. Else the restart grants it */
     aldis_ns refresh_ns;  /**< what may have been lost is told again after this: 1 us or more;
                                default 1 s */
     /** A message that has not come so long after a later one (or after it should have) counts as
@@ -113,7 +115,7 @@ ALDIS_API aldis_err aldis_credit_accept(aldis_ctx *ctx, const aldis_credit_terms
 /**
  * With manual terms: so many messages of this sender, which have been handled, are done with, and
  * their credit comes back. For receivers whose work goes on after the handler has ended. What was
- * owed before a restart of the receiver is granted by the restart.
+ * owed before a restart of the receiver is granted by the restart, unless the terms are lasting.
  *
  * Errors: ALDIS_EINVAL count is 0, or more than is owed: nothing was done; or a foreign context.
  */

@@ -32,12 +32,13 @@ static void end_creditor(struct aldis__worker *worker, struct aldis__cell *cell,
     }
 }
 
-/* What the failed incarnation owed, its successor knows nothing of. Its alarm has gone with it. */
+/* What the failed incarnation owed, its successor knows nothing of, unless the terms say so. Its
+ * alarm has gone with it. */
 static void restart_creditor(struct aldis__worker *worker, struct aldis__cell *cell,
                              struct aldis__part *part)
 {
     struct aldis__creditor *creditor = (struct aldis__creditor *)(void *)part;
-    for (uint32_t slot = 0; slot < creditor->slot_count; slot++) {
+    for (uint32_t slot = 0; !creditor->terms.lasting && slot < creditor->slot_count; slot++) {
         struct aldis__account *account = creditor->accounts[slot];
         uint64_t owed = account ? account->owed : 0;
         if (!owed)
@@ -361,6 +362,8 @@ static aldis_err resolve(const aldis_credit_terms *given, aldis_credit_terms *ou
         return refuse_wait("refresh_ns", terms.refresh_ns);
     if (terms.lost_after_ns < ALDIS__CREDIT_WAIT_MIN_NS && terms.lost_after_ns != 0)
         return refuse_wait("lost_after_ns", terms.lost_after_ns);
+    if (terms.lasting && !terms.manual)
+        return aldis__error_set(ALDIS_EINVAL, aldis_nobody(), "", "lasting without manual");
     if (!terms.window)
         terms.window = terms.total && terms.total < WINDOW ? terms.total : WINDOW;
     if (!terms.total)

@@ -836,9 +836,10 @@ static aldis_err ask_for_nonsense(struct puppet *self, const struct act *act, al
 {
     (void)self;
     static const aldis_credit_terms terms[] = {
-        {.window = 65537},  {.total = (1u << 24) + 1}, {.streams_max = (1u << 20) + 1},
-        {.refresh_ns = -1}, {.lost_after_ns = -1},     {.window = 5, .total = 4},
-        {.refresh_ns = 1},  {.refresh_ns = 999},       {.lost_after_ns = 999}};
+        {.window = 65537},     {.total = (1u << 24) + 1}, {.streams_max = (1u << 20) + 1},
+        {.refresh_ns = -1},    {.lost_after_ns = -1},     {.window = 5, .total = 4},
+        {.refresh_ns = 1},     {.refresh_ns = 999},       {.lasting = true},
+        {.lost_after_ns = 999}};
     static const aldis_credit_opts opts[] = {{.outbox_msgs = (1u << 20) + 1},
                                              {.outbox_bytes = UINT32_MAX},
                                              {.lane = ALDIS_LANE_CONTROL},

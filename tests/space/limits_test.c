@@ -3,7 +3,9 @@
  * none breaks the books or leaves a ship behind for ever. */
 #include "ship.h"
 #include "shipped.h"
+
 #include "space.h"
+#include <aldis/fault.h>
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -310,6 +312,48 @@ TEST(credit_holds_ships_back)
         }
         scenario_destroy(scenario);
     }
+}
+
+/* ---- Credit and crashes ---- */
+
+static bool count_at_hub(void *arg, const struct space_progress *progress)
+{
+    uint32_t *most = arg;
+    struct space_station_view hub;
+    CHECK(space_station_look(progress, 1, &hub));
+    if (hub.queue + hub.berths_taken > *most)
+        *most = hub.queue + hub.berths_taken;
+    return true;
+}
+
+/* What it owes to those who are there outlives it, but for those whose requests it was handling
+ * when it crashed: such handling counts as failed, and its credit comes back. Without that it would
+ * be five times as many. */
+TEST(a_station_that_begins_again_grants_no_more_than_before)
+{
+    static const char *const credit[] = {"limits.docking_credit.total=20"};
+    static const aldis_fault_rule crash = {
+        .kind = ALDIS_FAULT_RESTART, .every = 40, .to = "station"};
+    static const aldis_fault_plan plan = {.rules = &crash, .rule_count = 1};
+    struct scenario *scenario = shipped_load("rush-hour", credit, 1);
+    uint64_t print = 0;
+    for (uint32_t workers = 1; workers <= 2; workers++) {
+        uint32_t most = 0;
+        struct space_report report =
+            shipped_run(scenario, (struct space_run_opts){.workers = workers,
+                                                          .faults = &plan,
+                                                          .piece_ns = ALDIS_SECOND,
+                                                          .on_progress = count_at_hub,
+                                                          .arg = &most,
+                                                          .until_ns = 10 * ALDIS_MINUTE});
+        CHECK(most > 15 && most <= 22);
+        CHECK(report.stations[0].dockings > 70);
+        if (workers == 1)
+            print = report.run_print;
+        CHECK_UINT(report.run_print, print);
+        space_report_fini(&report);
+    }
+    scenario_destroy(scenario);
 }
 
 /* ---- Every scenario that ships, with small limits ---- */
