@@ -221,7 +221,8 @@ static void look_at_berths(struct run *run, const struct space_progress *now)
     }
 }
 
-/* In a queue: twice what its station has told it. In an emergency: twice the time in which a tug
+/* In a queue: twice what its station has told it. Held back before it: twice what it takes to serve
+ * all ships there are. In an emergency: twice the time in which a tug
  * can be there, by what the rescue service had before it when it was first looked at. As that has
  * to be true from then on, tugs that stand still are found. */
 static void be_patient(struct watched *ship, const struct space_ship_view *view, aldis_ns now_ns)
@@ -230,7 +231,10 @@ static void be_patient(struct watched *ship, const struct space_ship_view *view,
         ship->patience_ns = ALDIS_FOREVER / 2;
     else if (view->help_ns > 0 && ship->patience_ns == 0)
         ship->patience_ns = now_ns - ship->since_ns + 2 * view->help_ns;
-    else if (view->help_ns == 0 && strcmp(view->state_name, "emergency") != 0)
+    else if (view->held_ns > 0)
+        ship->patience_ns = now_ns - ship->since_ns + 2 * view->held_ns;
+    else if (view->help_ns == 0 && strcmp(view->state_name, "emergency") != 0 &&
+             ship->patience_ns < 2 * view->estimate_ns)
         ship->patience_ns = 2 * view->estimate_ns;
 }
 

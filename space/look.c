@@ -41,6 +41,12 @@ static aldis_ns help_ns(const struct run *run, const struct ship *ship, aldis_ns
     return rescue_wait_ns(run->books.rescue_page, ship_account(ship), now_ns);
 }
 
+static aldis_ns held_ns(const struct run *run, const struct ship *ship)
+{
+    const struct dock *dock = &run->books.stations[ship->station].dock;
+    return dock->turn.mean_ns / dock->berth_count * run->books.ship_count;
+}
+
 bool space_ship_look(const struct space_progress *progress, uint32_t number,
                      struct space_ship_view *out)
 {
@@ -66,6 +72,7 @@ bool space_ship_look(const struct space_progress *progress, uint32_t number,
         .credits = (double)ship->account.credits / CENTS,
         .due_ns = ship->due_ns,
         .estimate_ns = waits ? ship->visit.estimate_ns : 0,
+        .held_ns = waits && ship->phase == PHASE_HELD ? held_ns(run, ship) : 0,
         .alarm_ns = ship->state == SHIP_emergency ? ship->extra->rare->emergency.since_ns : 0,
         .help_ns = help_ns(run, ship, progress->now_ns)};
     for (uint32_t i = 0; i < run->books.kinds; i++)

@@ -285,6 +285,8 @@ static inline bool is_own_timer(const aldis_type *type)
 
 static bool is_due(const struct ship *self, aldis_ctx *ctx)
 {
+    if (self->due_ns == ALDIS_FOREVER) /* it could not be armed: see watch_timer */
+        return ship_chart(self)->scenario->limits.memory > 0;
     return aldis_now(ctx) >= self->due_ns - ship_chart(self)->early_ns;
 }
 
@@ -345,6 +347,17 @@ static aldis_err live_on(struct ship *self, aldis_ctx *ctx, aldis_ns due_ns)
     return ship_arm(self, ctx, left_ns > 0 ? left_ns : 0);
 }
 
+/* Where there is a budget of memory a timer may be refused, and a ship without one would wait for
+ * ever. So another one, which is made while there is room, wakes it at times. */
+static aldis_err watch_timer(const struct ship *self, aldis_ctx *ctx)
+{
+    aldis_timer timer;
+    const aldis_timer_opts opts = {.delay_ns = CALL_AGAIN_NS, .period_ns = CALL_AGAIN_NS};
+    if (ship_chart(self)->scenario->limits.memory == 0)
+        return ALDIS_OK;
+    return aldis_timer_every_raw(ctx, &opts, &ship_due_type, NULL, 0, &timer);
+}
+
 static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     struct ship *self = *(struct ship *const *)arg;
@@ -352,6 +365,9 @@ static aldis_err ship_start(void *state, const void *arg, aldis_ctx *ctx)
     aldis_id *ids = ship_chart(self)->books->ids;
     if (ids)
         ids[ship_number(self)] = aldis_self(ctx);
+    aldis_err err = watch_timer(self, ctx);
+    if (err != ALDIS_OK)
+        return err;
     aldis_ns due_ns = self->due_ns;
     self->due_ns = ALDIS_FOREVER; /* its wake-up may have gone with the actor before */
     if (self->flags & SHIP_STARTED)

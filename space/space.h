@@ -162,6 +162,8 @@ struct space_ship_view {
     double fuel;                                      /**< part of its tank */
     double credits;
     aldis_ns estimate_ns; /**< docking: the wait that its station has told it; 0: none */
+    aldis_ns held_ns;     /**< held back for docking credit: until it is let in, should all other
+                               ships be before it; else 0 */
     aldis_ns alarm_ns;    /**< in an emergency: since when; else 0 */
     /** In an emergency: until a tug is there, by what the rescue service has to do before; 0: it
      *  knows of no call of this ship; ALDIS_FOREVER: fuel is wanted, and there is none to be had.

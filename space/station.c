@@ -30,6 +30,10 @@ aldis_err station_reply(const struct station *self, aldis_ctx *ctx, aldis_type *
     return reply_after(ctx, station_signal_ns(self, ctx, aldis_sender(ctx)), type, payload, size);
 }
 
+/* In place of a berth's number: look at all of them, so often. */
+#define BERTHS_ALL UINT32_MAX
+#define LOOK_NS ALDIS_MINUTE
+
 /* A berth has one timer that counts, the one that was armed last. */
 static aldis_err arm(struct station *self, aldis_ctx *ctx, uint32_t berth, uint32_t change,
                      aldis_ns delay_ns)
@@ -333,9 +337,24 @@ static aldis_err station_on_aldis_delivered(struct station *self, const aldis_de
     return err;
 }
 
+/* Our own mailbox was full when timers of berths were due, or there was no memory to arm them: look
+ * at those berths soon. */
+static void look_again(struct station *self, aldis_ctx *ctx)
+{
+    for (uint32_t i = 0; i < self->dock->berth_count; i++) {
+        const struct dock_berth *berth = &self->dock->berths[i];
+        if (berth->state != BERTH_FREE && berth->timer_ns <= aldis_now(ctx))
+            (void)arm(self, ctx, i, berth->change, ALDIS_SECOND);
+    }
+}
+
 static aldis_err station_on_berth_due(struct station *self, const struct berth_due *msg,
                                       aldis_ctx *ctx)
 {
+    if (msg->berth == BERTHS_ALL) {
+        look_again(self, ctx);
+        return ALDIS_OK;
+    }
     const struct dock_berth *berth = dock_since(self->dock, msg->berth, msg->change);
     if (!berth || berth->timer_ns > aldis_now(ctx) + self->chart->early_ns)
         return ALDIS_OK; /* it has gone on in time, or is looked at later */
@@ -518,16 +537,6 @@ static aldis_err station_on_market_due(struct station *self, const aldis_none *m
     return station_produce(self, ctx);
 }
 
-/* Our own mailbox was full when timers of berths were due: look at those soon. */
-static void look_again(struct station *self, aldis_ctx *ctx)
-{
-    for (uint32_t i = 0; i < self->dock->berth_count; i++) {
-        const struct dock_berth *berth = &self->dock->berths[i];
-        if (berth->state != BERTH_FREE && berth->timer_ns <= aldis_now(ctx))
-            (void)arm(self, ctx, i, berth->change, ALDIS_SECOND);
-    }
-}
-
 /* A ship had ended before our word reached it: nothing here is for it any more. */
 static void station_undelivered(void *state, const aldis_undelivered *notice, aldis_ctx *ctx)
 {
@@ -550,6 +559,18 @@ static aldis_err grant_credit(const struct station *self, aldis_ctx *ctx)
     return total > 0 ? aldis_credit_accept(ctx, &terms) : ALDIS_OK;
 }
 
+/* Where there is a budget of memory the timer of a berth may be refused. This one is made while
+ * there is room, and looks at all of them at times. */
+static aldis_err watch_berths(const struct station *self, aldis_ctx *ctx)
+{
+    aldis_timer timer;
+    const struct berth_due look = {.berth = BERTHS_ALL};
+    const aldis_timer_opts opts = {.delay_ns = LOOK_NS, .period_ns = LOOK_NS};
+    if (self->chart->scenario->limits.memory == 0)
+        return ALDIS_OK;
+    return aldis_timer_every_raw(ctx, &opts, &berth_due_type, &look, sizeof look, &timer);
+}
+
 static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
 {
     const struct station_arg *given = arg;
@@ -559,6 +580,8 @@ static aldis_err station_start(void *state, const void *arg, aldis_ctx *ctx)
     self->page = &given->chart->books->stations[given->station];
     self->dock = &self->page->dock;
     aldis_err err = grant_credit(self, ctx);
+    if (err == ALDIS_OK)
+        err = watch_berths(self, ctx);
     if (err != ALDIS_OK)
         return err;
     if (self->page->open)

@@ -178,7 +178,8 @@ def events_of(scenario, *words):
 
 @case
 def who_is_held_back_for_credit_is_named_and_let_in():
-    report, events = events_of(CROWDED, "--until", "3m")
+    # With memory for what ships tell the ledger.
+    report, events = events_of(CROWDED, "--until", "3m", "--set", "limits.memory=64 MB")
     held, let_in, waits = {}, 0, []
     for event in events:
         if event["event"] == "held":

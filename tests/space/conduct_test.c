@@ -2,6 +2,7 @@
 /* conduct_test.c: a ship's conduct where two of its rules meet: a follower that is paused or runs
  * dry, an order to dock from afar, the very edge of its range. */
 #include "stage.h"
+#include "tiny.h"
 
 #include <math.h>
 
@@ -274,6 +275,49 @@ TEST(a_ship_that_is_given_orders_on_its_way_is_found_where_it_is)
         uint64_t before = stage_type("distress_signal").sent;
         STAGE_ORDER(1, handle_emergency, .kind = EMERGENCY_ENGINE_FAILURE);
         CHECK_UINT(stage_type("distress_signal").sent, before + 1);
+        stage_close();
+    }
+}
+
+/* ---- A timer that could not be armed ---- */
+
+static void open_bounded(uint64_t memory)
+{
+    struct scenario *scenario = tiny_scenario();
+    scenario->limits.memory = memory;
+    stage_open(scenario, 1);
+    for (uint32_t i = 0; i < 3; i++)
+        stage_station(i);
+}
+
+/* As when there was no memory for it: the ship has none. Without a bound there always is. */
+TEST(where_memory_is_bounded_a_ship_without_a_timer_is_woken)
+{
+    static const uint64_t memory[] = {0, 64 << 20};
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++) {
+        open_bounded(memory[i]);
+        struct ship *page = stage_ship(0, 0);
+        stage_wait(1);
+        page->due_ns = ALDIS_FOREVER;
+        stage_wait(120);
+        CHECK_INT(page->due_ns == ALDIS_FOREVER, memory[i] == 0);
+        stage_close();
+    }
+}
+
+TEST(where_memory_is_bounded_a_berth_without_a_timer_is_looked_at)
+{
+    static const uint64_t memory[] = {0, 64 << 20};
+    for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++) {
+        open_bounded(memory[i]);
+        stage_ship(0, 0);
+        struct dock_berth *berth = &stage.books.stations[1].dock.berths[0];
+        for (int s = 0; s < 60 && berth->state != BERTH_TAKEN; s++)
+            stage_wait(1);
+        CHECK_INT(berth->state, BERTH_TAKEN);
+        berth->change++; /* what is under way is void */
+        stage_wait(100); /* less than the ship's patience */
+        CHECK_INT(stage.books.stations[1].served > 0, memory[i] > 0);
         stage_close();
     }
 }
